@@ -7,7 +7,8 @@
     +-- ProtocolError             the remote side violated a protocol; carries the notify type to answer with
         +-- Truncated             a length field points past the end of the data
 
-A dropped packet is no exception: it is `trace.drop(reason)`. Only ProtocolError is caught in the packet path, at one place.
+A dropped packet is no exception: it is `trace.drop(reason)`. Only ProtocolError is caught in the packet path, at one
+place.
 """
 
 
