@@ -1,0 +1,64 @@
+"""What leaves an endpoint: frozen values, carried out by the caller in the order given.
+
+The inbound half of a child is installed before the reply that lets the peer use it, so `InstallChild` stands before
+that `Send`. Events stand behind the actions they tell of.
+"""
+
+from dataclasses import dataclass, field
+
+from lab.ike.child import ChildSa
+from lab.ike.path import Path
+
+__all__ = ["Action", "Event", "InstallChild", "KeyLog", "MoveChild", "Path", "RemoveChild", "Send"]
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send this UDP payload as it stands (the non-ESP marker is part of it where the path wants one)."""
+
+    data: bytes
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class InstallChild:
+    """Put both directions of a child into the data plane."""
+
+    child: ChildSa
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveChild:
+    """Take the child that we receive under this SPI out of the data plane, both directions."""
+
+    spi_in: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class MoveChild:
+    """From now on the child that we receive under this SPI sends along another path."""
+
+    spi_in: bytes
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something a person or a driver waits for.
+
+    Names: `ike-up`, `ike-down`, `ike-rekeyed`, `child-up`, `child-down`, `child-rekeyed`, `moved`, `failed`. Every
+    event has the field `connection`; `failed` has `stage` and `reason` in words, and `child` where a child failed.
+    """
+
+    name: str
+    fields: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyLog:
+    """Secret keys of one IKE SA or of one direction of a child, for the evidence (schema ikelab.keys/1)."""
+
+    entry: dict[str, object] = field(repr=False)
+
+
+Action = Send | InstallChild | RemoveChild | MoveChild | Event | KeyLog
