@@ -7,6 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FLOORS = {
+    "lab.__main__": 9,
     "lab.cli": 8,
     **dict.fromkeys(("lab.plugin", "lab.matrix", "lab.report", "lab.run"), 7),
     **dict.fromkeys(("lab.emulation", "lab.peers", "lab.guest", "lab.evidence"), 6),

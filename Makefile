@@ -1,0 +1,34 @@
+# Two commands are enough: `make demo` shows the lab at work, `make test` checks all of it.
+# Both set up everything they need first (tools/bootstrap.sh and the guest image) and can be interrupted and repeated.
+
+VENV   := .venv
+PYTHON := $(VENV)/bin/python
+IKELAB := $(VENV)/bin/ikelab
+
+.PHONY: demo test lint bench clean setup image
+
+demo: image
+	$(IKELAB) run --out reports/out/latest
+	@echo "open reports/out/latest/index.html"
+
+test: image lint
+	$(PYTHON) -m pytest tests
+	$(IKELAB) run --out reports/out/test
+
+lint: setup
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+bench: setup
+	@for program in bench/*.py; do echo "== $$program"; $(PYTHON) $$program || exit 1; done
+
+setup:
+	@tools/bootstrap.sh
+
+image: setup
+	$(IKELAB) image build
+
+clean:
+	rm -rf $(VENV) reports/out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find lab tests scenarios -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,5 @@
+"""`python -m lab` is the command `ikelab`."""
+
+from lab.cli import main
+
+main()

@@ -1,0 +1,78 @@
+"""The command `ikelab`: thin click commands, one file each; `main` turns the lab's errors into exit codes.
+
+Data goes to stdout, logs and progress to stderr. The exit codes are part of the published contract (docs/contracts.md):
+0 all passed, 1 a scenario failed, 2 usage or configuration, 3 unfit environment, 4 nothing selected, 5 the lab broke,
+130 interrupted.
+"""
+
+import errno
+import importlib
+import sys
+
+import click
+
+from lab import __version__
+from lab.errors import BrokenError, ConfigError, LabError, UnfitError
+
+# name -> (module, attribute): a command's module is imported only when the command runs, so that `ikelab version`
+# does not wait for scapy and mininet.
+COMMANDS = {
+    "version": ("lab.cli.version", "version"),
+}
+EXIT_FAILED, EXIT_USAGE, EXIT_UNFIT, EXIT_NOTHING, EXIT_BROKEN, EXIT_INTERRUPTED = 1, 2, 3, 4, 5, 130
+
+
+class Commands(click.Group):
+    """A group that imports the module of a command when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="ikelab")
+def cli() -> None:
+    """An IPsec interoperability lab: emulated NATs, our own IKE/ESP stack, real peers, proof from captured packets."""
+
+
+def exit_code(error: BaseException) -> int | None:
+    """The documented exit code of an error, or None for a bug that must surface."""
+    match error:
+        case ConfigError():
+            return EXIT_USAGE
+        case UnfitError():
+            return EXIT_UNFIT
+        case BrokenError() | LabError():
+            return EXIT_BROKEN
+        case KeyboardInterrupt():
+            return EXIT_INTERRUPTED
+        case OSError() if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            return EXIT_UNFIT
+    return None
+
+
+def main() -> None:
+    """Run the command line; every expected failure is one sentence on stderr and its exit code."""
+    try:
+        sys.exit(cli.main(standalone_mode=False) or 0)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("ikelab: interrupted", err=True)
+        sys.exit(EXIT_INTERRUPTED)
+    except (LabError, OSError) as error:
+        code = exit_code(error)
+        if code is None:
+            raise
+        click.echo(f"ikelab: {error}", err=True)
+        sys.exit(code)

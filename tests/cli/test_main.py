@@ -1,0 +1,49 @@
+import errno
+import importlib
+import json
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from lab.cli import COMMANDS, cli, exit_code
+from lab.errors import BrokenError, ConfigError, LabError, UnfitError
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_exists_and_has_help(name: str) -> None:
+    module, attribute = COMMANDS[name]
+    assert isinstance(getattr(importlib.import_module(module), attribute), click.Command)
+    result = CliRunner().invoke(cli, [name, "--help"])
+    assert result.exit_code == 0 and "Usage:" in result.output
+
+
+def test_version_as_json() -> None:
+    result = CliRunner().invoke(cli, ["version", "--json"])
+    assert json.loads(result.stdout)["schema"] == "ikelab.version/1"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ConfigError("no such key", file="a.conf", line=3, key="ike"), 2),
+        (UnfitError("no guest image", fix="run `ikelab image build`"), 3),
+        (BrokenError("the guest died"), 5),
+        (LabError("odd"), 5),
+        (KeyboardInterrupt(), 130),
+        (OSError(errno.ENOSPC, "No space left on device"), 3),
+        (OSError(errno.EBADF, "a bug"), None),
+        (ValueError("a bug"), None),
+    ],
+)
+def test_exit_codes(error: BaseException, code: int | None) -> None:
+    assert exit_code(error) == code
+
+
+def test_a_wrong_option_is_a_usage_error_of_one_sentence() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "lab", "version", "--nope"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2 and "No such option" in done.stderr and "Traceback" not in done.stderr
