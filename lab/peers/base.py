@@ -1,0 +1,115 @@
+"""What a scenario may ask of a peer, whoever wrote it.
+
+Rules: a driver never judges. It answers with facts (`Outcome`, SAs, keys, events); a peer that died or stopped
+answering is a `PeerFault` (a verdict on the peer), anything else that goes wrong is a BrokenError (the lab).
+Waiting is always blocking: under virtual time a loop that spins on the clock stops it for ever.
+"""
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from lab.errors import LabError
+from lab.ike.swanctl import Section
+
+READY_S = 10.0
+INITIATE_S = 30.0
+
+
+class PeerFault(LabError):
+    """The peer died or stopped answering: the scenario has failed, and this is its reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an initiation ended: `up`, or the peer's own words why not."""
+
+    up: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something a peer reported by itself: `ike-up`, `ike-down`, `child-up`, `child-down`, `ike-rekey`, `failed` ..."""
+
+    name: str
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Node(Protocol):
+    """The part of an emulated node that a driver uses."""
+
+    @property
+    def name(self) -> str:
+        """The node's name in the topology."""
+        ...
+
+    def popen(self, argv: Sequence[str], **kwargs: Any) -> "subprocess.Popen[bytes]":
+        """Start a process in the node."""
+        ...
+
+    def enter(self) -> None:
+        """Move this process into the node's network and mount namespaces."""
+        ...
+
+
+class PeerDriver(Protocol):
+    """One peer in one node. `name` is the implementation, `abilities` what it can do, `version` what answered."""
+
+    name: str
+    abilities: frozenset[str]
+    version: str
+
+    def configure(self, tree: Section) -> None:
+        """Take the connections, secrets and `ikelab` settings to use; before `start`."""
+        ...
+
+    def start(self) -> None:
+        """Start the daemon; returns at once."""
+        ...
+
+    def ready(self, timeout: float = READY_S) -> None:
+        """Wait until the daemon takes commands and has its connections."""
+        ...
+
+    def initiate(self, child: str, timeout: float = INITIATE_S) -> Outcome:
+        """Set up a CHILD SA (and the IKE SA it needs); wait for the outcome, `timeout` in seconds."""
+        ...
+
+    def rekey(self, *, ike: str = "", child: str = "") -> Outcome:
+        """Rekey an IKE SA or a CHILD SA by its name."""
+        ...
+
+    def terminate(self, *, ike: str = "", child: str = "", timeout: float = INITIATE_S) -> Outcome:
+        """Delete an IKE SA or a CHILD SA by its name, and wait until the other side has agreed."""
+        ...
+
+    def sas(self) -> list[dict[str, Any]]:
+        """The SAs in the shape of sas.json."""
+        ...
+
+    def keys(self) -> dict[str, list[dict[str, Any]]]:
+        """The keys of every SA so far, `{"ike": [...], "child": [...]}` in the shape of keys.json."""
+        ...
+
+    def events(self, timeout: float = 0.0) -> list[Event]:
+        """Events since the last call; waits up to `timeout` seconds for the first."""
+        ...
+
+    def counters(self) -> dict[str, int]:
+        """The daemon's own counters."""
+        ...
+
+    def logs(self) -> list[Path]:
+        """The log files written so far."""
+        ...
+
+    def configs(self) -> dict[str, str]:
+        """The configuration as given to the daemon: file name -> text."""
+        ...
+
+    def stop(self) -> None:
+        """End the daemon; never raises when it is gone already."""
+        ...

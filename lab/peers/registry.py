@@ -1,0 +1,61 @@
+"""Which peers there are and what each can do.
+
+"Add a peer" = a driver module and a row here. Abilities are words that scenarios ask for with `@needs(...)`; a pairing
+whose peers lack one is `unsupported`, never `failed`. Drivers are imported only when a network exists: listing peers
+must work on a machine that has none of them.
+"""
+
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.errors import ConfigError
+from lab.peers.base import Node, PeerDriver
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_IKEV2 = _words("ikev2 psk tunnel nat-t cookie liveness delete narrowing")
+_ALGORITHMS = _words(
+    "aes-gcm aes-cbc chacha20-poly1305 sha2-256 sha2-384 sha2-512 x25519 ecp256 ecp384 modp2048 modp3072"
+)
+_ALSO = _words("rekey transport ah esn mobike eap-mschapv2 certificates fragmentation")
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """One row: how a peer is called, what it can do, and the class that drives it (`module:class`)."""
+
+    name: str
+    title: str
+    driver: str
+    abilities: frozenset[str]
+
+    def start(self, node: Node, run_dir: Path, **options: object) -> PeerDriver:
+        """A driver of this peer in a node; the driver module is imported here and not before."""
+        module, _, name = self.driver.partition(":")
+        made: PeerDriver = getattr(importlib.import_module(module), name)(node, run_dir, **options)
+        return made
+
+
+PEERS = {
+    peer.name: peer
+    for peer in (
+        Peer("ours", "our own stack", "lab.peers.ours:Ours", _IKEV2 | _ALGORITHMS),
+        Peer(
+            "strongswan",
+            "strongSwan's charon, driven through vici",
+            "lab.peers.strongswan:StrongSwan",
+            _IKEV2 | _ALGORITHMS | _ALSO,
+        ),
+    )
+}
+
+
+def peer(name: str) -> Peer:
+    """The row of a peer, or a ConfigError that names the peers there are."""
+    if name not in PEERS:
+        raise ConfigError(f"there is no peer called {name!r}; there are {', '.join(sorted(PEERS))}")
+    return PEERS[name]

@@ -1,0 +1,187 @@
+"""strongSwan: charon in a node, configured, started, watched and ended through vici.
+
+Rules: each charon sees a private /run (its pid file, socket and log live there) through a bind mount in a mount
+namespace of its own; the same directory is `run_dir/run` outside. Connections are loaded over vici after the start,
+so no swanctl is needed. Its keys come from its own log, read by `charon_log`.
+"""
+
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+from lab.errors import BrokenError, UnfitError
+from lab.ike.swanctl import Section, render
+from lab.peers import charon_log
+from lab.peers.base import INITIATE_S, READY_S, Event, Node, Outcome, PeerFault
+from lab.peers.charon_conf import CONF, LOG, SOCKET, strongswan_conf
+from lab.peers.charon_sas import event, sa_view
+from lab.peers.vici_link import Commands, Events, connect
+
+BINARIES = ("/usr/sbin/charon-systemd", "/usr/lib/ipsec/charon")
+EVENTS = ("ike-updown", "child-updown", "ike-rekey", "child-rekey", "alert")
+STOP_S = 5.0
+# $1 the run directory, $2 the daemon.
+_LAUNCH = f'mount --bind "$1" /run && STRONGSWAN_CONF=/run/{CONF} exec "$2"'
+
+
+def find_charon() -> str:
+    """The daemon's path on this machine."""
+    for binary in BINARIES:
+        if Path(binary).exists():
+            return binary
+    raise UnfitError("strongSwan's charon is not installed", fix="apt install charon-systemd, or use --kernel guest")
+
+
+class StrongSwan:
+    """charon in a node; see `base.PeerDriver` for what the methods promise."""
+
+    name = "strongswan"
+    abilities: frozenset[str] = frozenset()
+
+    def __init__(self, node: Node, run_dir: Path) -> None:
+        self.node, self.run_dir = node, run_dir
+        self.source = f"{self.name}:{node.name}"
+        self.version = ""
+        self._tree = Section()
+        self._binary = find_charon()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._commands: Commands | None = None
+        self._events: Events | None = None
+        self._pending: list[Event] = []
+
+    def configure(self, tree: Section) -> None:
+        """Take the connections, secrets and `ikelab` settings to use; before `start`."""
+        self._tree = tree
+
+    def start(self) -> None:
+        """Write strongswan.conf and start charon; returns at once."""
+        run = self.run_dir / "run"
+        run.mkdir(parents=True, exist_ok=True)
+        (run / CONF).write_text(self.configs()[CONF])
+        with (self.run_dir / "stderr").open("wb") as stderr:
+            self._process = self.node.popen(
+                ["unshare", "--mount", "sh", "-c", _LAUNCH, "sh", str(run), self._binary],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+            )
+
+    def ready(self, timeout: float = READY_S) -> None:
+        """Wait until charon answers on vici, then load secrets and connections."""
+        deadline = time.monotonic() + timeout
+        socket = self.run_dir / "run" / SOCKET
+        try:
+            self._commands = Commands(connect(socket, deadline))
+        except PeerFault as error:
+            raise BrokenError(f"charon in {self.node.name} did not start: {self._last_words()}") from error
+        self.version = self._commands.request("version")["version"]
+        self._events = Events(connect(socket, deadline), EVENTS)
+        self._load()
+
+    def _load(self) -> None:
+        """Give charon every secret and connection of the tree, as swanctl --load-all would."""
+        tree = self._tree.plain()
+        secrets: Any = tree.get("secrets", {})
+        for name, secret in secrets.items():
+            owners = [value for key, value in secret.items() if key.startswith("id")]
+            kind = name.partition("-")[0].upper()
+            shared = {"id": name, "type": kind, "data": secret["secret"], "owners": owners}
+            self._command("load-shared", shared)
+        connections: Any = tree.get("connections", {})
+        for name, connection in connections.items():
+            self._command("load-conn", {name: connection})
+
+    def _command(self, command: str, message: dict[str, Any] | None = None) -> dict[str, Any]:
+        return self._link().request(command, message)
+
+    def _link(self) -> Commands:
+        if self._process is not None and self._process.poll() is not None:
+            raise PeerFault(f"charon in {self.node.name} died: {self._last_words()}")
+        if self._commands is None:
+            raise BrokenError(f"charon in {self.node.name} was not made ready")
+        return self._commands
+
+    def _last_words(self) -> str:
+        words = [path.read_text(errors="replace").strip() for path in (self.run_dir / "stderr", *self.logs())]
+        return (" / ".join(text.splitlines()[-1] for text in words if text)) or "it said nothing"
+
+    def initiate(self, child: str, timeout: float = INITIATE_S) -> Outcome:
+        """Set up a CHILD SA (and the IKE SA it needs); wait for the outcome, `timeout` in seconds."""
+        wish = {"child": child, "timeout": str(int(timeout * 1000)), "loglevel": "1"}
+        return self._outcome("initiate", wish)
+
+    def terminate(self, *, ike: str = "", child: str = "", timeout: float = INITIATE_S) -> Outcome:
+        """Delete an IKE SA or a CHILD SA by its name, and wait until the other side has agreed."""
+        wish = {"timeout": str(int(timeout * 1000)), "loglevel": "1"}
+        return self._outcome("terminate", wish | ({"child": child} if child else {"ike": ike}))
+
+    def rekey(self, *, ike: str = "", child: str = "") -> Outcome:
+        """Start the rekeying of an IKE SA or a CHILD SA."""
+        answer = self._command("rekey", {"child": child} if child else {"ike": ike})
+        matches = int(answer.get("matches", "0"))
+        return Outcome(matches > 0, "" if matches else f"no SA is called {ike or child}")
+
+    def _outcome(self, command: str, wish: dict[str, str]) -> Outcome:
+        """Run a command that reports as it goes; its last lines are the reason when it fails."""
+        lines, refusal = self._link().streamed(command, "control-log", wish)
+        if not refusal:
+            return Outcome(True)
+        words = [line["msg"] for line in lines[-3:]]
+        return Outcome(False, "; ".join([*words, refusal]))
+
+    def sas(self) -> list[dict[str, Any]]:
+        """The SAs in the shape of sas.json."""
+        listed, _ = self._link().streamed("list-sas", "list-sa")
+        return [sa_view(name, sa) for answer in listed for name, sa in answer.items()]
+
+    def keys(self) -> charon_log.Keys:
+        """The keys of every SA so far, from charon's log."""
+        log = self.run_dir / "run" / LOG
+        if not log.exists():
+            return {"ike": [], "child": []}
+        with log.open(errors="replace") as lines:
+            return charon_log.read_keys(lines, self.source)
+
+    def events(self, timeout: float = 0.0) -> list[Event]:
+        """Events since the last call; waits up to `timeout` seconds for the first."""
+        if self._events is None:
+            return []
+        found = self._events.read(timeout)
+        return [item for name, fields in found for item in event(name, fields)]
+
+    def counters(self) -> dict[str, int]:
+        """charon's counters of IKE messages."""
+        answer = self._command("get-counters", {})
+        return {name: int(value) for name, value in answer.get("counters", {}).get("", {}).items()}
+
+    def logs(self) -> list[Path]:
+        """The log files written so far."""
+        return [path for path in (self.run_dir / "run" / LOG,) if path.exists()]
+
+    def configs(self) -> dict[str, str]:
+        """The configuration as given to the daemon: file name -> text."""
+        loaded = Section(sections={k: v for k, v in self._tree.sections.items() if k != "ikelab"})
+        return {
+            CONF: strongswan_conf(self._tree, Path(self._binary).name),
+            "swanctl.conf": render(loaded),
+            "vici.json": json.dumps(loaded.plain(), indent=1),
+        }
+
+    def stop(self) -> None:
+        """End the daemon; never raises when it is gone already."""
+        for link in (self._commands, self._events):
+            if link is not None:
+                link.close()
+        self._commands = self._events = None
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None

@@ -1,0 +1,77 @@
+"""charon's log is a foreign format: these are recorded logs of strongSwan 5.9.8 (two ends of one run).
+
+The run: IKE_SA_INIT, IKE_AUTH, a CHILD rekey, an IKE rekey, a delete; AES-GCM-256, PRF-HMAC-SHA2-384, X25519. Hex dumps
+that are no keys were cut out of the files, nothing was changed.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from lab.peers.charon_log import SECRETS, read_keys
+from lab.peers.compare import compare
+
+HERE = Path(__file__).parent
+
+
+def keys(side: str) -> dict:
+    return read_keys((HERE / f"charon-5.9.8-{side}.log").read_text().splitlines(), f"strongswan:{side}")
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_every_sa_of_the_run_is_found(side):
+    found = keys(side)
+    assert [(ike["spi_i"], ike["spi_r"]) for ike in found["ike"]] == [
+        ("15578e6604497db0", "1db65ec0526bae27"),
+        ("05184bc0090fc50e", "e546fe8c42ea9021"),
+    ]
+    assert {child["spi"] for child in found["child"]} == {"6c6a32d6", "e166d406", "31ddb225", "35b88ad4"}
+
+
+def test_an_ike_sa_carries_its_algorithms_and_whole_keys():
+    first = keys("left")["ike"][0]
+    assert (first["encr"], first["encr_key_length"], first["prf"]) == ("ENCR_AES_GCM_16", 256, "PRF_HMAC_SHA2_384")
+    assert (first["integ"], first["ke"]) == (None, "CURVE25519")
+    octets = {name: len(first[name]) // 2 for name in SECRETS}
+    assert octets == {"SK_d": 48, "SK_ai": 0, "SK_ar": 0, "SK_ei": 36, "SK_er": 36, "SK_pi": 48, "SK_pr": 48}
+    assert first["SK_ei"].startswith("0c665980") and first["SK_ei"].endswith("78e5501b")
+
+
+def test_a_child_sa_has_key_salt_and_addresses_per_direction():
+    inbound, outbound = keys("left")["child"][:2]
+    assert (inbound["src"], inbound["dst"]) == (outbound["dst"], outbound["src"]) == ("192.168.9.2", "192.168.9.1")
+    assert outbound["spi"] == "e166d406"
+    # The initiator's key protects what the initiator sends.
+    assert outbound["encr_key"].startswith("367c009b") and outbound["salt"] == "f2d6e43e"
+    assert inbound["encr_key"].startswith("8e0a96e9") and inbound["salt"] == "d5267227"
+    assert len(inbound["encr_key"]) == 64 and inbound["encap"] is True and inbound["esn"] is False
+    assert inbound["ike_spi_i"] == "15578e6604497db0"
+
+
+def test_both_ends_of_the_run_agree():
+    comparison = compare(keys("left"), keys("right"))
+    assert comparison.equal and (comparison.ike, comparison.child) == (2, 4)
+
+
+def test_one_flipped_bit_is_noticed_and_named():
+    left, right = keys("left"), keys("right")
+    left["ike"][1]["SK_pr"] = "00" + left["ike"][1]["SK_pr"][2:]
+    comparison = compare(left, right)
+    assert not comparison.equal
+    assert str(comparison) == "IKE SA 05184bc0090fc50e: SK_pr differ between strongswan:left and strongswan:right"
+
+
+def test_an_sa_of_one_side_only_is_counted_not_blamed():
+    left, right = keys("left"), keys("right")
+    del left["child"][0]
+    comparison = compare(left, right)
+    assert comparison.equal and comparison.child == 3 and comparison.one_sided == 1
+
+
+@pytest.mark.parametrize("lines", range(0, 130, 7))
+def test_a_log_cut_anywhere_gives_only_whole_sas(lines):
+    text = (HERE / "charon-5.9.8-left.log").read_text().splitlines()[:lines]
+    for ike in read_keys(text, "x")["ike"]:
+        assert len(ike["SK_pr"]) == 96
+    for child in read_keys(text, "x")["child"]:
+        assert len(child["encr_key"]) == 64
