@@ -1,0 +1,116 @@
+"""What a topology file may say: one struct per YAML mapping.
+
+`topologies/schema.json` is generated from here (`python -m lab.emulation.model`), and so is every complaint about a
+wrong type or an unknown key. What a schema cannot say (unknown names, overlapping subnets) is in checks.py; the sizes
+of mappings too, because msgspec would complain of a size before it names the entry that is wrong.
+"""
+
+import json
+import sys
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from lab.emulation import units
+
+Duration = Annotated[str, Meta(pattern=units.DURATION, examples=["20ms", "1.5s", "250us"])]
+Percent = Annotated[str, Meta(pattern=units.PERCENT, examples=["1%", "0.5%"])]
+Rate = Annotated[str, Meta(pattern=units.RATE, examples=["10mbit", "512kbit"])]
+Port = Annotated[int, Meta(ge=1, le=65535)]
+Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,30}$", examples=["left", "right-nat"])]
+InterfaceName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,14}$", examples=["wan", "lan"])]
+Address = Annotated[str, Meta(pattern=r"^[0-9A-Fa-f.:]+/[0-9]+$", examples=["192.0.2.1/24", "2001:db8::1/64"])]
+Prefix = Annotated[str, Meta(pattern=r"^[0-9A-Fa-f.:]+/[0-9]+$", examples=["10.0.0.0/8", "2001:db8::/32"])]
+Ports = Annotated[
+    str,
+    Meta(pattern=r"^(preserve|random|[0-9]{1,5}-[0-9]{1,5})$", examples=["preserve", "random", "20000-29999"]),
+]
+
+NodeKind = Literal["gateway", "host", "nat", "router"]
+
+
+class Impairment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What one direction of a link does to the packets on it."""
+
+    delay: Duration | None = None
+    jitter: Duration | None = None
+    loss: Percent | None = None
+    rate: Rate | None = None
+    mtu: Annotated[int, Meta(ge=576, le=65535)] | None = None
+
+
+class Forward(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A port forward: what arrives from outside on one of `ports` goes to the node `to`."""
+
+    to: Name
+    ports: Annotated[tuple[Port, ...], Meta(min_length=1)]
+    protocol: Literal["udp", "tcp"] = "udp"
+    to_port: Port | None = None
+
+
+class Nat(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How a NAT box behaves (RFC 4787 words).
+
+    `ports`: `preserve` keeps the source port (endpoint-independent mapping until two clients collide), `random` draws
+    one per destination (address- and port-dependent mapping, a "symmetric" NAT), `20000-29999` does so in that range.
+    `remap` gives UDP source ports a fixed outside port (endpoint-independent, not preserved).
+    """
+
+    outside: InterfaceName = "wan"
+    ports: Ports = "preserve"
+    remap: dict[Port, Port] = {}
+    forwards: tuple[Forward, ...] = ()
+    udp_timeout: Duration | None = None
+    udp_timeout_stream: Duration | None = None
+
+
+class Route(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A static route to a prefix through a neighbour."""
+
+    to: Prefix
+    via: Name
+
+
+class NodeSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A node. `default_route` names the neighbour that everything else goes to."""
+
+    kind: NodeKind
+    default_route: Name | None = None
+    routes: tuple[Route, ...] = ()
+    nat: Nat | None = None
+
+
+class End(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One end of a link: the interface it is in its node, and its addresses."""
+
+    interface: InterfaceName
+    addresses: Annotated[tuple[Address, ...], Meta(min_length=1)]
+
+
+class LinkSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A link between two nodes. `impair` is keyed by the node whose packets suffer."""
+
+    ends: Annotated[dict[Name, End], Meta(extra_json_schema={"minProperties": 2, "maxProperties": 2})]
+    impair: dict[Name, Impairment] = {}
+
+
+class Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A topology file."""
+
+    description: str
+    nodes: Annotated[dict[Name, NodeSpec], Meta(extra_json_schema={"minProperties": 2})]
+    links: Annotated[dict[Name, LinkSpec], Meta(extra_json_schema={"minProperties": 1})]
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a topology file."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "ikelab topology",
+        **msgspec.json.schema(Document),
+    }
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(schema(), indent=2) + "\n")
