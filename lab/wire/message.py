@@ -11,8 +11,9 @@ from typing import Protocol, Self, TypeVar
 from lab.errors import ProtocolError
 from lab.wire.header import SIZE, Header
 from lab.wire.ids import NotifyType, PayloadType
-from lab.wire.payloads import decode_chain, encode_chain, first_type
-from lab.wire.payloads_v2 import Encrypted, Notify, Payload
+from lab.wire.payloads import Payload, decode_chain, encode_chain, first_type
+from lab.wire.payloads_v2 import Notify
+from lab.wire.sealed import Encrypted
 
 P = TypeVar("P")
 

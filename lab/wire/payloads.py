@@ -21,13 +21,29 @@ from lab.wire.payloads_v2 import (
     Cert,
     CertReq,
     Delete,
-    Encrypted,
-    EncryptedFragment,
     Nonce,
     Notify,
-    Payload,
     Unknown,
     VendorId,
+)
+from lab.wire.sealed import Encrypted, EncryptedFragment
+
+Payload = (
+    SA
+    | KE
+    | ID
+    | Cert
+    | Auth
+    | Nonce
+    | Notify
+    | Delete
+    | VendorId
+    | TS
+    | CP
+    | EAP
+    | Encrypted
+    | EncryptedFragment
+    | Unknown
 )
 
 GENERIC_HEADER = 4

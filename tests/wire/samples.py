@@ -21,6 +21,7 @@ from lab.wire.ids import (
     TransformType,
 )
 from lab.wire.message import Message
+from lab.wire.payloads import Payload
 from lab.wire.payloads_v2 import (
     CP,
     EAP,
@@ -35,7 +36,6 @@ from lab.wire.payloads_v2 import (
     Delete,
     Nonce,
     Notify,
-    Payload,
     Proposal,
     TrafficSelector,
     Transform,

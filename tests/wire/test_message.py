@@ -8,7 +8,8 @@ from lab.errors import ProtocolError
 from lab.wire.header import SIZE, Header
 from lab.wire.ids import ExchangeType, NotifyType, PayloadType
 from lab.wire.message import Message
-from lab.wire.payloads_v2 import KE, Encrypted, Notify, VendorId
+from lab.wire.payloads_v2 import KE, Notify, VendorId
+from lab.wire.sealed import Encrypted
 from tests.wire.samples import PAYLOADS, header, init_request, message
 
 

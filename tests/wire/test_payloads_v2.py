@@ -4,8 +4,8 @@ import pytest
 
 from lab.errors import ProtocolError
 from lab.wire.ids import PayloadType, TsType
-from lab.wire.payloads import MAX_PAYLOADS, decode_chain, encode_chain, first_type
-from lab.wire.payloads_v2 import Nonce, Payload, TrafficSelector, VendorId
+from lab.wire.payloads import MAX_PAYLOADS, Payload, decode_chain, encode_chain, first_type
+from lab.wire.payloads_v2 import Nonce, TrafficSelector, VendorId
 from tests.wire.samples import PAYLOADS
 
 

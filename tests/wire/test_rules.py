@@ -4,7 +4,8 @@ from lab.errors import ProtocolError
 from lab.wire.header import Header
 from lab.wire.ids import ExchangeType, Flag, NotifyType, PayloadType, ProtocolId
 from lab.wire.message import Message
-from lab.wire.payloads_v2 import Delete, Notify, Payload, Unknown, VendorId
+from lab.wire.payloads import Payload
+from lab.wire.payloads_v2 import Delete, Notify, Unknown, VendorId
 from lab.wire.rules import RULES, check
 from tests.wire.samples import PAYLOADS
 
