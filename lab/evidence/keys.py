@@ -1,0 +1,154 @@
+"""keys.json (schema ikelab.keys/1): the secrets of both sides, and whether the two sides agree on them.
+
+An IKE SA has one entry per side that logged it; a CHILD SA has one entry per side and direction. Equal keys on both
+sides, from two programs that share no code, are evidence in themselves; `compare` says so for every SA.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from lab.errors import BrokenError
+from lab.evidence.files import write_atomically
+
+SCHEMA = "ikelab.keys/1"
+
+
+class IkeKeys(Struct, kw_only=True, frozen=True):
+    """The keys of one IKE SA as one side logged them; with AEAD, SK_e* is key | salt and SK_a* is empty."""
+
+    source: str
+    spi_i: str
+    spi_r: str
+    encr: str
+    encr_key_length: int | None = None
+    prf: str = ""
+    integ: str | None = None
+    ke: str | None = None
+    version: int = 2
+    SK_d: str = ""
+    SK_ai: str = ""
+    SK_ar: str = ""
+    SK_ei: str = ""
+    SK_er: str = ""
+    SK_pi: str = ""
+    SK_pr: str = ""
+
+
+class ChildKeys(Struct, kw_only=True, frozen=True):
+    """The keys of one direction of a CHILD SA as one side logged them; `src` and `dst` as that side saw them."""
+
+    source: str
+    spi: str
+    encr: str
+    encr_key: str
+    protocol: str = "ESP"
+    src: str = ""
+    dst: str = ""
+    encap: bool = False
+    encr_key_length: int | None = None
+    salt: str = ""
+    integ: str | None = None
+    integ_key: str = ""
+    esn: bool = False
+    ike_spi_i: str = ""
+
+
+class Keys(Struct, kw_only=True, frozen=True):
+    """All that keys.json holds."""
+
+    schema: str = SCHEMA
+    ike: list[IkeKeys] = []
+    child: list[ChildKeys] = []
+
+
+# What must be equal on both sides, in the order in which a difference is reported.
+_IKE_FIELDS = ("encr", "integ", "prf", "SK_d", "SK_ai", "SK_ar", "SK_ei", "SK_er", "SK_pi", "SK_pr")
+_CHILD_FIELDS = ("protocol", "encr", "encr_key", "salt", "integ", "integ_key", "esn")
+
+
+class Agreement(Struct, frozen=True):
+    """Whether the sides that logged one SA hold the same keys; `differs` names the first field that does not match."""
+
+    kind: Literal["ike", "child"]
+    spi: str
+    sources: list[str]
+    equal: bool
+    differs: str = ""
+
+
+def merge(parts: Iterable[Mapping[str, Any]]) -> Keys:
+    """One Keys from the dicts that each side gives (`{"ike": [...], "child": [...]}`); equal entries are kept once."""
+    ike: dict[Any, IkeKeys] = {}
+    child: dict[Any, ChildKeys] = {}
+    for part in parts:
+        keys = msgspec.convert({"ike": part.get("ike", []), "child": part.get("child", [])}, Keys)
+        ike |= {msgspec.json.encode(entry): entry for entry in keys.ike}
+        child |= {msgspec.json.encode(entry): entry for entry in keys.child}
+    return Keys(ike=list(ike.values()), child=list(child.values()))
+
+
+def of_log(lines: Iterable[str], source: str) -> dict[str, list[dict[str, Any]]]:
+    """The part of one side from its `keys.jsonl`; a line torn by a killed process is left out."""
+    part: dict[str, list[dict[str, Any]]] = {"ike": [], "child": []}
+    for line in lines:
+        try:
+            entry = msgspec.json.decode(line)
+        except msgspec.DecodeError:
+            continue
+        if isinstance(entry, dict) and entry.get("kind") in part:
+            part[entry["kind"]].append({"source": source, **entry})
+    return part
+
+
+def compare(keys: Keys) -> list[Agreement]:
+    """One line per SA that was logged: by whom, and whether all hold the same keys."""
+    found: list[Agreement] = []
+    ike: dict[str, list[IkeKeys]] = {}
+    for entry in keys.ike:
+        ike.setdefault(f"{entry.spi_i}:{entry.spi_r}", []).append(entry)
+    child: dict[str, list[ChildKeys]] = {}
+    for direction in keys.child:
+        child.setdefault(direction.spi, []).append(direction)
+    for spi, entries in ike.items():
+        differs = _difference(entries, _IKE_FIELDS)
+        found.append(Agreement("ike", spi, [e.source for e in entries], not differs, differs))
+    for spi, directions in child.items():
+        differs = _difference(directions, _CHILD_FIELDS)
+        found.append(Agreement("child", spi, [d.source for d in directions], not differs, differs))
+    return found
+
+
+def _difference(entries: Sequence[Struct], fields: Sequence[str]) -> str:
+    """The first field in which the entries are not all equal, case of hex digits aside."""
+    for name in fields:
+        if len({str(getattr(entry, name) or "").lower() for entry in entries}) > 1:
+            return name
+    return ""
+
+
+def disagreements(keys: Keys) -> list[str]:
+    """A sentence for every SA on which the sides do not agree; empty is good."""
+    return [
+        f"{'IKE' if a.kind == 'ike' else 'CHILD'} SA {a.spi}: {' and '.join(a.sources)} differ in {a.differs}"
+        for a in compare(keys)
+        if not a.equal
+    ]
+
+
+def write(keys: Keys, path: Path) -> None:
+    """Write keys.json."""
+    write_atomically(path, msgspec.json.format(msgspec.json.encode(keys), indent=1))
+
+
+def read(path: Path) -> Keys:
+    """Read keys.json; no keys if there is no such file."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Keys)
+    except FileNotFoundError:
+        return Keys()
+    except msgspec.DecodeError as error:
+        raise BrokenError(f"{path.name}: {error}") from error

@@ -1,0 +1,159 @@
+"""What the octets of one datagram say: the IKE message or ESP packet inside it, opened where a key fits.
+
+Rules of this file:
+- Never raises, whatever the octets are: what cannot be read is said in `note`.
+- The same octets are read once: retransmissions share their reading.
+"""
+
+from dataclasses import dataclass, field, replace
+
+from lab.errors import ProtocolError
+from lab.evidence.datagram import Kind, Sighting
+from lab.evidence.inner import summary
+from lab.evidence.keyring import Inner, Keyring
+from lab.evidence.names import payload_names
+from lab.wire.header import SIZE, Header
+from lab.wire.ids import ExchangeType, PayloadType
+from lab.wire.message import Message
+from lab.wire.packets import ESPHeader
+from lab.wire.payloads import Payload, decode_chain
+from lab.wire.sealed import Encrypted
+
+_IKEV1 = {2: "Main Mode", 4: "Aggressive Mode", 5: "Informational", 6: "Transaction", 32: "Quick Mode"}
+_PROTOCOL: dict[Kind, str] = {"ah": "AH", "gre": "GRE", "keepalive": "NAT-keepalive"}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one datagram says. `opened` is None where nothing was sealed; `chain` is the decrypted payload chain."""
+
+    protocol: str
+    exchange: str | None = None
+    message_id: int | None = None
+    response: bool | None = None
+    payloads: tuple[str, ...] = ()
+    encrypted: bool = False
+    opened: bool | None = None
+    spi: str = ""
+    seq: int | None = None
+    inner: str | None = None
+    note: str = ""
+    header: Header | None = None
+    message: Message | None = None
+    chain: bytes | None = field(default=None, repr=False)
+    first_inside: PayloadType = PayloadType.NONE
+    esp: Inner | None = None
+
+
+class Reader:
+    """Reads datagrams with a keyring."""
+
+    def __init__(self, keyring: Keyring) -> None:
+        self._keyring = keyring
+        self._known: dict[tuple[Kind, bytes], Reading] = {}
+
+    def read(self, sighting: Sighting) -> Reading:
+        """The reading of a sighting's octets."""
+        key = (sighting.kind, sighting.body)
+        if key not in self._known:
+            self._known[key] = self._read(sighting)
+        return self._known[key]
+
+    def _read(self, sighting: Sighting) -> Reading:
+        if sighting.kind == "ike":
+            return self._ike(sighting.body)
+        if sighting.kind == "esp":
+            return self._esp(sighting.body)
+        if sighting.kind == "ah" and len(sighting.body) >= 12:
+            spi, seq = sighting.body[4:8].hex(), int.from_bytes(sighting.body[8:12], "big")
+            return Reading("AH", spi=spi, seq=seq)
+        return Reading(_PROTOCOL.get(sighting.kind, "unknown"), note=sighting.note)
+
+    def _esp(self, packet: bytes) -> Reading:
+        try:
+            header = ESPHeader.decode(packet)
+        except ProtocolError as error:
+            return Reading("unknown", note=f"not an ESP packet: {error.reason}")
+        inner = self._keyring.open_esp(packet)
+        reading = Reading("ESP", encrypted=True, opened=inner is not None, spi=header.spi.hex(), seq=header.seq)
+        return replace(reading, inner=_inside(inner), esp=inner) if inner else reading
+
+    def _ike(self, data: bytes) -> Reading:
+        try:
+            header = Header.decode(data)
+        except ProtocolError as error:
+            return Reading("unknown", note=f"not an IKE message: {error.reason}")
+        if header.major != 2:
+            return _other_version(header)
+        reading = Reading(
+            "IKEv2",
+            header.exchange.name,
+            header.message_id,
+            header.response,
+            spi=f"{header.spi_i.hex()}:{header.spi_r.hex()}",
+            header=header,
+        )
+        try:
+            message = Message.decode(data)
+        except ProtocolError as error:
+            return replace(reading, note=f"malformed: {error.reason}")
+        return self._open(replace(reading, message=message))
+
+    def _open(self, reading: Reading) -> Reading:
+        message = reading.message
+        assert message is not None
+        outside = tuple(payload_names(message.header, message.payloads))
+        sealed = message.sealed
+        if sealed is None:
+            return replace(reading, payloads=outside)
+        reading = replace(reading, payloads=outside, encrypted=True, opened=False)
+        chain = self._unseal(message, sealed)
+        if chain is None:
+            return reading
+        first = sealed.first if isinstance(sealed, Encrypted) else PayloadType.NONE
+        reading = replace(reading, opened=True, chain=chain, first_inside=first)
+        if not isinstance(sealed, Encrypted):
+            return reading  # a fragment opens to a piece of the chain, which has no names of its own
+        try:
+            inside = decode_chain(first, chain)
+        except ProtocolError as error:
+            return replace(reading, note=f"malformed inside SK: {error.reason}")
+        names = tuple(payload_names(message.header, inside))
+        return replace(reading, payloads=outside[:-1] + names)
+
+    def _unseal(self, message: Message, sealed: Payload) -> bytes | None:
+        """The decrypted chain, or None where no key fits."""
+        body = getattr(sealed, "body", b"")
+        start = len(message.raw) - len(body)
+        if start < SIZE or message.raw[start:] != body:
+            return None
+        for opener in self._keyring.openers(message.header):
+            try:
+                return opener.open(message.raw[:start], body)
+            except ProtocolError:
+                continue
+        return None
+
+
+def _inside(inner: Inner) -> str:
+    if inner.packet is not None:
+        return summary(inner.packet)
+    if inner.next_header == 59:
+        return "dummy packet"
+    return f"protocol {inner.next_header}, {len(inner.data)} octets"
+
+
+def _other_version(header: Header) -> Reading:
+    """IKEv1 has its own exchange types; of other versions only the number can be told."""
+    if header.major != 1:
+        return Reading("unknown", note=f"IKE version {header.major}.{header.minor}", header=header)
+    return Reading(
+        "IKEv1",
+        _IKEV1.get(int(header.exchange), ExchangeType(header.exchange).name),
+        header.message_id,
+        payloads=("encrypted",) if header.flags & 1 else (),
+        encrypted=bool(header.flags & 1),
+        opened=False if header.flags & 1 else None,
+        spi=f"{header.spi_i.hex()}:{header.spi_r.hex()}",
+        header=header,
+    )
