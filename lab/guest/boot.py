@@ -1,0 +1,194 @@
+"""Run one command in a fresh guest and say how it ended.
+
+Rules: the guest sees the image and the project source read-only and writes to memory and to the results directory
+only; it ends with its command, at its real-time limit, or when the process that started it dies - whatever comes
+first. Its exit status comes back through a file in a private directory, its output line by line through the console.
+"""
+
+import contextlib
+import ctypes
+import os
+import selectors
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.errors import UnfitError
+from lab.guest import contain
+from lab.guest import cpu as cpus
+from lab.guest.image import Image, locate
+
+INIT = Path(__file__).with_name("init.sh")
+PYTHON_PATH = "/src"
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True, slots=True)
+class GuestResult:
+    """How a guest ended: `exit_code` of its command, or None with the reason why there is none."""
+
+    exit_code: int | None
+    reason: str
+    duration_s: float
+
+
+def run(
+    argv: Sequence[str], *, source: Path, results: Path, output: Callable[[str], None], limit_s: float,
+    env: Mapping[str, str] | None = None, virtual_time: bool = False, cpu: int | None = None, memory: str = "1G",
+    image: Image | None = None,
+) -> GuestResult:  # fmt: skip
+    """Run `argv` at /src with `results` writable at /results; `output` gets each line without its end."""
+    image = image or locate()
+    source, results = _directory(source, "project source"), _directory(results, "results directory")
+    if not os.access(results, os.W_OK):
+        raise UnfitError(f"cannot write the results directory {results}", fix="choose another with --out")
+    began = time.monotonic()
+    with _boot_directory() as boot, cpus.claimed(cpu) as pinned:
+        _write_job(boot, argv, {**_environment(virtual_time), **(env or {})})
+        mounts = [("ro", host, guest) for guest, host in image.mounts.items()]
+        _write_mounts(boot, [*mounts, ("ro", source, "/src"), ("rw", results, "/results")])
+        command = contain.command(_kernel(image, boot, memory, virtual_time), writable=[boot, results])
+        last, timed_out = _watch(command, boot, pinned, output, deadline=began + limit_s)
+        code = _status(boot)
+    took = time.monotonic() - began
+    if code is not None:
+        return GuestResult(code, f"exit code {code}", took)
+    if timed_out:
+        return GuestResult(None, f"stopped at its limit of {limit_s:g} s real time", took)
+    return GuestResult(None, f"the guest ended without an exit status{_why(last, results)}", took)
+
+
+def _directory(path: Path, what: str) -> Path:
+    path = path.resolve()
+    if not path.is_dir():
+        raise UnfitError(f"the {what} {path} does not exist", fix="create it or name another")
+    if set("\t\n,\\") & set(str(path)):
+        raise UnfitError(f"the {what} {path} has a comma, tab or backslash in its name", fix="choose another place")
+    return path
+
+
+@contextlib.contextmanager
+def _boot_directory() -> Iterator[Path]:
+    """A private directory for one boot; in memory where possible, as the guest's own memory is a file in it."""
+    shm = Path("/dev/shm")
+    place = shm if os.access(shm, os.W_OK | os.X_OK) else Path(tempfile.gettempdir())
+    boot = Path(tempfile.mkdtemp(prefix="ikelab-", dir=place))
+    try:
+        yield boot
+    finally:
+        shutil.rmtree(boot, ignore_errors=True)
+
+
+def _environment(virtual_time: bool) -> dict[str, str]:
+    return {
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/python/bin",
+        "HOME": "/root",
+        "LANG": "C.UTF-8",
+        "TERM": "dumb",
+        "NO_COLOR": "1",
+        "PYTHONPATH": PYTHON_PATH,
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONPYCACHEPREFIX": "/tmp/pycache",
+        "IKELAB_GUEST": "1",
+        "IKELAB_CLOCK": "virtual" if virtual_time else "real",
+    }
+
+
+def _write_job(boot: Path, argv: Sequence[str], env: Mapping[str, str]) -> None:
+    shutil.copy(INIT, boot / "init")
+    (boot / "environment").write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in env.items()))
+    (boot / "job").write_text(f"cd /src && {shlex.join(argv)}\n")
+
+
+def _write_mounts(boot: Path, mounts: Sequence[tuple[str, Path, str]]) -> None:
+    (boot / "mounts").write_text("".join(f"{mode}\t{host}\t{guest}\n" for mode, host, guest in mounts))
+
+
+def _kernel(image: Image, boot: Path, memory: str, virtual_time: bool) -> list[str]:
+    """The kernel's command line."""
+    clock = ["time-travel=inf-cpu"] if virtual_time else []
+    return [
+        str(image.kernel), "seccomp=on", *clock, f"mem={memory}", "rootfstype=hostfs", f"rootflags={image.root}", "ro",
+        "init=/usr/sbin/ikelab-init", "con=null", "con0=null,fd:1", f"uml_dir={boot}", "umid=guest", "panic=1", "quiet",
+        "dummy.numdummies=0", "ifb.numifbs=0",
+        f"ikelab_boot={boot}",
+    ]  # fmt: skip
+
+
+def _watch(
+    command: list[str], boot: Path, pinned: int, output: Callable[[str], None], *, deadline: float
+) -> tuple[str, bool]:
+    """Run the kernel until it ends or its time is up; its last line, and whether its time was up."""
+    parent = os.getpid()
+
+    def begin() -> None:
+        # In the child: die with the launcher, and stay on one CPU.
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(1)
+        os.sched_setaffinity(0, {pinned})
+
+    environment = {"PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"), "TMPDIR": str(boot)}
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment,
+        preexec_fn=begin, start_new_session=True, cwd="/",
+    )  # fmt: skip
+    try:
+        return _pump(process, b"\x04%s\x04" % os.fsencode(boot), output, deadline)
+    finally:
+        # Also on an error in `output` and on Ctrl-C. The whole session: a guest's processes are processes of the host.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def _pump(
+    process: subprocess.Popen[bytes], end: bytes, output: Callable[[str], None], deadline: float
+) -> tuple[str, bool]:
+    """Pass on the output line by line until `end` or the end; the last line, and whether time ran out before."""
+    assert process.stdout is not None
+    rest, last, said = b"", "", True
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        while (left := deadline - time.monotonic()) > 0:
+            if not selector.select(left):
+                continue
+            data = os.read(process.stdout.fileno(), 65536)
+            *lines, rest = (rest + data).split(b"\n")
+            if not data and rest:
+                lines.append(rest)
+            for line in lines if said else ():
+                line, marker, _ = line.partition(end)
+                if line or not marker:
+                    last = line.decode(errors="replace").rstrip("\r")
+                    output(last)
+                if marker:
+                    said = False
+                    break
+            if not data:
+                return last, False
+    return last, True
+
+
+def _status(boot: Path) -> int | None:
+    try:
+        return int((boot / "status").read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _why(last: str, results: Path) -> str:
+    """What is known about a guest that vanished."""
+    full = [str(place) for place in (Path("/dev/shm"), results) if shutil.disk_usage(place).free < 1 << 20]
+    if full:
+        return f": {' and '.join(full)} is full"
+    return f"; its last line: {last}" if last else ""

@@ -1,0 +1,98 @@
+"""A command in a fresh guest: what it sees, how it ends, and that its clock can be virtual and exact."""
+
+from pathlib import Path
+
+import pytest
+
+from lab.guest import boot
+
+pytestmark = pytest.mark.guest
+SOURCE = Path(__file__).parents[2]
+
+
+class Guest:
+    """Runs shell scripts in guests and keeps what they said."""
+
+    def __init__(self, results: Path) -> None:
+        self.results = results
+        self.said: list[str] = []
+
+    def run(self, script: str, *, limit_s: float = 60, virtual_time: bool = False) -> boot.GuestResult:
+        return boot.run(
+            ["bash", "-c", script], source=SOURCE, results=self.results, output=self.said.append, limit_s=limit_s,
+            virtual_time=virtual_time,
+        )  # fmt: skip
+
+
+@pytest.fixture
+def guest(tmp_path: Path) -> Guest:
+    return Guest(tmp_path)
+
+
+def test_the_exit_code_of_the_command_comes_back(guest: Guest) -> None:
+    assert guest.run("exit 7").exit_code == 7
+    assert guest.run("true").exit_code == 0
+
+
+def test_output_arrives_line_by_line_and_without_words_of_the_kernel(guest: Guest) -> None:
+    guest.run("echo one; echo two >&2; printf three")
+    assert guest.said == ["one", "two", "three"]
+
+
+def test_the_source_is_read_only_and_the_results_are_not(guest: Guest) -> None:
+    result = guest.run("touch /src/lab/x; [ $? = 1 ] && [ /src/LICENSE -ef LICENSE ] && echo found > /results/y")
+    assert result.exit_code == 0, guest.said
+    assert (guest.results / "y").read_text() == "found\n"
+    assert not (SOURCE / "lab/x").exists()
+
+
+def test_writes_to_the_root_stay_in_memory(guest: Guest) -> None:
+    result = guest.run("echo x > /etc/x && rm /usr/bin/mawk && test ! -e /usr/bin/mawk")
+    assert result.exit_code == 0, guest.said
+    assert guest.run("test -e /usr/bin/mawk && test ! -e /etc/x").exit_code == 0
+
+
+def test_an_hour_of_sleep_costs_no_second_in_virtual_time(guest: Guest) -> None:
+    result = guest.run("a=$(date +%s); sleep 3600; echo $(($(date +%s) - a))", virtual_time=True)
+    assert guest.said == ["3600"]
+    assert result.duration_s < 10  # 0.4 s on an idle machine
+
+
+def test_virtual_time_is_exact(guest: Guest) -> None:
+    script = """set -e
+        ip netns add far
+        ip link add near type veth peer name far netns far
+        ip addr add 10.0.0.1/24 dev near; ip link set near up
+        ip -n far addr add 10.0.0.2/24 dev far; ip -n far link set far up
+        ping -q -c 1 -W 3 10.0.0.2 > /dev/null
+        tc qdisc add dev near root netem delay 20ms
+        tc -n far qdisc add dev far root netem delay 20ms
+        ping -q -c 10 10.0.0.2"""
+    assert guest.run(script, virtual_time=True).exit_code == 0, guest.said
+    assert guest.said[-1] == "rtt min/avg/max/mdev = 40.000/40.000/40.000/0.000 ms"
+
+
+def test_the_time_limit_ends_the_guest(guest: Guest) -> None:
+    result = guest.run("echo begun; sleep 60", limit_s=3)
+    assert guest.said == ["begun"]
+    assert result.exit_code is None
+    assert "limit of 3 s" in result.reason
+    assert result.duration_s < 10
+
+
+def test_our_dependencies_import(guest: Guest) -> None:
+    modules = "click, cryptography, jinja2, mininet.net, msgspec, pyroute2, pytest, yaml, rich, scapy, vici"
+    assert guest.run(f"python3 -c 'import {modules}, lab'").exit_code == 0, guest.said
+
+
+def test_the_peers_and_tools_are_there(guest: Guest) -> None:
+    tools = "swanctl ip tc nft conntrack tcpdump iperf3 ping mnexec ifconfig ethtool vtysh"
+    script = f"for t in {tools}; do type $t || exit 1; done; test -x /usr/lib/ipsec/charon; test -x /usr/lib/frr/ospfd"
+    assert guest.run(script).exit_code == 0, guest.said
+
+
+def test_environment_is_passed_on(tmp_path: Path) -> None:
+    said: list[str] = []
+    words = ["sh", "-c", 'echo "$A|$IKELAB_GUEST|$IKELAB_CLOCK|$PWD"']
+    boot.run(words, source=SOURCE, results=tmp_path, output=said.append, limit_s=30, env={"A": "x 'y' $z"})
+    assert said == ["x 'y' $z|1|real|/src"]
