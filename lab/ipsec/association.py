@@ -1,0 +1,76 @@
+"""One child as installed: two ESP directions, the selectors of both sides, the path, and what went through."""
+
+from collections.abc import Callable
+
+from lab.ike.child import ChildSa
+from lab.ike.path import Path
+from lab.ipsec.drops import Dropped, Reason
+from lab.ipsec.esp import EspIn, EspOut
+from lab.ipsec.flow import flow_of
+from lab.ipsec.outer import with_congestion
+from lab.ipsec.selector import Selectors
+
+
+class Association:
+    """A child in the data plane."""
+
+    __slots__ = (
+        "_told",
+        "bytes_in",
+        "bytes_out",
+        "child",
+        "incoming",
+        "outgoing",
+        "packets_in",
+        "packets_out",
+        "path",
+        "selectors",
+    )
+
+    def __init__(self, child: ChildSa, random: Callable[[int], bytes]) -> None:
+        self.child, self.path, self._told = child, child.path, child.path
+        self.outgoing, self.incoming = EspOut(child, random), EspIn(child)
+        self.selectors = Selectors.of(child.ts_local, child.ts_remote)
+        self.bytes_in = self.bytes_out = self.packets_in = self.packets_out = 0
+
+    def seal(self, inner: bytes) -> bytes:
+        """The ESP packet for an inner packet that the selectors take."""
+        packet = self.outgoing.encapsulate(inner)
+        self.packets_out += 1
+        self.bytes_out += len(inner)
+        return packet
+
+    def open(self, packet: bytes, outer_class: int) -> bytes:
+        """The inner packet, after every check; Dropped where one fails."""
+        inner = self.incoming.decapsulate(packet)
+        flow = flow_of(inner)
+        if not self.selectors.inbound(flow):
+            raise Dropped(Reason.INNER_SELECTORS, str(flow))
+        inner = with_congestion(inner, outer_class)
+        self.packets_in += 1
+        self.bytes_in += len(inner)
+        return inner
+
+    def move(self, path: Path) -> None:
+        """Send along another path from now on."""
+        self.path = self._told = path
+
+    def strayed(self, path: Path) -> bool:
+        """Whether the authentic packet just opened shows a path that is neither ours nor told before.
+
+        It is told once, so that a flood from elsewhere does not become as many messages. Packets that came late say
+        nothing, and neither does raw ESP, which has no ports that a NAT could have changed.
+        """
+        if not self.child.encap or path in (self.path, self._told) or not self.incoming.newest:
+            return False
+        self._told = path
+        return True
+
+    def usage(self) -> dict[str, int]:
+        """What went through, as in the SA view; octets are those of inner packets."""
+        return {
+            "bytes_in": self.bytes_in,
+            "bytes_out": self.bytes_out,
+            "packets_in": self.packets_in,
+            "packets_out": self.packets_out,
+        }

@@ -1,0 +1,193 @@
+"""The data plane of one endpoint: plain packets in, ESP out, and back.
+
+    outbound    flow -> policy -> DISCARD | Acquire, once | seal -> EspPacket
+    inbound     SPI -> window, ICV, window moves, padding -> selectors -> ECN -> Deliver; Moved where the path is new
+
+Rules of this file:
+- Pure: the caller has the sockets. `now` only stamps the trace.
+- A packet ends as an action or as one counted drop. Dropped and ProtocolError are caught here and nowhere else.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from lab.errors import ProtocolError
+from lab.ike.child import ChildSa
+from lab.ike.path import Path
+from lab.ipsec.association import Association
+from lab.ipsec.drops import Dropped, Drops, Reason
+from lab.ipsec.esp import HEADER
+from lab.ipsec.flow import Flow, flow_of
+from lab.ipsec.outer import traffic_class
+from lab.ipsec.policy import Discard, Policies, Trap
+from lab.trace import Trace
+from lab.wire.payloads_v2 import TrafficSelector
+
+MOST_OCTETS = 65535 - 20 - 8  # what fits into UDP over IPv4
+
+
+@dataclass(frozen=True, slots=True)
+class EspPacket:
+    """Send this ESP packet along the path: in UDP if `encap`, else as IP protocol 50; with this outer traffic class."""
+
+    data: bytes
+    path: Path
+    encap: bool
+    traffic_class: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Acquire:
+    """A packet wants this child, ask IKE for it (RFC 4301 4.4.1); said once until it is installed or given up."""
+
+    child: str
+    flow: Flow
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """An inner packet that passed every check."""
+
+    packet: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """An authentic packet came along a path that is not the child's (RFC 7296 2.23)."""
+
+    spi_in: bytes
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """A child has no sequence numbers left: it must go (RFC 4303 3.3.3); said once."""
+
+    spi_in: bytes
+
+
+class Dataplane:
+    """Children in effect, by SPI and by policy."""
+
+    def __init__(self, trace: Trace, random: Callable[[int], bytes]) -> None:
+        self._trace, self._random = trace, random
+        self._by_spi: dict[bytes, Association] = {}
+        self._asked: set[str] = set()
+        self._expired: set[bytes] = set()
+        self.policies, self.drops = Policies(), Drops(trace)
+
+    def install(self, child: ChildSa) -> Association:
+        """Put both directions of a child into effect; it carries what its selectors take from now on."""
+        association = Association(child, self._random)
+        self.remove(child.spi_in)
+        self._by_spi[child.spi_in] = association
+        self.policies.protect(association)
+        self._asked.discard(child.name)
+        return association
+
+    def remove(self, spi_in: bytes) -> ChildSa | None:
+        """Take a child out, both directions; None where there was none."""
+        association = self._by_spi.pop(spi_in, None)
+        self._expired.discard(spi_in)
+        if association is None:
+            return None
+        self.policies.forget(association)
+        return association.child
+
+    def move(self, spi_in: bytes, path: Path) -> None:
+        """Send a child's packets along another path."""
+        if association := self._by_spi.get(spi_in):
+            association.move(path)
+
+    def trap(self, child: str, local: Sequence[TrafficSelector], remote: Sequence[TrafficSelector]) -> None:
+        """Ask for this child as soon as a packet wants it."""
+        self.policies.trap(child, local, remote)
+
+    def untrap(self, child: str) -> None:
+        """Ask for this child no more."""
+        self.policies.untrap(child)
+        self._asked.discard(child)
+
+    def give_up(self, child: str) -> None:
+        """IKE could not make this child; the next packet may ask again."""
+        self._asked.discard(child)
+
+    def outbound(self, packet: bytes, now: float) -> list[EspPacket | Acquire | Expired]:
+        """What becomes of a packet that came out of the tunnel device."""
+        self._trace.now = now
+        try:
+            return self._protect(packet)
+        except Dropped as drop:
+            self.drops.add(drop.why, direction="out", detail=drop.detail)
+        except ProtocolError as error:
+            self.drops.add(Reason.INNER_HEADER, direction="out", detail=error.reason)
+        return []
+
+    def _protect(self, packet: bytes) -> list[EspPacket | Acquire | Expired]:
+        flow = flow_of(packet)
+        match self.policies.find(flow):
+            case None:
+                raise Dropped(Reason.NO_POLICY, str(flow))
+            case Discard(name=name):
+                raise Dropped(Reason.DISCARD, f"{name}: {flow}")
+            case Trap(child=child):
+                self.drops.add(Reason.NO_SA, direction="out", child=child, detail=str(flow))
+                return self._acquire(child, flow)
+            case policy:
+                return self._send(policy.association, packet)
+
+    def _acquire(self, child: str, flow: Flow) -> list[EspPacket | Acquire | Expired]:
+        if child in self._asked:
+            return []
+        self._asked.add(child)
+        return [Acquire(child, flow)]
+
+    def _send(self, association: Association, packet: bytes) -> list[EspPacket | Acquire | Expired]:
+        child = association.child
+        try:
+            data = association.seal(packet)
+        except Dropped as drop:
+            self.drops.add(drop.why, direction="out", spi=child.spi_out.hex())
+            if drop.why is not Reason.EXHAUSTED or child.spi_in in self._expired:
+                return []
+            self._expired.add(child.spi_in)
+            return [Expired(child.spi_in)]
+        if len(data) > MOST_OCTETS:
+            raise Dropped(Reason.TOO_BIG, f"{len(packet)} octets inside")
+        return [EspPacket(data, association.path, child.encap, traffic_class(packet))]
+
+    def inbound(self, packet: bytes, path: Path, now: float, outer_class: int = 0) -> list[Deliver | Moved]:
+        """What becomes of an ESP packet (behind its UDP header if it had one) that came along `path`."""
+        self._trace.now = now
+        spi = packet[:4]
+        try:
+            return self._open(packet, path, outer_class)
+        except Dropped as drop:
+            self.drops.add(drop.why, direction="in", spi=spi.hex(), detail=drop.detail)
+        except ProtocolError as error:
+            self.drops.add(Reason.INNER_HEADER, direction="in", spi=spi.hex(), detail=error.reason)
+        return []
+
+    def _open(self, packet: bytes, path: Path, outer_class: int) -> list[Deliver | Moved]:
+        if len(packet) < HEADER:
+            raise Dropped(Reason.TOO_SHORT, f"{len(packet)} octets")
+        association = self._by_spi.get(packet[:4])
+        if association is None:
+            raise Dropped(Reason.UNKNOWN_SPI)
+        inner = association.open(packet, outer_class)
+        # Before the packet: its answer may already want the new path.
+        moved = [Moved(association.child.spi_in, path)] if association.strayed(path) else []
+        return [*moved, Deliver(inner)]
+
+    def largest_inner(self, room: int) -> int:
+        """The longest inner packet for which every child in effect makes an ESP packet of at most `room` octets."""
+        sizes = (association.outgoing.shape.largest_inner(room) for association in self._by_spi.values())
+        return min(sizes, default=room)
+
+    def children(self) -> list[ChildSa]:
+        """The children in effect, the oldest first."""
+        return [association.child for association in self._by_spi.values()]
+
+    def usage(self) -> dict[str, dict[str, int]]:
+        """Packets and octets by inbound SPI in hexadecimal digits."""
+        return {spi.hex(): association.usage() for spi, association in self._by_spi.items()}

@@ -1,0 +1,197 @@
+"""Two data planes back to back, and every drop with its reason."""
+
+import gc
+import random
+import tracemalloc
+from dataclasses import replace
+from ipaddress import ip_address
+
+import pytest
+
+from lab.ike.child import ChildSa
+from lab.ike.path import Path
+from lab.ipsec.dataplane import Acquire, Dataplane, Deliver, EspPacket, Expired, Moved
+from lab.ipsec.drops import Reason
+from lab.trace import Record, Trace
+from lab.wire.packets import IPv4, IPv6
+from lab.wire.payloads_v2 import TrafficSelector
+from tests.ipsec.children import LEFT, PROPOSALS, RIGHT, child, mirror, predictable
+
+
+def packet(src: str = "10.1.0.5", dst: str = "10.2.0.7", payload: bytes = bytes(64), tos: int = 0) -> bytes:
+    return IPv4(ip_address(src), ip_address(dst), 17, payload, tos=tos).encode()
+
+
+def plane(*children: ChildSa) -> Dataplane:
+    made = Dataplane(Trace(), predictable)
+    for each in children:
+        made.install(each)
+    return made
+
+
+def pair(**changes: object) -> tuple[Dataplane, Dataplane]:
+    sa = child(**changes)
+    return plane(sa), plane(mirror(sa))
+
+
+def send(sender: Dataplane, inner: bytes) -> bytes:
+    (sealed,) = sender.outbound(inner, 0.0)
+    assert isinstance(sealed, EspPacket)
+    return sealed.data
+
+
+@pytest.mark.parametrize("proposal", PROPOSALS)
+@pytest.mark.parametrize("encap", [True, False])
+def test_there_and_back(proposal: str, encap: bool) -> None:
+    left, right = pair(proposal=proposal, encap=encap)
+    (sealed,) = left.outbound(packet(tos=0xB8), 1.0)
+    assert (sealed.path, sealed.encap, sealed.traffic_class) == (LEFT, encap, 0xB8)
+    assert right.inbound(sealed.data, RIGHT, 1.0, 0xB8) == [Deliver(packet(tos=0xB8))]
+    answer = packet("10.2.0.7", "10.1.0.5")
+    assert left.inbound(send(right, answer), LEFT, 1.0) == [Deliver(answer)]
+    assert left.usage()["c1000001"] == {"bytes_in": 84, "bytes_out": 84, "packets_in": 1, "packets_out": 1}
+    assert not left.drops.counts and not right.drops.counts
+
+
+def test_ipv6_inside() -> None:
+    nets = {"ts_local": "2001:db8:1::/64", "ts_remote": "2001:db8:2::/64"}
+    left, right = pair(**{side: (TrafficSelector.of_network(net),) for side, net in nets.items()})
+    inner = IPv6(ip_address("2001:db8:1::5"), ip_address("2001:db8:2::7"), 17, bytes(8)).encode()
+    assert right.inbound(send(left, inner), RIGHT, 0.0) == [Deliver(inner)]
+
+
+def test_inner_packets_outside_the_selectors_are_dropped() -> None:
+    wide = child(ts_local=(TrafficSelector.of_network("0.0.0.0/0"),))
+    left, right = plane(wide), plane(mirror(child()))
+    assert right.inbound(send(left, packet(src="10.1.1.5")), RIGHT, 0.0) == []
+    assert right.drops.counts == {Reason.INNER_SELECTORS: 1}
+    assert right.usage()["c2000002"]["packets_in"] == 0
+
+
+def test_what_nobody_protects_is_dropped() -> None:
+    left, _ = pair()
+    assert left.outbound(packet(dst="10.3.0.1"), 0.0) == []
+    left.policies.discard("none", child().ts_local, child().ts_remote)
+    assert left.outbound(packet(), 0.0) == []
+    assert left.outbound(b"", 0.0) == [] and left.outbound(b"\x45\x00", 0.0) == []
+    assert left.drops.counts == {Reason.NO_POLICY: 1, Reason.DISCARD: 1, Reason.INNER_HEADER: 2}
+
+
+def test_an_acquire_is_said_once_until_it_is_answered() -> None:
+    left, sa = plane(), child()
+    left.trap("net", sa.ts_local, sa.ts_remote)
+    (acquire,) = left.outbound(packet(), 0.0)
+    assert isinstance(acquire, Acquire) and acquire.child == "net" and acquire.flow.dst == bytes([10, 2, 0, 7])
+    assert left.outbound(packet(), 0.1) == []
+    left.give_up("net")
+    assert len(left.outbound(packet(), 0.2)) == 1
+    left.install(sa)
+    assert isinstance(left.outbound(packet(), 0.3)[0], EspPacket)
+    left.remove(sa.spi_in)
+    assert isinstance(left.outbound(packet(), 0.4)[0], Acquire), "the trap is still there"
+    left.untrap("net")
+    assert left.outbound(packet(), 0.5) == []
+    assert left.drops.counts == {Reason.NO_SA: 4, Reason.NO_POLICY: 1}
+
+
+def test_a_new_path_is_told_once_and_only_by_the_newest_packet() -> None:
+    left, right = pair()
+    elsewhere = Path("198.51.100.1", 4500, "192.0.2.99", 31337)
+    first, second, third = (send(left, packet()) for _ in range(3))
+    assert right.inbound(second, elsewhere, 0.0) == [Moved(b"\xc2\x00\x00\x02", elsewhere), Deliver(packet())]
+    assert right.inbound(first, Path("198.51.100.1", 4500, "192.0.2.5", 1), 0.0) == [Deliver(packet())], "came late"
+    assert right.inbound(third, elsewhere, 0.0) == [Deliver(packet())]
+    right.move(b"\xc2\x00\x00\x02", elsewhere)
+    assert right.outbound(packet("10.2.0.7", "10.1.0.5"), 0.0)[0].path == elsewhere
+    assert right.inbound(send(left, packet()), RIGHT, 0.0)[0] == Moved(b"\xc2\x00\x00\x02", RIGHT)
+
+
+def test_a_forged_packet_moves_nothing() -> None:
+    left, right = pair()
+    damaged = send(left, packet())[:-1] + b"\0"
+    assert right.inbound(damaged, Path("198.51.100.1", 4500, "203.0.113.66", 1), 0.0) == []
+    assert right.drops.counts == {Reason.INTEGRITY: 1}
+
+
+def test_raw_esp_has_no_ports_to_follow() -> None:
+    left, right = pair(encap=False)
+    assert right.inbound(send(left, packet()), Path("198.51.100.1", 0, "192.0.2.1", 0), 0.0) == [Deliver(packet())]
+
+
+def test_congestion_comes_in_and_is_counted_where_it_kills() -> None:
+    left, right = pair()
+    (delivered,) = right.inbound(send(left, packet(tos=2)), RIGHT, 0.0, 3)
+    assert delivered.packet[1] == 3
+    assert right.inbound(send(left, packet(tos=0)), RIGHT, 0.0, 3) == []
+    assert right.drops.counts == {Reason.ECN: 1}
+
+
+def test_used_up_sequence_numbers_are_told_once() -> None:
+    sa = child()
+    left = plane()
+    left.install(sa).outgoing.sequence = 2**32 - 2
+    assert isinstance(left.outbound(packet(), 0.0)[0], EspPacket)
+    assert left.outbound(packet(), 0.0) == [Expired(sa.spi_in)]
+    assert left.outbound(packet(), 0.0) == []
+    assert left.drops.counts == {Reason.EXHAUSTED: 2}
+
+
+def test_a_rekeyed_child_sends_on_the_new_sa_and_receives_on_both() -> None:
+    old = child()
+    new = replace(old, spi_in=b"\xc1\x00\x00\x03", spi_out=b"\xc2\x00\x00\x04")
+    left, right = plane(old), plane(mirror(old))
+    late = send(left, packet())
+    for side, sa in ((left, new), (right, mirror(new))):
+        side.install(sa)
+    assert send(left, packet())[:4] == new.spi_out
+    assert right.inbound(late, RIGHT, 0.0) == [Deliver(packet())]
+    assert left.remove(old.spi_in) == old and left.remove(old.spi_in) is None
+    assert [sa.spi_in for sa in left.children()] == [new.spi_in]
+
+
+def test_the_largest_inner_packet_fits_every_child() -> None:
+    left = plane()
+    assert left.largest_inner(1480) == 1480
+    left.install(child("aes128gcm16"))
+    first = left.largest_inner(1472)
+    left.install(child("aes256-sha512", spi_in=b"\xc1\x00\x00\x07"))
+    second = left.largest_inner(1472)
+    assert (first, second) == (1438, 1406)
+
+
+def test_a_packet_too_big_for_udp() -> None:
+    left, _ = pair()
+    assert left.outbound(packet(payload=bytes(65535 - 20)), 0.0) == []
+    assert left.drops.counts == {Reason.TOO_BIG: 1}
+
+
+def test_drops_are_traced_but_a_flood_is_thinned() -> None:
+    records: list[Record] = []
+    side = Dataplane(Trace(records.append), predictable)
+    for number in range(5000):
+        side.inbound(bytes(4) + number.to_bytes(20, "big"), RIGHT, float(number))
+    assert side.drops.counts == {Reason.UNKNOWN_SPI: 5000}
+    counts = [record.fields["count"] for record in records]
+    assert counts == [*range(1, 17), 32, 64, 128, 256, 512, 1024, 2048, 4096]
+    assert records[0].text == "unknown SPI" and records[-1].now == 4095.0
+
+
+def test_random_packets_leave_no_trace_in_memory() -> None:
+    source, (left, _) = random.Random(2), pair()
+    spi = child().spi_in
+
+    def flood(count: int) -> None:
+        for _ in range(count):
+            left.inbound(source.choice((b"", spi)) + source.randbytes(source.randrange(90)), LEFT, 0.0)
+            left.outbound(source.randbytes(source.randrange(60)), 0.0)
+
+    flood(2000)
+    gc.collect()
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    flood(10_000)
+    gc.collect()
+    grown = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert grown < 20_000, f"{grown} octets more after 20,000 packets"
+    assert sum(left.drops.counts.values()) == 24_000
