@@ -1,0 +1,103 @@
+"""Batched netlink: pyroute2 writes the messages, one system call carries them all.
+
+A socket is opened once for each namespace and kept: opening is what costs, not the messages.
+"""
+
+import errno
+import os
+import socket
+import struct
+from typing import Any
+
+from pyroute2.iproute.linux import IPBatch
+
+from lab.emulation.namespace import Namespace
+from lab.errors import BrokenError, UnfitError
+
+_HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
+_NLMSG_ERROR = 2
+_RECEIVE = 1 << 20
+
+
+class Batch:
+    """Requests compiled for one namespace, and what each one says in words."""
+
+    _compiler: Any = None  # pyroute2's; made once for the process, as it is costly
+
+    def __init__(self) -> None:
+        if Batch._compiler is None:
+            Batch._compiler = IPBatch()
+        self.data = bytearray()
+        self.requests: list[str] = []
+
+    def link(self, command: str, **fields: Any) -> None:
+        """Create or change an interface."""
+        words = f"link {command} {fields.get('kind', '')} {fields.get('ifname', fields.get('index', ''))}"
+        self._compile(words, self._compiler.link, command, **fields)
+
+    def address(self, command: str, index: int, address: str, prefixlen: int, **fields: Any) -> None:
+        """Add or remove an address."""
+        words = f"address {command} {address}/{prefixlen}"
+        self._compile(words, self._compiler.addr, command, index=index, address=address, prefixlen=prefixlen, **fields)
+
+    def route(self, command: str, dst: str, gateway: str, **fields: Any) -> None:
+        """Add, replace or remove a route."""
+        words = f"route {command} {dst} via {gateway}"
+        self._compile(words, self._compiler.route, command, dst=dst, gateway=gateway, **fields)
+
+    def tc(self, command: str, kind: str, index: int, **fields: Any) -> None:
+        """Add, replace or remove a queueing discipline."""
+        self._compile(f"tc {command} {kind} {index}", self._compiler.tc, command, kind, index, **fields)
+
+    def tc_filter(self, command: str, kind: str, index: int, **fields: Any) -> None:
+        """Add or remove a packet filter."""
+        self._compile(f"filter {command} {kind} {index}", self._compiler.filter, command, kind, index, **fields)
+
+    def _compile(self, words: str, request: Any, *arguments: Any, **fields: Any) -> None:
+        self._compiler.asyncore.batch = bytearray()
+        request(*arguments, **fields)
+        self.data += self._compiler.batch
+        self.requests.append(words)
+
+
+class RouteSocket:
+    """The routing socket of one namespace."""
+
+    def __init__(self, namespace: Namespace, name: str) -> None:
+        self._name = name
+        self._socket = namespace.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE)
+        self._socket.bind((0, 0))
+
+    def send(self, batch: Batch) -> None:
+        """Carry out a batch; raises for the first refused request, UnfitError where the kernel lacks something."""
+        if not batch.requests:
+            return
+        self._socket.send(bytes(batch.data))
+        codes: list[int] = []
+        while len(codes) < len(batch.requests):
+            codes += _answers(self._socket.recv(_RECEIVE))
+        for code, request in zip(codes, batch.requests, strict=True):
+            if code:
+                self._refused(-code, request)
+
+    def _refused(self, code: int, request: str) -> None:
+        if code in (errno.ENOENT, errno.EOPNOTSUPP) and request.startswith(("tc add", "filter add", "link add")):
+            raise UnfitError(
+                f"this kernel has no `{request.split()[2]}`, which link impairments need", fix="use --kernel guest"
+            )
+        raise BrokenError(f"{self._name}: the kernel refused `{request}`: {os.strerror(code)}")
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
+
+
+def _answers(data: bytes) -> list[int]:
+    found, at = [], 0
+    while at + _HEADER.size <= len(data):
+        length, kind, *_ = _HEADER.unpack_from(data, at)
+        if kind == _NLMSG_ERROR:  # an acknowledgement is an error message with code 0
+            found.append(struct.unpack_from("=i", data, at + _HEADER.size)[0])
+        at += length + -length % 4
+    return found

@@ -1,0 +1,211 @@
+"""A topology made real: namespaces, links, NAT boxes, impairments and a capture; gone without trace after `stop`.
+
+    with Network(topology.load("nat-both"), run_dir) as network:
+        network.node("left").run(["ping", "-c1", network.node("internet").address("left")])
+
+What a node writes to /run lies in `run_dir/nodes/NAME/run`. One thread only: everything else is a forked process.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import msgspec
+
+from lab.emulation import gate, graph, impair, mappings, nat, nft, wires
+from lab.emulation.capture import Recorder, Statistics
+from lab.emulation.gate import Rule
+from lab.emulation.hosts import LabMininet
+from lab.emulation.model import Impairment
+from lab.emulation.netlink import RouteSocket
+from lab.emulation.node import Node
+from lab.emulation.topology import Topology
+from lab.errors import ConfigError
+
+PRIVATE = ("/run",)
+
+
+class Network:
+    """A running network; a context manager."""
+
+    def __init__(self, topology: Topology, run_dir: Path) -> None:
+        self.topology = topology
+        self.run_dir = run_dir.resolve()
+        self.capture_file = self.run_dir / "wire.pcapng"
+        self.nodes: dict[str, Node] = {}
+        self._impairments = {(link, end): i for link, spec in topology.links.items() for end, i in spec.impair.items()}
+        self._sockets: dict[str, RouteSocket] = {}
+        self._rules = 0
+        self._blocks: dict[frozenset[str], Rule] = {}
+        self._undo: list[Callable[[], object]] = []
+        self._recorder: Recorder | None = None
+        if any(self.run_dir.is_relative_to(place) for place in PRIVATE):
+            raise ConfigError(f"the run directory {run_dir} lies below {PRIVATE[0]}, which every node has for itself")
+
+    def __enter__(self) -> "Network":
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    # -- life
+
+    def start(self) -> None:
+        """Build everything; when this returns, every packet is captured. Leaves nothing behind if it fails."""
+        self.run_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            self._build()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _build(self) -> None:
+        net = LabMininet(self._configure)
+        self._undo.append(net.stop)
+        for name in self.topology.nodes:
+            private = [(place, self.run_dir / "nodes" / name / place.lstrip("/")) for place in PRIVATE]
+            host = net.addHost(name, ip=None, privateDirs=private)
+            self.nodes[name] = Node(name, self.topology, host)
+        for one, two in zip(self.topology.attachments[::2], self.topology.attachments[1::2], strict=True):
+            net.addLink(
+                self.nodes[one.node].mininet,
+                self.nodes[two.node].mininet,
+                intfName1=one.interface,
+                intfName2=two.interface,
+                addr1=wires.mac(self.topology, one),
+                addr2=wires.mac(self.topology, two),
+                params1={"ip": one.end.addresses[0]},
+                params2={"ip": two.end.addresses[0]},
+            )
+        net.build()
+        net.start()
+
+    def _configure(self) -> None:
+        namespaces = {name: node.namespace for name, node in self.nodes.items()}
+        for name, namespace in namespaces.items():
+            self._sockets[name] = RouteSocket(namespace, name)
+            self._undo.append(self._sockets[name].close)
+        wires.realise(self.topology, namespaces, self._sockets)
+        self._recorder = Recorder(self.topology, namespaces, self.capture_file)
+        self._undo.append(self._recorder.stop)
+        for name, batch in impair.batches(self.topology).items():
+            self._sockets[name].send(batch)
+        for name, spec in self.topology.nodes.items():
+            if spec.nat is not None:
+                nft.load(namespaces[name], nat.rules(self.topology, name))
+
+    def stop(self) -> None:
+        """Kill what still runs in the nodes, finish the capture, let go of everything. May be called twice."""
+        for node in self.nodes.values():
+            node.kill_leftovers()
+        while self._undo:
+            self._undo.pop()()
+        self.nodes.clear()
+
+    # -- questions
+
+    def node(self, name: str) -> Node:
+        """A node by its name."""
+        if name not in self.nodes:
+            raise ConfigError(f"there is no node `{name}` here; nodes are {', '.join(self.topology.nodes)}")
+        return self.nodes[name]
+
+    @property
+    def links(self) -> list[str]:
+        """The names of all links."""
+        return list(self.topology.links)
+
+    def mappings(self) -> list[dict[str, Any]]:
+        """What the NAT boxes have translated."""
+        boxes = [name for name, spec in self.topology.nodes.items() if spec.nat is not None]
+        return [entry for name in boxes for entry in mappings.read(self.nodes[name].namespace, name)]
+
+    def finish_capture(self) -> Statistics:
+        """End the capture (and its file) while the nodes still run."""
+        if self._recorder is None:
+            raise ConfigError("the network was never started")
+        return self._recorder.stop()
+
+    def describe(self) -> dict[str, Any]:
+        """The topology as realised, for topology.json."""
+        nodes: dict[str, Any] = msgspec.to_builtins(self.topology.nodes)
+        links: dict[str, Any] = msgspec.to_builtins(self.topology.links)
+        for name, link in links.items():
+            for node, end in link["ends"].items():
+                end["mac"] = wires.mac(self.topology, self.topology.attachment(node, name))
+            link["impair"] = {
+                end: msgspec.to_builtins(i) for (where, end), i in self._impairments.items() if where == name
+            }
+        head = {"schema": "ikelab.topology/1", "name": self.topology.name, "description": self.topology.description}
+        return {**head, "nodes": nodes, "links": links}
+
+    def write_description(self) -> None:
+        """Write topology.json and topology.svg into the run directory."""
+        (self.run_dir / "topology.json").write_text(json.dumps(self.describe(), indent=2) + "\n")
+        (self.run_dir / "topology.svg").write_text(graph.svg(self.topology))
+
+    # -- faults
+
+    def drop(self, where: str, what: str, nth: int = 1, count: int | None = 1, *, sender: str = "") -> Rule:
+        """Drop `count` packets from the `nth` that matches `what` (gate.py).
+
+        `where` is a router or NAT box, or a link next to one; `count` None means all. `sender` names the node from
+        whose side they come; without it both directions are counted together.
+        """
+        node = self._gatekeeper(where)
+        ways = [self.topology.toward(node, sender).interface] if sender else []
+        if where in self.topology.links:
+            here = self.topology.attachment(node, where).interface
+            match = f'oifname "{here}"' if ways and ways != [here] else f'iifname "{here}"'
+            ways = [match] if ways else [f'iifname "{here}"', f'oifname "{here}"']
+        else:
+            ways = [f'iifname "{way}"' for way in ways] or [""]
+        return self._install(node, ways, what, nth, count)
+
+    def block(self, one: str, two: str) -> None:
+        """Drop everything between two nodes, both ways, as if the other were dead; `unblock` ends it."""
+        way = self.topology.path(one, two)
+        between = [name for name in way[1:-1] if self.topology.nodes[name].kind in ("router", "nat")]
+        if not between:
+            raise ConfigError(f"no router or NAT box stands between `{one}` and `{two}`", file=self.topology.file)
+        node = next((name for name in between if self.topology.nodes[name].kind == "router"), between[0])
+        sides = [self.topology.toward(node, end).interface for end in (one, two)]
+        ways = [f'iifname "{a}" oifname "{b}"' for a, b in (sides, sides[::-1])]
+        self._blocks[frozenset((one, two))] = self._install(node, ways, "any", 1, None)
+
+    def unblock(self, one: str, two: str) -> None:
+        """Let packets pass again after `block`."""
+        rule = self._blocks.pop(frozenset((one, two)), None)
+        if rule is None:
+            raise ConfigError(f"nothing is blocked between `{one}` and `{two}`")
+        rule.remove()
+
+    def set_link(self, link: str, sender: str, **changes: Any) -> None:
+        """Change what a link does to the packets of `sender`: delay, jitter, loss, rate, mtu; None takes it away."""
+        before = self._impairments.get((link, sender), Impairment())
+        try:
+            after = msgspec.convert(msgspec.to_builtins(before) | changes, Impairment)
+        except msgspec.ValidationError as error:
+            raise ConfigError(f"link `{link}`: {error}") from error
+        for node, batch in impair.change(self.topology, link, sender, after, before).items():
+            self._sockets[node].send(batch)
+        self._impairments[link, sender] = after
+
+    def _gatekeeper(self, where: str) -> str:
+        """The node whose forwarding rules a place stands for."""
+        nodes = self.topology.nodes
+        candidates = list(self.topology.links[where].ends) if where in self.topology.links else [where]
+        for kinds in (("router",), ("nat",)):
+            for name in candidates:
+                if name in nodes and nodes[name].kind in kinds:
+                    return name
+        raise ConfigError(f"`{where}` is no router or NAT box, nor a link next to one", file=self.topology.file)
+
+    def _install(self, node: str, ways: list[str], what: str, nth: int, count: int | None) -> Rule:
+        self._rules += 1
+        return gate.install(self.nodes[node].namespace, f"gate{self._rules}", ways, what, nth, count)

@@ -1,0 +1,158 @@
+"""The kernel side of a topology: veth pairs, addresses, routes and the settings of each namespace.
+
+One netlink batch creates all links, straight into their namespaces; one more per node configures them. Interface
+numbers and MAC addresses follow from the order of the file, so two runs of a topology look the same on the wire.
+Checksums and segmentation are done in software: what is captured is what a real wire would carry.
+"""
+
+import array
+import fcntl
+import socket
+import struct
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_interface, ip_network
+
+from lab.emulation.model import NodeSpec
+from lab.emulation.namespace import Namespace
+from lab.emulation.netlink import Batch, RouteSocket
+from lab.emulation.topology import Attachment, Topology
+from lab.emulation.units import nanoseconds
+
+FIRST_INDEX = 101  # below it are lo and what some kernels put into every namespace (gre0, sit0, ...)
+DEFAULT_MTU = 1500
+_NODAD = 0x02
+_SIOCETHTOOL, _ETHTOOL_STXCSUM = 0x8946, 0x17
+
+
+def index(topology: Topology, attachment: Attachment) -> int:
+    """The interface number of a link end in its node."""
+    return FIRST_INDEX + topology.at(attachment.node).index(attachment)
+
+
+def mac(topology: Topology, attachment: Attachment) -> str:
+    """The MAC address of a link end: locally administered, number of the link, number of the end."""
+    number = list(topology.links).index(attachment.link) + 1
+    end = list(topology.links[attachment.link].ends).index(attachment.node) + 1
+    return f"02:00:00:{number >> 8:02x}:{number & 255:02x}:{end:02x}"
+
+
+def mtu(topology: Topology, attachment: Attachment) -> int:
+    """The largest packet that this end sends."""
+    impairment = topology.links[attachment.link].impair.get(attachment.node)
+    return (impairment and impairment.mtu) or DEFAULT_MTU
+
+
+def links(topology: Topology, namespaces: Mapping[str, Namespace]) -> Batch:
+    """Create every veth pair; may be sent from any of the namespaces."""
+    batch = Batch()
+    for one, two in zip(topology.attachments[::2], topology.attachments[1::2], strict=True):
+        batch.link(
+            "add",
+            kind="veth",
+            ifname=one.interface,
+            index=index(topology, one),
+            address=mac(topology, one),
+            mtu=mtu(topology, one),
+            net_ns_fd=namespaces[one.node].net_descriptor,
+            info_peer={
+                "index": index(topology, two),
+                "attrs": [
+                    ["IFLA_IFNAME", two.interface],
+                    ["IFLA_ADDRESS", mac(topology, two)],
+                    ["IFLA_MTU", mtu(topology, two)],
+                    ["IFLA_NET_NS_FD", namespaces[two.node].net_descriptor],
+                ],
+            },
+        )
+    return batch
+
+
+def node(topology: Topology, name: str) -> Batch:
+    """Bring up the interfaces of a node with their addresses, then its routes."""
+    batch = Batch()
+    batch.link("set", index=1, state="up")
+    for attachment in topology.at(name):
+        number = index(topology, attachment)
+        batch.link("set", index=number, state="up")
+        for text in attachment.end.addresses:
+            interface = ip_interface(text)
+            flags = {"flags": _NODAD} if interface.version == 6 else {}
+            batch.address("add", number, str(interface.ip), interface.network.prefixlen, **flags)
+    for destination, gateway in routes(topology, name):
+        batch.route("add", destination, gateway)
+    return batch
+
+
+def routes(topology: Topology, name: str) -> Iterator[tuple[str, str]]:
+    """The static routes of a node as (destination, gateway address)."""
+    spec = topology.nodes[name]
+    if spec.default_route:
+        for version, destination in ((4, "0.0.0.0/0"), (6, "::/0")):
+            if gateway := _address_of(topology, name, spec.default_route, version):
+                yield destination, gateway
+    for route in spec.routes:
+        if gateway := _address_of(topology, name, route.via, ip_network(route.to).version):
+            yield route.to, gateway
+
+
+def _address_of(topology: Topology, name: str, neighbour: str, version: int) -> str | None:
+    """The address by which a node reaches its neighbour on their first common link."""
+    shared = next(end for end in topology.at(name) if end.peer == neighbour)
+    return topology.attachment(neighbour, shared.link).address(version)
+
+
+# -- settings of a namespace, all under /proc/sys/net; `default` is inherited by every interface created later
+
+
+def settings(topology: Topology, name: str) -> dict[str, str]:
+    """What the namespace of a node is set to before its links are created."""
+    spec = topology.nodes[name]
+    forward = "0" if spec.kind == "host" else "1"
+    values = {"ipv4/ip_forward": forward, "ipv4/conf/all/promote_secondaries": "1"}
+    for scope in ("all", "default"):
+        for key in ("rp_filter", "send_redirects", "accept_redirects"):
+            values[f"ipv4/conf/{scope}/{key}"] = "0"
+    values["ipv6/conf/default/accept_ra"] = "0"
+    if any(ip_interface(text).version == 6 for end in topology.at(name) for text in end.end.addresses):
+        values |= {"ipv6/conf/default/accept_dad": "0", "ipv6/conf/all/forwarding": forward}
+    else:
+        values["ipv6/conf/default/disable_ipv6"] = "1"  # spares the captures neighbour discovery that nobody asked for
+    return values | _nat_settings(spec)
+
+
+def _nat_settings(spec: NodeSpec) -> dict[str, str]:
+    nat = spec.nat
+    timeouts = {"": nat and nat.udp_timeout, "_stream": nat and nat.udp_timeout_stream}
+    return {
+        f"netfilter/nf_conntrack_udp_timeout{kind}": str(max(1, nanoseconds(text) // 10**9))
+        for kind, text in timeouts.items()
+        if text
+    }
+
+
+def write_settings(namespace: Namespace, values: Mapping[str, str]) -> None:
+    """Write values below /proc/sys/net as this namespace sees it."""
+    with namespace.network():
+        for key, value in values.items():
+            with open(f"/proc/sys/net/{key}", "w", encoding="ascii") as file:
+                file.write(value)
+
+
+def checksums_in_software(namespace: Namespace, interfaces: list[str]) -> None:
+    """Turn off transmit checksum offload, and with it segmentation offload: veth would pass both on unfinished."""
+    with namespace.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        value = array.array("I", [_ETHTOOL_STXCSUM, 0])
+        for interface in interfaces:
+            request = struct.pack("16sP", interface.encode(), value.buffer_info()[0])
+            fcntl.ioctl(control, _SIOCETHTOOL, request)
+
+
+def realise(topology: Topology, namespaces: Mapping[str, Namespace], sockets: Mapping[str, RouteSocket]) -> None:
+    """Create all links, addresses and routes."""
+    for name, namespace in namespaces.items():
+        write_settings(namespace, settings(topology, name))
+    first = next(iter(sockets.values()))
+    first.send(links(topology, namespaces))
+    for name, namespace in namespaces.items():
+        checksums_in_software(namespace, [attachment.interface for attachment in topology.at(name)])
+        sockets[name].send(node(topology, name))
