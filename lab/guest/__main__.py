@@ -37,7 +37,10 @@ def _say(line: str) -> None:
 
 
 def _progress(what: str, done: int, total: int) -> None:
-    sys.stderr.write(f"\r\033[K{what} {f'{done}/{total}' if total else ''}")
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\033[K{what} {f'{done}/{total}' if total else ''}")
+    elif not done:
+        sys.stderr.write(f"{what}\n")
 
 
 if __name__ == "__main__":

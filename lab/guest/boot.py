@@ -13,19 +13,18 @@ import shlex
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab.errors import UnfitError
-from lab.guest import contain
+from lab.guest import contain, workplace
 from lab.guest import cpu as cpus
 from lab.guest.image import Image, locate
 
 INIT = Path(__file__).with_name("init.sh")
-PYTHON_PATH = "/src"
+PYTHON_CACHE = "/var/cache/python"
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -50,11 +49,15 @@ def run(
     if not os.access(results, os.W_OK):
         raise UnfitError(f"cannot write the results directory {results}", fix="choose another with --out")
     began = time.monotonic()
-    with _boot_directory() as boot, cpus.claimed(cpu) as pinned:
-        _write_job(boot, argv, {**_environment(virtual_time), **(env or {})})
+    with workplace.directory(memory) as boot, cpus.claimed(cpu) as pinned:
         mounts = [("ro", host, guest) for guest, host in image.mounts.items()]
-        _write_mounts(boot, [*mounts, ("ro", source, "/src"), ("rw", results, "/results")])
-        command = contain.command(_kernel(image, boot, memory, virtual_time), writable=[boot, results])
+        mounts += [("ro", source, "/src"), ("rw", results, "/results")]
+        if compiled := workplace.compiled_python(source, image):
+            mounts.append(("rw", compiled, PYTHON_CACHE))
+        _write_job(boot, argv, {**_environment(virtual_time, compiled is not None), **(env or {})})
+        _write_mounts(boot, mounts)
+        writable = [boot, *(host for mode, host, _ in mounts if mode == "rw")]
+        command = contain.command(_kernel(image, boot, memory, virtual_time), writable=writable)
         last, timed_out = _watch(command, boot, pinned, output, deadline=began + limit_s)
         code = _status(boot)
     took = time.monotonic() - began
@@ -74,28 +77,16 @@ def _directory(path: Path, what: str) -> Path:
     return path
 
 
-@contextlib.contextmanager
-def _boot_directory() -> Iterator[Path]:
-    """A private directory for one boot; in memory where possible, as the guest's own memory is a file in it."""
-    shm = Path("/dev/shm")
-    place = shm if os.access(shm, os.W_OK | os.X_OK) else Path(tempfile.gettempdir())
-    boot = Path(tempfile.mkdtemp(prefix="ikelab-", dir=place))
-    try:
-        yield boot
-    finally:
-        shutil.rmtree(boot, ignore_errors=True)
-
-
-def _environment(virtual_time: bool) -> dict[str, str]:
-    return {
+def _environment(virtual_time: bool, compiled: bool) -> dict[str, str]:
+    cache = {"PYTHONPYCACHEPREFIX": PYTHON_CACHE} if compiled else {"PYTHONDONTWRITEBYTECODE": "1"}
+    return cache | {
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/python/bin",
         "HOME": "/root",
         "LANG": "C.UTF-8",
         "TERM": "dumb",
         "NO_COLOR": "1",
-        "PYTHONPATH": PYTHON_PATH,
+        "PYTHONPATH": "/src",
         "PYTHONUNBUFFERED": "1",
-        "PYTHONPYCACHEPREFIX": "/tmp/pycache",
         "IKELAB_GUEST": "1",
         "IKELAB_CLOCK": "virtual" if virtual_time else "real",
     }

@@ -57,7 +57,7 @@ LINKS = {"usr/bin/awk": "mawk", "usr/bin/which": "which.debianutils", "var/run":
 # Directories that base-files makes when it is installed, and where the guest sees other directories of the host.
 FOLDERS = (
     "dev", "home", "mnt", "opt/peers", "opt/python", "proc", "results", "root", "run", "src", "srv", "sys", "tmp",
-    "var/cache", "var/lib", "var/log", "var/tmp",
+    "var/cache/python", "var/lib", "var/log", "var/tmp",
 )  # fmt: skip
 
 USERS = ("frr:x:101:101::/nonexistent:/usr/sbin/nologin", "tcpdump:x:102:102::/nonexistent:/usr/sbin/nologin")
