@@ -19,6 +19,7 @@ from lab.errors import BrokenError, ConfigError, LabError, UnfitError
 COMMANDS = {
     "image": ("lab.cli.image", "image"),
     "version": ("lab.cli.version", "version"),
+    "report": ("lab.cli.report", "report"),
 }
 EXIT_FAILED, EXIT_USAGE, EXIT_UNFIT, EXIT_NOTHING, EXIT_BROKEN, EXIT_INTERRUPTED = 1, 2, 3, 4, 5, 130
 

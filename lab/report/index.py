@@ -1,0 +1,182 @@
+"""What the index page shows, computed from a run: the matrix, the clauses, the slowest, the environment.
+
+Rules of this file: no markup. The table may have thousands of rows, so each row carries only what filters need.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from urllib.parse import quote
+
+from lab.report import facts, words
+from lab.report.model import Result, Run, Verdict
+
+SLOWEST = 10
+LINKS_PER_CLAUSE = 6
+LISTED_TROUBLES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Verdicts of some results, the gravest first."""
+
+    counts: tuple[tuple[Verdict, int], ...]
+
+    @property
+    def worst(self) -> Verdict:
+        """The gravest verdict among them."""
+        return self.counts[0][0] if self.counts else Verdict.UNSUPPORTED
+
+    @property
+    def total(self) -> int:
+        """How many results."""
+        return sum(number for _, number in self.counts)
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """One clause of an RFC and the results that check it."""
+
+    key: str
+    tally: Tally
+    results: tuple[Result, ...]
+    more: int
+
+
+def tally(results: Iterable[Result]) -> Tally:
+    """Count verdicts."""
+    counts = Counter(one.verdict for one in results)
+    return Tally(tuple((verdict, counts[verdict]) for verdict in Verdict if counts[verdict]))
+
+
+def address(result: Result) -> str:
+    """The link to a result's page from the index, or an empty string if there is none."""
+    return quote(str(result.directory / "index.html")) if result.directory else ""
+
+
+def matrix(results: Sequence[Result]) -> tuple[list[str], list[tuple[str, list[Tally]]]]:
+    """Pairings, and for each group its tallies in that order."""
+    pairings = sorted({one.pairing for one in results})
+    cells: dict[tuple[str, str], list[Result]] = defaultdict(list)
+    for one in results:
+        cells[one.group, one.pairing].append(one)
+    groups = sorted({one.group for one in results})
+    return pairings, [(group, [tally(cells[group, pairing]) for pairing in pairings]) for group in groups]
+
+
+def by_group(results: Sequence[Result]) -> list[tuple[str, list[Result]]]:
+    """Results under their groups, in order."""
+    found: dict[str, list[Result]] = defaultdict(list)
+    for one in results:
+        found[one.group].append(one)
+    return sorted(found.items())
+
+
+def troubles(results: Sequence[Result]) -> list[Result]:
+    """What went wrong, the gravest first."""
+    bad = [one for one in results if one.verdict in (Verdict.FAILED, Verdict.UNRESOLVED, Verdict.FLAKY)]
+    return sorted(bad, key=lambda one: one.verdict.gravity)
+
+
+def clauses(results: Sequence[Result]) -> list[Clause]:
+    """Clauses in the order of the RFCs; those that went wrong name their results first."""
+    found: dict[str, list[Result]] = defaultdict(list)
+    for one in results:
+        for key in dict.fromkeys(one.clauses):
+            found[key].append(one)
+    listed = []
+    for key in sorted(found, key=words.clause_order):
+        ordered = sorted(found[key], key=lambda one: one.verdict.gravity)
+        shown = tuple(ordered[:LINKS_PER_CLAUSE])
+        listed.append(Clause(key, tally(ordered), shown, len(ordered) - len(shown)))
+    return listed
+
+
+def slowest(results: Sequence[Result]) -> list[tuple[Result, float]]:
+    """The slowest results, each with its share of the slowest one's time."""
+    timed = sorted((one for one in results if one.duration_s), key=lambda one: -(one.duration_s or 0))[:SLOWEST]
+    return [(one, (one.duration_s or 0) / (timed[0].duration_s or 1)) for one in timed]
+
+
+def headline(run: Run) -> str:
+    """The banner's sentence."""
+    total, passed = len(run.results), run.counted(Verdict.PASSED)
+    if not total:
+        return "No results"
+    bad = {verdict: run.counted(verdict) for verdict in (Verdict.FAILED, Verdict.UNRESOLVED, Verdict.FLAKY)}
+    said = [f"{number} {verdict.value}" for verdict, number in bad.items() if number]
+    if said:
+        return f"{', '.join(said)} of {words.count(total, 'result')}"
+    unsupported = run.counted(Verdict.UNSUPPORTED)
+    if not unsupported:
+        return f"All {total} results passed" if total > 1 else "The only result passed"
+    return f"{passed} passed, {unsupported} unsupported"
+
+
+def worst(run: Run) -> Verdict:
+    """The verdict of the whole run: `unsupported` does not spoil it, an empty or interrupted run is unresolved."""
+    graves = [one.verdict for one in run.results if one.verdict is not Verdict.UNSUPPORTED]
+    if not run.results:
+        return Verdict.UNRESOLVED
+    found = min(graves, key=lambda verdict: verdict.gravity, default=Verdict.UNSUPPORTED)
+    return Verdict.UNRESOLVED if run.interrupted and found is not Verdict.FAILED else found
+
+
+def run_name(run: Run) -> str:
+    """The run's id, else its start."""
+    return facts.text(run.facts, "run_id") or facts.text(run.facts, "started")
+
+
+def summary(run: Run) -> str:
+    """Kernel, versions, seed and duration in one line."""
+    kernel = facts.table(run.facts, "kernel")
+    kind, release = facts.text(kernel, "kind"), facts.text(kernel, "release")
+    versions = facts.table(run.facts, "versions")
+    seed, took = facts.text(run.facts, "seed"), words.seconds(facts.number(run.facts, "duration_s"))
+    said = [
+        f"{kind} kernel {release}".strip() if kind or release else "",
+        *(f"{name} {words.plain(version)}"[:60] for name, version in list(versions.items())[:6]),
+        f"seed {seed}" if seed else "",
+        f"took {took}" if took else "",
+    ]
+    return ", ".join(filter(None, said))
+
+
+def shares(run: Run) -> list[tuple[Verdict, float, float]]:
+    """(verdict, start, width) in percent: the strip under the headline, the good first."""
+    found, start = [], 0.0
+    for verdict in reversed(Verdict):
+        width = 100 * run.counted(verdict) / len(run.results)
+        if width:
+            found.append((verdict, round(start, 3), round(width, 3)))
+            start += width
+    return found
+
+
+def reproduce(run: Run) -> str:
+    """The exact command, with its seed."""
+    command = facts.text(run.facts, "command") or " ".join(facts.texts(run.facts, "command"))
+    seed = facts.text(run.facts, "seed")
+    return f"{command} --seed {seed}" if command and seed and "--seed" not in command else command
+
+
+def environment(run: Run) -> list[tuple[str, str]]:
+    """Facts about the machine and the run."""
+    kernel = facts.table(run.facts, "kernel")
+    found = [
+        ("Kernel", " ".join(facts.text(kernel, key) for key in ("kind", "release")).strip()),
+        *((name, words.plain(version)) for name, version in facts.table(run.facts, "versions").items()),
+        ("Seed", facts.text(run.facts, "seed")),
+        ("Started", facts.text(run.facts, "started")),
+        ("Duration", words.seconds(facts.number(run.facts, "duration_s"))),
+        ("Run", facts.text(run.facts, "run_id")),
+    ]
+    told = {"schema", "run_id", "started", "duration_s", "command", "seed", "kernel", "versions", "counts", "results"}
+    rest = [(words.label(key), words.plain(value)) for key, value in run.facts.items() if key not in told]
+    return [(name, value[:400]) for name, value in found + rest if value]
+
+
+def up_to_index(directory: PurePosixPath) -> str:
+    """The way from a scenario's page back to the run directory: `../../../`."""
+    return "../" * len(directory.parts)

@@ -1,0 +1,108 @@
+"""Writes the pages of a run: the index and one page for each result.
+
+Rules of this file: autoescape is always on; a file appears whole or not at all; one page that cannot be written does
+not take the others with it.
+"""
+
+import os
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from lab import __version__
+from lab.errors import ConfigError
+from lab.report import assets, detail, index, model, scenario, words
+from lab.report.model import Result, Run
+
+
+def build(run_dir: Path) -> Path:
+    """Write `index.html` and a page in every scenario's directory; returns the path of the index.
+
+    ConfigError if `run_dir` is no run directory at all.
+    """
+    if not (run_dir / "run.json").exists() and not (run_dir / "scenarios").is_dir():
+        raise ConfigError("this is no run directory (neither run.json nor scenarios/)", file=str(run_dir))
+    run = model.load_run(run_dir)
+    linked = [one for one in run.results if one.directory and (run_dir / one.directory).is_dir()]
+    for place, one in enumerate(linked):
+        _write_scenario(run_dir, run, one, linked[max(0, place - 1) : place], linked[place + 1 : place + 2])
+    target = run_dir / "index.html"
+    _write(target, _index(run))
+    return target
+
+
+def _index(run: Run) -> str:
+    pairings, groups = index.matrix(run.results)
+    return _render(
+        "index.html",
+        "index.js",
+        run=run,
+        pairings=pairings,
+        groups=groups,
+        sections=index.by_group(run.results),
+        troubles=index.troubles(run.results),
+        clauses=index.clauses(run.results),
+        slowest=index.slowest(run.results),
+        environment=index.environment(run),
+        index=index,
+    )
+
+
+def _write_scenario(run_dir: Path, run: Run, result: Result, before: Sequence[Result], after: Sequence[Result]) -> None:
+    assert result.directory is not None
+    page = scenario.load(run_dir / result.directory, result)
+    text = _render(
+        "scenario.html",
+        "scenario.js",
+        run=run,
+        page=page,
+        result=result,
+        before=before[0] if before else None,
+        after=after[0] if after else None,
+        up=index.up_to_index(result.directory),
+        index=index,
+        dump=detail.dump,
+        columns=scenario.columns,
+        sections=scenario.sections(page),
+    )
+    _write(run_dir / result.directory / "index.html", text)
+
+
+def _render(template: str, script: str, **values: object) -> str:
+    style, code = assets.static("style.css"), assets.static(script)
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            **values,
+            words=words,
+            verdicts=list(model.Verdict),
+            policy=assets.policy(style, code),
+            style=Markup(style),
+            script=Markup(code),
+            version=__version__,
+        )
+    )
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(assets.folder() / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _write(path: Path, text: str) -> None:
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_text(text, encoding="utf-8", errors="replace", newline="\n")
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
