@@ -13,6 +13,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from lab.guest.image import Image, locate
 
 INIT = Path(__file__).with_name("init.sh")
 PYTHON_CACHE = "/var/cache/python"
+STOP_POLL_S = 0.2
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -41,9 +43,12 @@ class GuestResult:
 def run(
     argv: Sequence[str], *, source: Path, results: Path, output: Callable[[str], None], limit_s: float,
     env: Mapping[str, str] | None = None, virtual_time: bool = False, cpu: int | None = None, memory: str = "1G",
-    image: Image | None = None,
+    image: Image | None = None, stop: threading.Event | None = None,
 ) -> GuestResult:  # fmt: skip
-    """Run `argv` at /src with `results` writable at /results; `output` gets each line without its end."""
+    """Run `argv` at /src with `results` writable at /results; `output` gets each line without its end.
+
+    `stop`, set by another thread, ends the guest early.
+    """
     image = image or locate()
     source, results = _directory(source, "project source"), _directory(results, "results directory")
     if not os.access(results, os.W_OK):
@@ -58,13 +63,14 @@ def run(
         _write_mounts(boot, mounts)
         writable = [boot, *(host for mode, host, _ in mounts if mode == "rw")]
         command = contain.command(_kernel(image, boot, memory, virtual_time), writable=writable)
-        last, timed_out = _watch(command, boot, pinned, output, deadline=began + limit_s)
+        last, ended = _watch(command, boot, pinned, output, _Limits(began + limit_s, stop))
         code = _status(boot)
     took = time.monotonic() - began
     if code is not None:
         return GuestResult(code, f"exit code {code}", took)
-    if timed_out:
-        return GuestResult(None, f"stopped at its limit of {limit_s:g} s real time", took)
+    if ended:
+        why = f"stopped at its limit of {limit_s:g} s real time" if ended == "limit" else "stopped on request"
+        return GuestResult(None, why, took)
     return GuestResult(None, f"the guest ended without an exit status{_why(last, results)}", took)
 
 
@@ -113,10 +119,30 @@ def _kernel(image: Image, boot: Path, memory: str, virtual_time: bool) -> list[s
     ]  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """What ends a guest early: a deadline on the monotonic clock, another thread's wish."""
+
+    deadline: float
+    stop: threading.Event | None
+
+    def reached(self) -> str:
+        """`limit`, `stop` or nothing."""
+        if self.stop is not None and self.stop.is_set():
+            return "stop"
+        return "limit" if time.monotonic() >= self.deadline else ""
+
+    @property
+    def wait_s(self) -> float:
+        """How long to wait for output before looking again."""
+        left = max(0.0, self.deadline - time.monotonic())
+        return left if self.stop is None else min(left, STOP_POLL_S)
+
+
 def _watch(
-    command: list[str], boot: Path, pinned: int, output: Callable[[str], None], *, deadline: float
-) -> tuple[str, bool]:
-    """Run the kernel until it ends or its time is up; its last line, and whether its time was up."""
+    command: list[str], boot: Path, pinned: int, output: Callable[[str], None], limits: _Limits
+) -> tuple[str, str]:
+    """Run the kernel until it ends or a limit is reached; its last line, and which limit."""
     parent = os.getpid()
 
     def begin() -> None:
@@ -132,7 +158,7 @@ def _watch(
         preexec_fn=begin, start_new_session=True, cwd="/",
     )  # fmt: skip
     try:
-        return _pump(process, b"\x04%s\x04" % os.fsencode(boot), output, deadline)
+        return _pump(process, b"\x04%s\x04" % os.fsencode(boot), output, limits)
     finally:
         # Also on an error in `output` and on Ctrl-C. The whole session: a guest's processes are processes of the host.
         with contextlib.suppress(ProcessLookupError):
@@ -143,15 +169,15 @@ def _watch(
 
 
 def _pump(
-    process: subprocess.Popen[bytes], end: bytes, output: Callable[[str], None], deadline: float
-) -> tuple[str, bool]:
-    """Pass on the output line by line until `end` or the end; the last line, and whether time ran out before."""
+    process: subprocess.Popen[bytes], end: bytes, output: Callable[[str], None], limits: _Limits
+) -> tuple[str, str]:
+    """Pass on the output line by line until `end` or the end; the last line, and the limit that was reached before."""
     assert process.stdout is not None
     rest, last, said = b"", "", True
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
-        while (left := deadline - time.monotonic()) > 0:
-            if not selector.select(left):
+        while not (reached := limits.reached()):
+            if not selector.select(limits.wait_s):
                 continue
             data = os.read(process.stdout.fileno(), 65536)
             *lines, rest = (rest + data).split(b"\n")
@@ -166,8 +192,8 @@ def _pump(
                     said = False
                     break
             if not data:
-                return last, False
-    return last, True
+                return last, ""
+    return last, reached
 
 
 def _status(boot: Path) -> int | None:

@@ -62,8 +62,6 @@ COUNTERS = ("bytes-in", "bytes-out", "packets-in", "packets-out")
 def event(name: str, fields: Fields) -> list[Event]:
     """A vici event under the lab's names: one for each IKE SA that it speaks of."""
     kind, _, what = name.partition("-")
-    if name == "alert":
-        return [Event("failed", {"reason": fields.get("message", fields.get("type", "")), **fields})]
     way = ("up" if fields.get("up") == "yes" else "down") if what == "updown" else what
     subjects = {key: value for key, value in fields.items() if isinstance(value, dict)}
     return [Event(f"{kind}-{way}", {"ike": ike, **value}) for ike, value in subjects.items()]

@@ -21,7 +21,7 @@ from lab.peers.charon_sas import event, sa_view
 from lab.peers.vici_link import Commands, Events, connect
 
 BINARIES = ("/usr/sbin/charon-systemd", "/usr/lib/ipsec/charon")
-EVENTS = ("ike-updown", "child-updown", "ike-rekey", "child-rekey", "alert")
+EVENTS = ("ike-updown", "child-updown", "ike-rekey", "child-rekey", "ike-update")
 STOP_S = 5.0
 # $1 the run directory, $2 the daemon.
 _LAUNCH = f'mount --bind "$1" /run && STRONGSWAN_CONF=/run/{CONF} exec "$2"'

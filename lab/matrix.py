@@ -1,0 +1,57 @@
+"""Which peers initiate to which: pairings, and which of them a run wants.
+
+A pairing is written `initiator>responder`. A scenario runs in `DEFAULT` unless its `pairings` mark says otherwise;
+`--peer` and `--role` of a run narrow that further. A pairing whose peers lack an ability the scenario needs stays in
+the run and is reported as `unsupported`.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from lab.errors import ConfigError
+from lab.peers.registry import peer
+
+OURS = "ours"
+ROLES = ("initiator", "responder", "both")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Pairing:
+    """Two peers by name; the initiator sits in the node `left`, the responder in `right`."""
+
+    initiator: str
+    responder: str
+
+    @classmethod
+    def parse(cls, text: str) -> "Pairing":
+        """Read `ours>strongswan`; a ConfigError names what is wrong."""
+        initiator, arrow, responder = text.partition(">")
+        if not arrow:
+            raise ConfigError(f"a pairing is written initiator>responder, not {text!r}")
+        return cls(peer(initiator).name, peer(responder).name)
+
+    def __str__(self) -> str:
+        return f"{self.initiator}>{self.responder}"
+
+    @property
+    def directory(self) -> str:
+        """The pairing as a directory name: `>` is not allowed in file names everywhere."""
+        return f"{self.initiator}-to-{self.responder}"
+
+    def lacks(self, needs: Iterable[str]) -> str:
+        """Which needed abilities a peer lacks, in words; empty when none."""
+        wanted = frozenset(needs)
+        missing = {name: wanted - peer(name).abilities for name in (self.initiator, self.responder)}
+        return "; ".join(f"{name} lacks {', '.join(sorted(lack))}" for name, lack in sorted(missing.items()) if lack)
+
+
+DEFAULT = (Pairing(OURS, "strongswan"), Pairing("strongswan", OURS))
+ALL = (*DEFAULT, Pairing(OURS, OURS), Pairing("strongswan", "strongswan"))
+
+
+def wanted(pairing: Pairing, peers: Sequence[str] = (), role: str = "both") -> bool:
+    """Whether a run with these `--peer` names (none: every peer) and this `--role` of our stack has the pairing."""
+    names = {pairing.initiator, pairing.responder}
+    if peers and not names <= {OURS, *peers}:
+        return False
+    return role == "both" or getattr(pairing, role) == OURS

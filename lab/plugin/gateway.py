@@ -1,0 +1,76 @@
+"""One gateway of a scenario: a peer in the node `left` or `right`, as scenarios talk to it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lab.errors import BrokenError
+from lab.ike.swanctl import Section
+from lab.peers.base import INITIATE_S, Event, Node, Outcome, PeerDriver
+from lab.peers.registry import Peer
+from lab.plugin.tunnel import CHILD, CONNECTION
+
+
+class Gateway:
+    """A peer in its node. Before `lab.up` there is no daemon, and asking it anything is a mistake of the scenario."""
+
+    def __init__(self, name: str, peer: Peer) -> None:
+        self.name, self.peer = name, peer
+        self._driver: PeerDriver | None = None
+
+    def __str__(self) -> str:
+        return f"{self.peer.name} ({self.name})"
+
+    @property
+    def driver(self) -> PeerDriver:
+        """The running peer's driver."""
+        if self._driver is None:
+            raise BrokenError(f"{self} was asked before lab.up() started it")
+        return self._driver
+
+    @property
+    def running(self) -> bool:
+        """Whether there is a daemon."""
+        return self._driver is not None
+
+    def launch(self, node: Node, run_dir: Path, tree: Section, **options: object) -> None:
+        """Configure and start the daemon; `driver.ready()` waits for it."""
+        self._driver = self.peer.start(node, run_dir, **options)
+        self._driver.configure(tree)
+        self._driver.start()
+
+    def initiate(self, child: str = CHILD, timeout: float = INITIATE_S) -> Outcome:
+        """Set up a CHILD SA; the outcome says whether it is up, or why not."""
+        return self.driver.initiate(child, timeout)
+
+    def terminate(self, *, ike: str = CONNECTION, child: str = "", timeout: float = INITIATE_S) -> Outcome:
+        """Delete the IKE SA (or one child of it)."""
+        return self.driver.terminate(ike=ike, child=child, timeout=timeout)
+
+    def rekey(self, *, ike: str = "", child: str = "") -> Outcome:
+        """Rekey an IKE SA or a CHILD SA."""
+        return self.driver.rekey(ike=ike, child=child)
+
+    def sas(self) -> list[dict[str, Any]]:
+        """The IKE SAs with their children (sas.json)."""
+        return self.driver.sas()
+
+    def children(self) -> list[dict[str, Any]]:
+        """The CHILD SAs that carry traffic."""
+        return [child for sa in self.sas() for child in sa["children"] if child["state"] == "INSTALLED"]
+
+    def established(self) -> list[dict[str, Any]]:
+        """The IKE SAs that are up."""
+        return [sa for sa in self.sas() if sa["state"] == "ESTABLISHED"]
+
+    def events(self, timeout: float = 0.0) -> list[Event]:
+        """Events since the last call; waits up to `timeout` seconds for the first."""
+        return self.driver.events(timeout)
+
+    def wait_event(self, name: str, deadline: Callable[[], float]) -> Event | None:
+        """The first event of this name, or None when `deadline()` seconds have run out."""
+        while (left := deadline()) > 0:
+            for event in self.events(left):
+                if event.name == name:
+                    return event
+        return None

@@ -1,0 +1,241 @@
+"""The laboratory of one scenario: what a scenario function calls `lab`.
+
+    lab.up("nat-both", Tunnel(ike=...))     the network, both peers configured, started and ready
+    lab.step("rekey")                       what comes next, for the report
+    lab.establish(); lab.ping()             the two things nearly every scenario does
+    lab.ladder()                            what was on the wire until now
+    lab.until(condition, "what", 5)         wait, blocking, and fail with words
+
+Rules: everything waits with a deadline and by blocking; what a peer does wrong is an AssertionError or PeerFault, what
+the lab does wrong anything else. Evidence is gathered whatever happens.
+"""
+
+import contextlib
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from hashlib import sha256
+from ipaddress import ip_interface
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import pytest
+
+from lab.emulation import topology as topologies
+from lab.emulation.network import Network
+from lab.errors import BrokenError
+from lab.evidence import capture, keys, ladder, places
+from lab.peers.registry import peer
+from lab.plugin import proofs
+from lab.plugin.gateway import Gateway
+from lab.plugin.gather import gather
+from lab.plugin.meta import Scenario
+from lab.plugin.records import Records
+from lab.plugin.sight import Ladder
+from lab.plugin.steps import Steps
+from lab.plugin.tunnel import CHILD, Ends, Tunnel, left_tree, right_tree
+from lab.plugin.verdict import FAILED, PASSED, Verdict
+
+PINGS = 3
+POLL_S = 0.02
+READY_S = 15.0
+SETTLE_S = 0.02
+
+
+class Lab:
+    """One scenario's network, peers, steps and evidence."""
+
+    def __init__(self, scenario: Scenario, records: Records, seed: int) -> None:
+        self.scenario, self.records, self.seed = scenario, records, seed
+        self.directory = records.directory(scenario)
+        # Short, because the path of a unix socket may have 107 octets; in memory, because sockets do not cross hostfs.
+        self.scratch = Path(mkdtemp(prefix="lab-"))
+        self.steps = Steps(time.monotonic)
+        self.left = Gateway("left", peer(scenario.pairing.initiator))
+        self.right = Gateway("right", peer(scenario.pairing.responder))
+        self.topology: topologies.Topology | None = None
+        self.verdict: Verdict | None = None
+        self.finished = Ladder([])
+        self.negotiated: dict[str, Any] = {}
+        self._network: Network | None = None
+        self._pinged = 0
+
+    # -- setting up
+
+    @property
+    def gateways(self) -> tuple[Gateway, Gateway]:
+        """Both gateways, the initiator's first."""
+        return self.left, self.right
+
+    @property
+    def has_network(self) -> bool:
+        """Whether the network stands."""
+        return self._network is not None
+
+    @property
+    def network(self) -> Network:
+        """The running network."""
+        if self._network is None:
+            raise BrokenError("the scenario used the network before lab.up()")
+        return self._network
+
+    def up(
+        self,
+        topology: str,
+        tunnel: Tunnel | None = None,
+        *,
+        left: Tunnel | None = None,
+        right: Tunnel | None = None,
+        start: Sequence[str] = ("left", "right"),
+    ) -> None:
+        """Realise a topology, start the peers with their side of the tunnel, and wait until they take commands."""
+        tunnel = tunnel or Tunnel()
+        self.step("network", topology)
+        self.topology = topologies.load(topology)
+        self._network = Network(self.topology, self.scratch / "network")
+        self._network.start()
+        self.step("peers", " and ".join(f"{gateway}" for gateway in self.gateways if gateway.name in start))
+        trees = {
+            "left": left_tree(left or tunnel, self.ends),
+            "right": right_tree(right or tunnel, self.ends),
+        }
+        running = [gateway for gateway in self.gateways if gateway.name in start]
+        for gateway in running:
+            node = self._network.node(gateway.name)
+            options = {"seed": self.seed_of(gateway.name)} if gateway.peer.name == "ours" else {}
+            gateway.launch(node, self.scratch / gateway.name, trees[gateway.name], **options)
+        for gateway in running:
+            gateway.driver.ready(READY_S)
+
+    def seed_of(self, name: str) -> int:
+        """The seed of one thing's randomness: different for everything in a run, the same in every run of that seed."""
+        text = f"{self.seed}/{self.scenario.id}/{self.scenario.pairing}/{name}"
+        return int.from_bytes(sha256(text.encode()).digest()[:8], "big")
+
+    @property
+    def ends(self) -> Ends:
+        """Where the gateways are."""
+        topology = self._known_topology()
+        nets = {}
+        for name in ("left", "right"):
+            lan = topology.toward(name, f"{name}-host").end
+            nets[name] = str(ip_interface(lan.addresses[0]).network)
+        address = {name: topology.attachment(name).address() or "" for name in ("left", "right")}
+        public = topology.public_address("right")
+        return Ends(address["left"], address["right"], public, nets["left"], nets["right"])
+
+    def _known_topology(self) -> topologies.Topology:
+        if self.topology is None:
+            raise BrokenError("the scenario used the topology before lab.up()")
+        return self.topology
+
+    def inner(self, name: str) -> str:
+        """The address of the host behind a gateway."""
+        return self._known_topology().attachment(f"{name}-host").address() or ""
+
+    # -- doing
+
+    def step(self, name: str, detail: str = "") -> None:
+        """Begin a step; the one before has passed."""
+        self.steps.begin(name, detail)
+
+    def establish(self, child: str = CHILD) -> None:
+        """The initiator sets up the tunnel, and both sides say that it stands."""
+        self.step("handshake", f"{self.left} initiates")
+        outcome = self.left.initiate(child)
+        assert outcome.up, f"{self.left} could not set up the tunnel: {outcome.reason}"
+        for gateway in self.gateways:
+            self.until(gateway.children, f"{gateway} lists an installed CHILD SA", 5.0)
+        proofs.same_view(self.left.sas(), self.right.sas())
+
+    def ping(self, count: int = PINGS) -> None:
+        """The left host pings the right one through the tunnel; every echo must come back."""
+        self.step("ping", f"{count} echo requests from {self.inner('left')} to {self.inner('right')}")
+        argv = ["ping", "-n", "-c", str(count), "-i", "0.2", "-W", "2", self.inner("right")]
+        done = self.network.node("left-host").run(argv, timeout=30.0 + count)
+        words = done.stdout.strip().splitlines()
+        assert done.returncode == 0, f"the ping through the tunnel failed: {words[-1] if words else done.stderr}"
+        self._pinged += count
+
+    def prove_protected(self) -> Ladder:
+        """The ping travelled inside ESP, the capture opens with our keys, and nothing of it was seen in the open."""
+        self.step("protected", "ESP holds the ping, and nothing of it is outside ESP")
+        frames = self.frames()
+        found = self._ladder(frames)
+        inner = self.inner("left"), self.inner("right")
+        proofs.carries_ping(found, *inner, self._pinged)
+        proofs.no_plaintext(frames, inner)
+        proofs.all_opened(found)
+        return found
+
+    def until(self, condition: Callable[[], Any], what: str, timeout: float, every: float = POLL_S) -> Any:
+        """Wait until the condition is true and return what it gave; AssertionError in words when time runs out."""
+        deadline = time.monotonic() + timeout
+        while not (found := condition()):
+            assert time.monotonic() < deadline, f"waited {timeout:g} s in vain until {what}"
+            time.sleep(every)
+        return found
+
+    # -- seeing
+
+    def frames(self) -> list[capture.Frame]:
+        """All frames captured until now."""
+        time.sleep(SETTLE_S)  # the recorder writes as soon as it runs; under virtual time this costs nothing
+        return capture.read(self.network.capture_file)
+
+    def ladder(self) -> Ladder:
+        """The ladder of all that was captured until now."""
+        return self._ladder(self.frames())
+
+    def _ladder(self, frames: list[capture.Frame]) -> Ladder:
+        merged = keys.merge(gateway.driver.keys() for gateway in self.gateways if gateway.running)
+        where = places.of_topology(self.network.describe())
+        return Ladder(ladder.build(frames, merged, where))
+
+    def unsupported(self, reason: str) -> None:
+        """End the scenario as unsupported."""
+        pytest.skip(reason)
+
+    # -- ending
+
+    def conclude(self, verdict: Verdict) -> None:
+        """Gather the evidence, check it, and write the result; AssertionError where only the evidence fails it."""
+        self.steps.end(verdict)
+        problems = gather(self) if self.running or self.has_network else []
+        for problem in problems:
+            self.steps.add("evidence", FAILED, problem)
+        contradicted = verdict.word == PASSED and bool(problems)
+        self.settle(Verdict(FAILED, problems[0]) if contradicted else verdict)
+        assert not contradicted, problems[0]
+
+    def settle(self, verdict: Verdict) -> None:
+        """Write the result with this verdict, unless it is written already."""
+        if self.verdict is None:
+            self.verdict = verdict
+            self.records.finished(self, verdict)
+
+    @property
+    def running(self) -> list[Gateway]:
+        """The gateways that have a daemon."""
+        return [gateway for gateway in self.gateways if gateway.running]
+
+    def close(self) -> None:
+        """Stop the peers and the network; what is already gone is no error."""
+        for gateway in self.running:
+            gateway.driver.stop()
+        if self._network is not None:
+            self._network.stop()
+            self._network = None
+
+
+@contextlib.contextmanager
+def open_lab(scenario: Scenario, records: Records, seed: int) -> Iterator[Lab]:
+    """A laboratory that is closed and tidied away, however its scenario ends."""
+    lab = Lab(scenario, records, seed)
+    records.started(lab)
+    try:
+        yield lab
+    finally:
+        lab.close()
+        shutil.rmtree(lab.scratch, ignore_errors=True)

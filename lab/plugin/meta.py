@@ -1,0 +1,92 @@
+"""What a scenario says about itself: its id and the marks on its function.
+
+The id is the path of the test below `scenarios/` without the file: `scenarios/ikev2/test_tunnel.py::test_plain_tunnel`
+is `ikev2/plain-tunnel`, and a parameter of its own is one more step: `ikev2/algorithm/aes-gcm`. Marks:
+
+    @pytest.mark.rfc("7296#2.6")            clauses that the scenario proves
+    @pytest.mark.needs("cookie")            abilities that both peers need
+    @pytest.mark.clock("virtual"|"real")    a clock that it cannot do without
+    @pytest.mark.pairings("ours>ours", ..)  instead of ours>strongswan and strongswan>ours
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.errors import ConfigError
+from lab.matrix import DEFAULT, Pairing
+
+MARKS = {
+    "rfc(clause, ...)": "the RFC clauses that a scenario proves, as 7296#2.6",
+    "needs(ability, ...)": "what both peers of a scenario must be able to do",
+    "clock(kind)": "the clock a scenario cannot do without: virtual or real",
+    "pairings(pairing, ...)": "the pairings of a scenario, as ours>strongswan",
+}
+CLOCKS = ("any", "virtual", "real")
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One scenario in one pairing: what pytest calls an item."""
+
+    id: str
+    pairing: Pairing
+    nodeid: str
+    title: str
+    clauses: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    clock: str = "any"
+
+    @property
+    def directory(self) -> Path:
+        """Where its results go, below the run's directory."""
+        return Path("scenarios", self.id, self.pairing.directory)
+
+
+def words(item: pytest.Item, mark: str) -> tuple[str, ...]:
+    """All arguments of all marks of one name, the function's own first, without repeats."""
+    return tuple(dict.fromkeys(str(word) for marker in item.iter_markers(mark) for word in marker.args))
+
+
+def clock(item: pytest.Item) -> str:
+    """The clock that the scenario cannot do without, or `any`."""
+    marker = item.get_closest_marker("clock")
+    kind = str(marker.args[0]) if marker and marker.args else "any"
+    if kind not in CLOCKS:
+        raise ConfigError(f"the clock mark knows {', '.join(CLOCKS)}, not {kind!r}", file=item.nodeid)
+    return kind
+
+
+def declared_pairings(markers: list[pytest.Mark]) -> tuple[Pairing, ...]:
+    """The pairings of the nearest `pairings` mark, or the default ones."""
+    return tuple(Pairing.parse(text) for text in markers[0].args) if markers else DEFAULT
+
+
+def scenario(item: pytest.Item, root: Path) -> Scenario | None:
+    """The metadata of an item, or None for a test that is no scenario (it has no pairing)."""
+    callspec: Any = getattr(item, "callspec", None)
+    pairing = callspec.params.get("pairing") if callspec else None
+    if not isinstance(pairing, Pairing):
+        return None
+    function: Any = getattr(item, "function", None)
+    doc = (function.__doc__ or "").strip().splitlines()
+    own = "-".join(part for part in _own_ids(callspec.id, str(pairing)) if part)
+    name = getattr(item, "originalname", item.name).removeprefix("test_").replace("_", "-")
+    folder = item.path.parent.relative_to(root) if item.path.is_relative_to(root) else Path()
+    return Scenario(
+        id=(folder / name / own).as_posix() if own else (folder / name).as_posix(),
+        pairing=pairing,
+        nodeid=item.nodeid,
+        title=doc[0] if doc else name.replace("-", " "),
+        clauses=words(item, "rfc"),
+        needs=words(item, "needs"),
+        clock=clock(item),
+    )
+
+
+def _own_ids(joined: str, pairing: str) -> list[str]:
+    """pytest's joined parameter ids without the one of the pairing."""
+    before, _, after = joined.partition(pairing)
+    return [before.strip("-"), after.strip("-")]

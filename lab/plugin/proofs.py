@@ -1,0 +1,85 @@
+"""Assertions that many scenarios share. Each takes facts, says in words what does not hold, and returns nothing.
+
+Rules: the verdict comes from the capture; what a peer claims is only compared with it.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from lab.evidence.capture import Frame
+from lab.evidence.network import packet
+from lab.plugin.sight import Entry, Ladder, line
+from lab.wire.pcapng import Direction
+
+# Nodes whose links lie inside the protected networks, and nodes with one foot there.
+INSIDE, GATEWAYS = ("left-host", "right-host"), ("left", "right")
+
+
+def set_up_in_four_messages(ladder: Ladder) -> None:
+    """RFC 7296 1.2: IKE_SA_INIT and IKE_AUTH, each a request and a response, make the IKE SA and the first CHILD SA."""
+    found = [(e["exchange"], e["response"], e["from"]) for e in ladder.ike(again=False)][:4]
+    wanted = [
+        ("IKE_SA_INIT", False, "left"),
+        ("IKE_SA_INIT", True, "right"),
+        ("IKE_AUTH", False, "left"),
+        ("IKE_AUTH", True, "right"),
+    ]
+    assert found == wanted, f"the IKE SA was not set up by the four messages of RFC 7296: {ladder.words()}"
+    later = [e for e in ladder.ike(again=False)[4:] if e["exchange"] in ("IKE_SA_INIT", "IKE_AUTH")]
+    assert not later, f"there are more messages than the four of RFC 7296: {ladder.words()}"
+
+
+def all_opened(ladder: Ladder) -> None:
+    """Every protected message was opened with the keys of the run."""
+    closed = ladder.sealed()
+    assert not closed, f"{len(closed)} of {len(ladder)} packets do not open with the run's keys, first: {closed[0]}"
+
+
+def carries_ping(ladder: Ladder, source: str, target: str, count: int) -> None:
+    """ESP from each gateway holds the echo requests there and the replies back, each once, in order."""
+    for sender, word, ends in (
+        ("left", "echo-request", f"{source} -> {target}"),
+        ("right", "echo-reply", f"{target} -> {source}"),
+    ):
+        wanted = [f"ICMP {word} {ends} seq {number}" for number in range(1, count + 1)]
+        found = [entry.get("inner", "") for entry in ladder.esp(sender)]
+        missing = [text for text in wanted if text not in found]
+        assert not missing, f"no ESP packet of {sender} holds {missing[0]!r}; they hold {found}"
+
+
+def no_plaintext(frames: Sequence[Frame], inner: Iterable[str]) -> None:
+    """Nothing with an inner address travelled in the open on a link outside the protected networks.
+
+    Linux shows a packet that it took out of ESP once more at the interface it came in by; on the wire it never was.
+    So a gateway's own tap counts only for what leaves there; what arrives was seen leaving at the link's other end.
+    """
+    addresses = set(inner)
+    for frame in frames:
+        inside = frame.node in INSIDE or (frame.node in GATEWAYS and frame.point.endswith(":lan"))
+        if inside or (frame.node in GATEWAYS and frame.direction == Direction.INBOUND):
+            continue
+        ip = packet(frame)
+        seen = ip is not None and {str(ip.src), str(ip.dst)} & addresses
+        assert not seen, f"{frame.point} saw {ip and ip.src} -> {ip and ip.dst} unprotected"
+
+
+def same_view(left: Sequence[dict[str, Any]], right: Sequence[dict[str, Any]]) -> None:
+    """Both peers list the same SAs, with the directions crossed."""
+    ours = sorted((child["spi_in"], child["spi_out"], child["encr"]) for sa in left for child in sa["children"])
+    theirs = sorted((child["spi_out"], child["spi_in"], child["encr"]) for sa in right for child in sa["children"])
+    assert ours == theirs, f"the peers list different CHILD SAs: {ours} and {theirs}"
+    spis = [sorted((sa["spi_i"], sa["spi_r"]) for sa in sas) for sas in (left, right)]
+    assert spis[0] == spis[1], f"the peers list different IKE SAs: {spis[0]} and {spis[1]}"
+
+
+def schedule(entries: Sequence[Entry], wanted: Sequence[float], tolerance: float) -> None:
+    """Equal datagrams were sent at these times after the first one, in seconds."""
+    assert entries, "nothing was sent"
+    start = entries[0]["t_sent"]
+    times = [entry["t_sent"] - start for entry in entries]
+    shown = ", ".join(f"{time:.3f}" for time in times)
+    assert len(times) == len(wanted), f"sent {len(times)} times, not {len(wanted)}: at {shown} s"
+    off = [time for time, due in zip(times, wanted, strict=True) if abs(time - due) > tolerance]
+    assert not off, f"sent at {shown} s instead of {', '.join(f'{due:.3f}' for due in wanted)} s"
+    copies = [entry for entry in entries[1:] if entry["retransmit_of"] != entries[0]["n"]]
+    assert not copies, f"a retransmission differs from its first datagram: {line(copies[0])}"

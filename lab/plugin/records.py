@@ -1,0 +1,91 @@
+"""What a scenario leaves for the run: begun.json, result.json, and lines in the guest's own event log.
+
+Rules: a line is appended after the file it speaks of is written, so that the reader on the host finds it; the event log
+belongs to one writer (each guest has its own), because appends of two kernels to one file would overwrite each other.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lab.evidence.files import append_line, write_json
+from lab.evidence.ladder import count
+from lab.evidence.results import Evidence, Result, write_result
+from lab.plugin.meta import Scenario
+from lab.plugin.selection import Plan
+from lab.plugin.verdict import Verdict
+
+if TYPE_CHECKING:
+    from lab.plugin.laboratory import Lab
+
+# file -> (kind, note)
+EVIDENCE = {
+    "wire.pcapng": ("capture", "every link, as captured"),
+    "clear.pcapng": ("capture", "the same conversation decrypted; opens in any Wireshark"),
+    "wireshark": ("profile", "a Wireshark profile that decrypts wire.pcapng"),
+    "keys.json": ("keys", "the keys that both sides logged"),
+    "ladder.json": ("ladder", "every message, decrypted"),
+    "sas.json": ("sas", "the SAs that both sides listed at the end"),
+    "counters.json": ("counters", "what both sides counted"),
+    "nat.json": ("nat", "the mappings of the NAT boxes at the end"),
+    "topology.json": ("topology", "the network as it was built"),
+    "logs": ("logs", "both sides' logs"),
+    "configs": ("configs", "both sides' configurations"),
+}
+
+
+class Records:
+    """Where a session's scenarios leave their traces."""
+
+    def __init__(self, out: Path, plan: Plan, events: Path | None) -> None:
+        self._out, self._plan, self._events = out, plan, events
+
+    def directory(self, scenario: Scenario) -> Path:
+        """Where the evidence of a scenario goes."""
+        return self._out / self._plan.directory(scenario)
+
+    def line(self, event: str, **fields: Any) -> None:
+        """Append a line to the guest's event log, if there is one."""
+        if self._events is not None:
+            append_line(self._events, {"event": event, **fields})
+
+    def started(self, lab: "Lab") -> None:
+        """Say that a scenario has begun."""
+        lab.directory.mkdir(parents=True, exist_ok=True)
+        begun = {"id": lab.scenario.id, "pairing": str(lab.scenario.pairing)}
+        write_json(lab.directory / "begun.json", begun)
+        self.line("started", **begun, dir=self._plan.directory(lab.scenario).as_posix())
+
+    def finished(self, lab: "Lab", verdict: Verdict) -> None:
+        """Write result.json, then say so."""
+        write_result(result_of(lab, verdict), lab.directory)
+        (lab.directory / "begun.json").unlink(missing_ok=True)
+        scenario = lab.scenario
+        self.line(
+            "finished", id=scenario.id, pairing=str(scenario.pairing), verdict=verdict.word, reason=verdict.reason
+        )
+
+
+def result_of(lab: "Lab", verdict: Verdict) -> Result:
+    """result.json as the guest knows it; the host adds what it measures and checks."""
+    scenario, topology = lab.scenario, lab.topology
+    return Result(
+        id=scenario.id,
+        pairing=str(scenario.pairing),
+        verdict=verdict.word,
+        reason=verdict.reason,
+        topology=topology.name if topology else "",
+        initiator=scenario.pairing.initiator,
+        responder=scenario.pairing.responder,
+        clauses=list(scenario.clauses),
+        title=scenario.title,
+        steps=lab.steps.done,
+        evidence=[
+            Evidence(kind=kind, file=file, note=note)
+            for file, (kind, note) in EVIDENCE.items()
+            if (lab.directory / file).exists()
+        ],
+        messages=count(lab.finished),
+        negotiated=lab.negotiated,
+        reproduce=f"ikelab run {scenario.id} --seed {lab.seed}",
+        attempts=[verdict.word],
+    )

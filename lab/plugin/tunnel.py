@@ -1,0 +1,116 @@
+"""What a scenario wants between its two gateways, as the swanctl.conf trees that both peers are given.
+
+Rules: one tree is written, from the left gateway's point of view, and `mirror` makes the right one's; only what differs
+by nature is set afterwards (where to listen, whom to expect). A `Tunnel` holds the few things that scenarios vary;
+everything else is a default of the peers. Addresses come from the topology.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lab.ike.swanctl import Section, Value, mirror, parse
+
+IKE = "aes256gcm16-prfsha384-x25519"
+ESP = "aes256gcm16"
+SECRET = "lab only, not a secret"
+CONNECTION, CHILD = "gw", "net"
+
+_TEMPLATE = """
+connections {{
+    {connection} {{
+        version = 2
+        local_addrs = {left}
+        remote_addrs = {right}
+        proposals = {ike}
+        mobike = no
+        local {{
+            auth = psk
+            id = {left_id}
+        }}
+        remote {{
+            auth = psk
+            id = {right_id}
+        }}
+        children {{
+            {child} {{
+                local_ts = {left_net}
+                remote_ts = {right_net}
+                esp_proposals = {esp}
+            }}
+        }}
+    }}
+}}
+secrets {{
+    ike-lab {{
+        id-left = {left_id}
+        id-right = {right_id}
+        secret = "{secret}"
+    }}
+}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Tunnel:
+    """One side's wishes. `connection`, `child` and `settings` add or replace keys of swanctl.conf by name."""
+
+    ike: str = IKE
+    esp: str = ESP
+    secret: str = SECRET
+    connection: Mapping[str, str] = field(default_factory=dict)
+    child: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Where the two gateways are: their own addresses, the one the responder is reached at, the nets behind them."""
+
+    left: str
+    right: str
+    right_public: str
+    left_net: str
+    right_net: str
+
+
+def left_tree(tunnel: Tunnel, ends: Ends) -> Section:
+    """The left gateway's swanctl.conf."""
+    return _adjusted(_tree(tunnel, ends), tunnel)
+
+
+def right_tree(tunnel: Tunnel, ends: Ends) -> Section:
+    """The right gateway's: the mirror of the left one's, waiting on its own address for anyone who knows the secret."""
+    tree = mirror(_tree(tunnel, ends))
+    _set(tree.sections["connections"].sections[CONNECTION], {"local_addrs": ends.right, "remote_addrs": "%any"})
+    return _adjusted(tree, tunnel)
+
+
+def _tree(tunnel: Tunnel, ends: Ends) -> Section:
+    text = _TEMPLATE.format(
+        connection=CONNECTION,
+        child=CHILD,
+        left=ends.left,
+        right=ends.right_public,
+        left_id="left.lab",
+        right_id="right.lab",
+        left_net=ends.left_net,
+        right_net=ends.right_net,
+        ike=tunnel.ike,
+        esp=tunnel.esp,
+        secret=tunnel.secret,
+    )
+    return parse(text, "tunnel")
+
+
+def _adjusted(tree: Section, tunnel: Tunnel) -> Section:
+    """The keys a scenario adds or replaces."""
+    connection = tree.sections["connections"].sections[CONNECTION]
+    _set(connection, tunnel.connection)
+    _set(connection.sections["children"].sections[CHILD], tunnel.child)
+    if tunnel.settings:
+        _set(tree.sections.setdefault("ikelab", Section("ikelab")), tunnel.settings)
+    return tree
+
+
+def _set(section: Section, values: Mapping[str, str]) -> None:
+    section.values.update({key: Value(str(text), 0) for key, text in values.items()})

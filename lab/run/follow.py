@@ -1,0 +1,66 @@
+"""Follow a batch while it runs: which scenario is on, which have ended, and how long each took on the host's clock.
+
+Rules: the events file is read, never written here; only whole lines count. Times are the host's, because a guest with
+virtual time cannot tell how long anything took.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab.run.batches import Batch
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A scenario that has a result.json."""
+
+    key: Key
+    directory: str
+    duration_s: float
+
+
+class Follower:
+    """Reads the events of one batch."""
+
+    def __init__(self, batch: Batch, events: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self.batch, self._events, self._clock = batch, events, clock
+        self._offset = 0
+        self._since = clock()
+        self.current: Key | None = None
+        self.current_directory = ""
+        self.finished: set[Key] = set()
+
+    @property
+    def busy_s(self) -> float:
+        """How long the current scenario (or the boot) has been on."""
+        return self._clock() - self._since
+
+    def read(self) -> list[Finished]:
+        """The scenarios that have finished since the last call."""
+        found = []
+        for event in self._lines():
+            key = (str(event.get("id")), str(event.get("pairing")))
+            if event.get("event") == "started":
+                self.current, self.current_directory, self._since = key, str(event.get("dir")), self._clock()
+            elif event.get("event") == "finished":
+                found.append(Finished(key, self.current_directory, round(self.busy_s, 3)))
+                self.finished.add(key)
+                self.current, self._since = None, self._clock()
+        return found
+
+    def _lines(self) -> list[dict[str, Any]]:
+        try:
+            with self._events.open("rb") as file:
+                file.seek(self._offset)
+                data = file.read()
+        except FileNotFoundError:
+            return []
+        whole = data[: data.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        return [json.loads(line) for line in whole.splitlines()]

@@ -1,0 +1,61 @@
+"""The process that runs scenarios: one pytest for a whole batch, in a guest or in the host's namespaces.
+
+    python -m lab.run.inside --out DIR --batch DIR [--seed N] SCENARIOS
+
+Rule: everything heavy is imported before pytest starts, because our daemon is forked from this process again and again
+and must find its modules loaded.
+"""
+
+import argparse
+import gc
+import importlib
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from lab.run.catalogue import plugin_arguments
+
+PLAN, EVENTS = "plan.json", "events.jsonl"
+PRELOADED = (
+    "lab.plugin.laboratory",
+    "lab.peers.ours",
+    "lab.peers.strongswan",
+    "lab.endpoint",
+    "lab.backends.userspace",
+)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the batch; the exit code is pytest's."""
+    parser = argparse.ArgumentParser(prog="lab.run.inside")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--batch", type=Path, required=True)
+    parser.add_argument("--seed", default="1")
+    parser.add_argument("--pause", action="store_true")
+    parser.add_argument("scenarios", type=Path)
+    given = parser.parse_args(arguments)
+    for module in PRELOADED:
+        importlib.import_module(module)
+    # What is loaded now stays: keep the collector off it, in this process and in every child.
+    gc.freeze()
+    os.environ.setdefault("PYTHONDONTWRITEBYTECODE", "1")
+    return int(pytest.main(_pytest_arguments(given)))
+
+
+def _pytest_arguments(given: argparse.Namespace) -> list[str]:
+    return [
+        str(given.scenarios),
+        *plugin_arguments(),
+        *("-p", "no:cacheprovider", "-p", "no:timeout", "--tb=short", "-q", "--no-header"),
+        f"--ikelab-out={given.out}",
+        f"--ikelab-plan={given.batch / PLAN}",
+        f"--ikelab-events={given.batch / EVENTS}",
+        f"--ikelab-seed={given.seed}",
+        *(["--ikelab-pause"] if given.pause else []),
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

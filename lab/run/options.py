@@ -1,0 +1,66 @@
+"""What the user asked for, checked."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lab.errors import ConfigError
+from lab.matrix import ROLES
+from lab.peers.registry import peer
+
+KERNELS = ("auto", "guest", "host")
+DEFAULT_PARENT = Path("reports", "out")
+LATEST = "latest"
+# What a run directory of ours holds at its top; anything else in DIR is somebody else's.
+OWN = frozenset({"run.json", "events.jsonl", "index.html", "scenarios", "batches", "reports", "static", "junit.xml"})
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options of `ikelab run`."""
+
+    select: tuple[str, ...] = ()
+    out: Path | None = None
+    jobs: int = field(default_factory=lambda: max(1, len(os.sched_getaffinity(0))))
+    kernel: str = "auto"
+    peers: tuple[str, ...] = ()
+    role: str = "both"
+    seed: int = 1
+    repeat: int = 1
+    junit: Path | None = None
+    pause_on_failure: bool = False
+    command: Sequence[str] = ("ikelab", "run")
+
+    def check(self) -> None:
+        """Raise ConfigError for what cannot be meant."""
+        for name in self.peers:
+            peer(name)
+        if self.role not in ROLES:
+            raise ConfigError(f"--role is one of {', '.join(ROLES)}, not {self.role!r}")
+        if self.kernel not in KERNELS:
+            raise ConfigError(f"--kernel is one of {', '.join(KERNELS)}, not {self.kernel!r}")
+        if self.jobs < 1 or self.repeat < 1:
+            raise ConfigError("-j and --repeat are at least 1")
+        if self.pause_on_failure and self.kernel != "host":
+            raise ConfigError("--pause-on-failure needs --kernel host: nobody can look into a guest while it waits")
+
+
+def run_directory(options: Options, run_id: str) -> Path:
+    """The directory of the run, emptied of an earlier run; ConfigError if it holds anything else."""
+    out = options.out or DEFAULT_PARENT / run_id
+    if out.is_symlink():
+        out = out.resolve()
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"{out} is a file; name a directory with --out")
+    if out.is_dir():
+        strangers = sorted(path.name for path in out.iterdir() if path.name not in OWN)
+        if strangers:
+            raise ConfigError(f"{out} holds {strangers[0]!r}, which no run wrote; name another directory with --out")
+    return out
+
+
+def new_run_id() -> str:
+    """A name for a run: the time it began, to the second."""
+    return datetime.now(UTC).strftime("%Y%m%d-%H%M%S")

@@ -1,0 +1,73 @@
+"""Progress of a run on stderr: a bar on a terminal, one line per finished scenario anywhere else."""
+
+import statistics
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from lab.evidence.results import Result
+
+STYLES = {"passed": "green", "failed": "bold red", "unsupported": "dim", "unresolved": "bold yellow", "flaky": "yellow"}
+# A verdict is told by word and sign, never by colour alone.
+SIGNS = {"passed": "ok", "failed": "XX", "unsupported": "--", "unresolved": "!!", "flaky": "~~"}
+
+
+class Screen:
+    """What the user sees while a run goes on."""
+
+    def __init__(self, total: int, stream: TextIO | None = None) -> None:
+        self.console = Console(file=stream or sys.stderr, highlight=False, soft_wrap=True)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=self.console,
+            transient=True,
+            disable=not self.console.is_terminal,
+        )
+        self._task = self._bar.add_task("booting", total=total)
+
+    def __enter__(self) -> "Screen":
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def now(self, running: Sequence[str]) -> None:
+        """Name what is running."""
+        self._bar.update(self._task, description=", ".join(running) or "checking")
+
+    def more(self, count: int) -> None:
+        """There is more to do than was thought (a retry)."""
+        self._bar.update(self._task, total=(self._bar.tasks[0].total or 0) + count)
+
+    def result(self, result: Result) -> None:
+        """One scenario has its verdict."""
+        line = Text()
+        line.append(f"{SIGNS[result.verdict]} {result.verdict:<11}", style=STYLES[result.verdict])
+        took = f"{result.duration_s:6.2f} s" if result.duration_s is not None else "        "
+        line.append(f" {took}  {result.id}  {result.pairing}")
+        if result.reason and result.verdict != "passed":
+            line.append(f"\n   {result.reason}", style="dim" if result.verdict == "unsupported" else "")
+        self.console.print(line)
+        self._bar.advance(self._task)
+
+    def say(self, text: str) -> None:
+        """A sentence, above the bar."""
+        self.console.print(Text(text))
+
+
+def summary(results: Sequence[Result], counts: Mapping[str, int], duration_s: float) -> str:
+    """The last line of a run."""
+    times = sorted(result.duration_s for result in results if result.duration_s is not None)
+    parts = [f"{count} {word}" for word, count in counts.items() if count]
+    text = f"{', '.join(parts) or 'nothing ran'} in {duration_s:.1f} s"
+    if times:
+        text += f"; a scenario takes {statistics.median(times):.2f} s (median), {times[-1]:.2f} s at most"
+    return text

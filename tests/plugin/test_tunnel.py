@@ -1,0 +1,37 @@
+from dataclasses import replace
+
+from lab.plugin.tunnel import Ends, Tunnel, left_tree, right_tree
+
+ENDS = Ends("192.168.1.2", "192.168.2.2", "198.51.100.2", "10.1.0.0/24", "10.2.0.0/24")
+
+
+def gateway(tree):
+    return tree.plain()["connections"]["gw"]
+
+
+def test_the_left_gateway_connects_to_where_the_right_one_is_reachable():
+    left = gateway(left_tree(Tunnel(), ENDS))
+    assert left["local_addrs"] == ["192.168.1.2"] and left["remote_addrs"] == ["198.51.100.2"]
+    assert left["children"]["net"]["local_ts"] == ["10.1.0.0/24"]
+    assert left["local"]["id"] == "left.lab"
+
+
+def test_the_right_gateway_is_its_mirror_and_waits_on_its_own_address():
+    right = gateway(right_tree(Tunnel(), ENDS))
+    assert right["local_addrs"] == ["192.168.2.2"] and right["remote_addrs"] == ["%any"]
+    assert right["children"]["net"]["local_ts"] == ["10.2.0.0/24"]
+    assert (right["local"]["id"], right["remote"]["id"]) == ("right.lab", "left.lab")
+
+
+def test_both_sides_know_one_secret_unless_told_otherwise():
+    left, right = left_tree(Tunnel(), ENDS), right_tree(Tunnel(), ENDS)
+    assert left.plain()["secrets"] == right.plain()["secrets"]
+    other = right_tree(replace(Tunnel(), secret="other"), ENDS)
+    assert other.plain()["secrets"]["ike-lab"]["secret"] == "other"
+
+
+def test_keys_can_be_added_to_the_side_that_wants_them():
+    tunnel = Tunnel(connection={"dpd_delay": "5s"}, child={"mode": "tunnel"}, settings={"cookie_threshold": "1"})
+    right = right_tree(tunnel, ENDS)
+    assert gateway(right)["dpd_delay"] == "5s" and gateway(right)["children"]["net"]["mode"] == "tunnel"
+    assert right.plain()["ikelab"] == {"cookie_threshold": "1"}

@@ -1,0 +1,39 @@
+import pytest
+
+from lab.errors import ConfigError
+from lab.matrix import ALL, DEFAULT, Pairing, wanted
+
+OURS_FIRST, OURS_SECOND, OURS_TWICE, NEVER_OURS = ALL
+
+
+def test_a_pairing_reads_as_it_is_written():
+    assert str(Pairing.parse("ours>strongswan")) == "ours>strongswan" == str(DEFAULT[0])
+
+
+@pytest.mark.parametrize(("text", "word"), [("ours", "initiator>responder"), ("ours>sonicwall", "sonicwall")])
+def test_a_pairing_that_cannot_be_is_an_error_that_says_why(text, word):
+    with pytest.raises(ConfigError, match=word):
+        Pairing.parse(text)
+
+
+def test_its_directory_name_is_allowed_everywhere():
+    assert OURS_FIRST.directory == "ours-to-strongswan"
+
+
+def test_without_options_every_pairing_is_wanted():
+    assert all(wanted(pairing) for pairing in ALL)
+
+
+def test_a_role_is_the_role_of_our_stack():
+    assert [p for p in ALL if wanted(p, role="initiator")] == [OURS_FIRST, OURS_TWICE]
+    assert [p for p in ALL if wanted(p, role="responder")] == [OURS_SECOND, OURS_TWICE]
+
+
+def test_peers_are_the_only_ones_beside_our_own_stack():
+    assert [p for p in ALL if wanted(p, peers=["ours"])] == [OURS_TWICE]
+    assert all(wanted(p, peers=["strongswan"]) for p in ALL)
+
+
+def test_a_pairing_says_what_it_lacks():
+    assert OURS_FIRST.lacks(["tunnel", "cookie"]) == ""
+    assert OURS_FIRST.lacks(["telepathy"]) == "ours lacks telepathy; strongswan lacks telepathy"
