@@ -1,0 +1,250 @@
+"""swanctl.conf subset -> Connection, Child, Credentials, Settings. Every default is here; unknown keys are errors.
+
+The keys mean what they mean to strongSwan, so that one text serves both. What swanctl.conf has no place for stands in a
+section `ikelab { }` of ours, whose keys carry the names of strongswan.conf.
+"""
+
+from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
+
+from lab.crypto import proposal
+from lab.ike import options
+from lab.ike.credentials import Credentials, Identity, SharedSecret, secret_octets
+from lab.ike.options import Selector
+from lab.ike.path import PORT
+from lab.ike.swanctl import Section, parse
+from lab.wire.ids import ProtocolId
+from lab.wire.payloads_v2 import Proposal
+
+
+def _proposals(value: str, protocol: ProtocolId) -> tuple[Proposal, ...]:
+    """A list of proposals, numbered from 1; the word `default` stands for ours."""
+    texts = [part.strip() for part in value.split(",") if part.strip()]
+    return proposal.parse_all(texts, protocol)
+
+
+def ike_proposals(value: str) -> tuple[Proposal, ...]:
+    """Proposals for the IKE SA, in order of preference."""
+    return _proposals(value, ProtocolId.IKE)
+
+
+def esp_proposals(value: str) -> tuple[Proposal, ...]:
+    """Proposals for ESP, in order of preference."""
+    return _proposals(value, ProtocolId.ESP)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The section `ikelab`: what holds for the whole endpoint. Times in seconds."""
+
+    retransmit_timeout: float = 4.0
+    retransmit_base: float = 1.8
+    retransmit_tries: int = 5
+    keep_alive: float = 20.0
+    half_open_timeout: float = 30.0
+    half_open_limit: int = 1000
+    block_threshold: int = 5
+    cookie_threshold: int = 30
+    cookie_lifetime: float = 60.0
+    window_size: int = 1
+    max_ike_sas: int = 10000
+
+
+@dataclass(frozen=True, slots=True)
+class AuthConfig:
+    """`local { }` or `remote { }`: how one side proves who it is; `id` None is `%any`."""
+
+    auth: str = "psk"
+    id: Identity | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """`children.NAME { }`."""
+
+    name: str
+    local_ts: tuple[Selector, ...] = (Selector(None),)
+    remote_ts: tuple[Selector, ...] = (Selector(None),)
+    esp_proposals: tuple[Proposal, ...] = ()
+    mode: str = "tunnel"
+    start_action: str = "none"
+    dpd_action: str = "clear"
+    rekey_time: float = 3600.0
+    life_time: float = 0.0
+    rand_time: float = -1.0
+    replay_window: int = 32
+    reqid: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """`connections.NAME { }`: how to speak with one peer or a group of peers; empty addresses mean any."""
+
+    name: str
+    version: int = 2
+    local_addrs: tuple[str, ...] = ()
+    remote_addrs: tuple[str, ...] = ()
+    local_port: int = PORT
+    remote_port: int = PORT
+    proposals: tuple[Proposal, ...] = ()
+    local: AuthConfig = AuthConfig()
+    remote: AuthConfig = AuthConfig()
+    children: dict[str, Child] = field(default_factory=dict)
+    dpd_delay: float = 0.0
+    encap: bool = False
+    unique: str = "no"
+    rekey_time: float = 14400.0
+    over_time: float = -1.0
+    rand_time: float = -1.0
+
+    def serves(self, local: str, remote: str) -> bool:
+        """Whether this connection takes a peer at these addresses."""
+        return _among(local, self.local_addrs) and _among(remote, self.remote_addrs)
+
+
+def _among(host: str, allowed: tuple[str, ...]) -> bool:
+    address = ip_address(host)
+    return not allowed or any(address in ip_network(entry) for entry in allowed)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All that an endpoint is configured with."""
+
+    connections: tuple[Connection, ...] = ()
+    credentials: Credentials = field(default_factory=Credentials)
+    settings: Settings = Settings()
+
+    def child(self, name: str) -> tuple[Connection, Child] | None:
+        """The child of this name and the first connection that has it."""
+        return next(((c, c.children[name]) for c in self.connections if name in c.children), None)
+
+
+_CONNECTION: dict[str, options.Reader] = {
+    # Keys with one allowed word say what this stack does today; a peer may do more.
+    "version": options.one_of("0", "2"),
+    "local_addrs": options.addresses,
+    "remote_addrs": options.addresses,
+    "local_port": options.number,
+    "remote_port": options.number,
+    "proposals": ike_proposals,
+    "dpd_delay": options.seconds,
+    "dpd_timeout": options.seconds,
+    "encap": options.yes_no,
+    "mobike": options.one_of("no"),
+    "fragmentation": options.one_of("no"),
+    "send_certreq": options.one_of("no"),
+    "send_cert": options.one_of("never"),
+    "unique": options.one_of("no", "never", "keep", "replace"),
+    "keyingtries": options.one_of("1"),
+    "reauth_time": options.one_of("0", "0s"),
+    "rekey_time": options.seconds,
+    "over_time": options.seconds,
+    "rand_time": options.seconds,
+}
+_AUTH: dict[str, options.Reader] = {"auth": options.one_of("psk"), "id": options.identity}
+_CHILD: dict[str, options.Reader] = {
+    "local_ts": options.selectors,
+    "remote_ts": options.selectors,
+    "esp_proposals": esp_proposals,
+    "mode": options.one_of("tunnel", "transport"),
+    "start_action": options.one_of("none", "start", "trap", "trap|start"),
+    "close_action": options.one_of("none"),
+    "dpd_action": options.one_of("clear", "none", "trap", "start", "restart"),
+    "rekey_time": options.seconds,
+    "life_time": options.seconds,
+    "rand_time": options.seconds,
+    "replay_window": options.number,
+    "reqid": options.number,
+}
+_SETTINGS: dict[str, options.Reader] = {
+    "retransmit_timeout": options.real,
+    "retransmit_base": options.real,
+    "retransmit_tries": options.number,
+    "keep_alive": options.seconds,
+    "half_open_timeout": options.seconds,
+    "half_open_limit": options.number,
+    "block_threshold": options.number,
+    "cookie_threshold": options.number,
+    "cookie_lifetime": options.seconds,
+    "window_size": options.number,
+    "max_ike_sas": options.number,
+}
+# Read, checked and without effect on IKEv2 of this stack; a peer that is given the same text may heed them.
+_NO_EFFECT = {
+    "mobike", "fragmentation", "send_certreq", "send_cert", "keyingtries", "reauth_time", "dpd_timeout", "close_action",
+}  # fmt: skip
+_SIDE = r"(?:local|remote)(?:-.*)?"
+
+
+def load(text: str, file: str = "") -> Config:
+    """Read a configuration; ConfigError names file, line and key."""
+    return build(parse(text, file))
+
+
+def build(tree: Section) -> Config:
+    """The typed form of a parsed tree."""
+    options.read(tree, {}, ("connections", "secrets", "ikelab"))
+    connections = tree.sections.get("connections", Section())
+    options.read(connections, {}, (".*",))
+    return Config(
+        tuple(_connection(section) for section in connections.sections.values()),
+        _credentials(tree.sections.get("secrets", Section())),
+        _settings(tree.sections.get("ikelab", Section())),
+    )
+
+
+def _settings(section: Section) -> Settings:
+    return Settings(**options.read(section, _SETTINGS))  # type: ignore[arg-type]
+
+
+def _connection(section: Section) -> Connection:
+    values = options.read(section, _CONNECTION, (_SIDE, "children"))
+    values.pop("version", None)
+    values.setdefault("proposals", ike_proposals("default"))
+    children = section.sections.get("children", Section())
+    options.read(children, {}, (".*",))
+    return Connection(
+        name=section.name,
+        local=_auth(section, "local"),
+        remote=_auth(section, "remote"),
+        children={name: _child(child) for name, child in children.sections.items()},
+        **_effective(values),  # type: ignore[arg-type]
+    )
+
+
+def _auth(section: Section, side: str) -> AuthConfig:
+    """The one authentication round of a side; `auth` must be written, strongSwan's default needs certificates."""
+    rounds = [inner for name, inner in section.sections.items() if name == side or name.startswith(f"{side}-")]
+    if len(rounds) != 1:
+        raise section.error(f"exactly one section {side!r} is needed, {len(rounds)} found")
+    values = options.read(rounds[0], _AUTH)
+    if "auth" not in values:
+        raise rounds[0].error("auth = psk is needed")
+    return AuthConfig(**values)  # type: ignore[arg-type]
+
+
+def _child(section: Section) -> Child:
+    values = options.read(section, _CHILD)
+    values.setdefault("esp_proposals", esp_proposals("default"))
+    return Child(name=section.name, **_effective(values))  # type: ignore[arg-type]
+
+
+def _effective(values: dict[str, object]) -> dict[str, object]:
+    return {key: value for key, value in values.items() if key not in _NO_EFFECT}
+
+
+def _credentials(section: Section) -> Credentials:
+    options.read(section, {}, (r"ike.*",))
+    return Credentials(tuple(_secret(inner) for inner in section.sections.values()))
+
+
+def _secret(section: Section) -> SharedSecret:
+    readers = {key: options.identity if key.startswith("id") else secret_octets for key in section.values}
+    known = {key: reader for key, reader in readers.items() if key == "secret" or key.startswith("id")}
+    values = options.read(section, known)
+    secret = values.pop("secret", None)
+    if not isinstance(secret, bytes) or not secret:
+        raise section.error("secret = ... is needed")
+    owners = tuple(value for value in values.values() if value is None or isinstance(value, Identity))
+    return SharedSecret(section.name, secret, owners)

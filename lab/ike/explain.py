@@ -1,0 +1,65 @@
+"""Refusals in words: what did not match, seen from our side. Every sentence can stand alone in a report."""
+
+from collections.abc import Iterable, Sequence
+
+from lab.crypto import proposal
+from lab.ike.credentials import Identity
+from lab.wire.ids import AuthMethod, NotifyType
+from lab.wire.payloads_v2 import Auth, Notify, Proposal, TrafficSelector
+
+_MEANINGS = {
+    NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD: "it does not know a payload that we marked critical",
+    NotifyType.INVALID_SYNTAX: "it could not make sense of our message",
+    NotifyType.NO_PROPOSAL_CHOSEN: "none of our proposals is acceptable to it",
+    NotifyType.INVALID_KE_PAYLOAD: "it wants another key exchange method",
+    NotifyType.AUTHENTICATION_FAILED: "it does not accept our identity or our proof of it",
+    NotifyType.TS_UNACCEPTABLE: "none of our traffic selectors is acceptable to it",
+    NotifyType.TEMPORARY_FAILURE: "it is busy with another exchange on the same SA",
+    NotifyType.CHILD_SA_NOT_FOUND: "it does not have the child that we name",
+    NotifyType.NO_ADDITIONAL_SAS: "it allows no further children",
+    NotifyType.SINGLE_PAIR_REQUIRED: "it wants a single pair of addresses",
+    NotifyType.INTERNAL_ADDRESS_FAILURE: "it has no address to assign",
+    NotifyType.FAILED_CP_REQUIRED: "it expected a configuration request",
+    NotifyType.INVALID_MAJOR_VERSION: "it does not speak this version of IKE",
+    NotifyType.INVALID_IKE_SPI: "it does not know this IKE SA",
+    NotifyType.INVALID_SELECTORS: "a packet did not fit the selectors of its SA",
+}
+
+
+def refused(what: str, notify: Notify) -> str:
+    """`peer refuses IKE_AUTH: AUTHENTICATION_FAILED, it does not accept our identity or our proof of it`."""
+    meaning = _MEANINGS.get(notify.notify_type)
+    return f"peer refuses {what}: {notify.notify_type.name}" + (f", {meaning}" if meaning else "")
+
+
+def proposals(offered: Iterable[Proposal]) -> str:
+    """`(we offer aes256gcm16-prfsha384-x25519)`, to stand behind a refusal."""
+    return f"(we offer {', '.join(proposal.render(one) for one in offered)})"
+
+
+def selectors(ours: Sequence[TrafficSelector]) -> str:
+    """`10.1.0.0/24, 10.3.0.0/24`."""
+    return ", ".join(str(selector) for selector in ours)
+
+
+def unacceptable(side: str, offered: Sequence[TrafficSelector], allowed: Sequence[TrafficSelector]) -> str:
+    """Which selectors have nothing in common."""
+    return f"peer offers {side} {selectors(offered) or 'nothing that we know'}; we allow {selectors(allowed)}"
+
+
+def no_secret(local: Identity, remote: Identity) -> str:
+    """No pre-shared key for a pair of identities."""
+    return f"we hold no pre-shared key for local {local} and remote {remote}"
+
+
+def no_connection(remote: Identity, wanted: Identity | None, known: Iterable[str]) -> str:
+    """The identities that the peer names are in no connection of ours."""
+    asked = f" and asks for {wanted}" if wanted else ""
+    return f"peer calls itself {remote}{asked}; connections that could serve it: {', '.join(known) or 'none'}"
+
+
+def wrong_proof(remote: Identity, auth: Auth) -> str:
+    """AUTH does not verify with the shared key."""
+    if auth.method != AuthMethod.SHARED_KEY:
+        return f"{remote} proves itself by {auth.method.name}; we take a pre-shared key"
+    return f"AUTH of {remote} does not verify: its pre-shared key is not ours"

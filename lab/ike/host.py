@@ -1,0 +1,75 @@
+"""What an endpoint lends to its SAs: configuration, randomness, the time of the call, and where actions go."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lab.ike.actions import Action, Event
+from lab.ike.config import Config
+from lab.trace import Trace
+
+if TYPE_CHECKING:
+    from lab.ike.sa import IkeSa
+
+Random = Callable[[int], bytes]
+
+# SPIs 1 to 255 are reserved by IANA, 0 marks IKE on port 4500 (RFC 4303 2.1, RFC 3948 2.2).
+LOWEST_SPI = 256
+
+
+@dataclass(slots=True)
+class Host:
+    """One per endpoint. `now` is set at every entry; SAs never ask a clock. `ike_sas` is keyed by the SPI that we
+    chose, and `touched` holds those of the SAs whose deadlines or state the call in progress changed.
+    """
+
+    config: Config
+    random: Random
+    trace: Trace
+    keylog: bool = False
+    now: float = 0.0
+    actions: list[Action] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    child_spis: set[bytes] = field(default_factory=set)
+    ike_sas: "dict[bytes, IkeSa]" = field(default_factory=dict)
+    reqids: int = 0
+    touched: set[bytes] = field(default_factory=set)
+
+    def act(self, action: Action) -> None:
+        """Append an action to those that the call in progress returns."""
+        self.actions.append(action)
+
+    def tell(self, name: str, /, **fields: object) -> None:
+        """Report an event; events come behind all actions of the call."""
+        self.events.append(Event(name, fields))
+
+    def take(self) -> list[Action]:
+        """The actions of the call in progress, then its events."""
+        taken = [*self.actions, *self.events]
+        self.actions.clear()
+        self.events.clear()
+        return taken
+
+    def new_child_spi(self) -> bytes:
+        """A 4-octet SPI that no child of this endpoint receives with; give it back with `release`."""
+        while True:
+            spi = self.random(4)
+            if int.from_bytes(spi, "big") >= LOWEST_SPI and spi not in self.child_spis:
+                self.child_spis.add(spi)
+                return spi
+
+    def release(self, spi: bytes) -> None:
+        """An SPI from `new_child_spi` is free again."""
+        self.child_spis.discard(spi)
+
+    def new_ike_spi(self) -> bytes:
+        """An 8-octet SPI that is not zero and that no IKE SA of this endpoint has."""
+        while True:
+            spi = self.random(8)
+            if spi != bytes(8) and spi not in self.ike_sas:
+                return spi
+
+    def new_reqid(self) -> int:
+        """The number of a child's policies, from 1."""
+        self.reqids += 1
+        return self.reqids

@@ -1,0 +1,46 @@
+"""NAT detection: hashes of addresses and ports, compared at the far end (RFC 7296 2.23).
+
+A hash is SHA-1 over SPIi | SPIr | address | port, with the SPIs as they stand in the header of the message that
+carries it: in the first request SPIr is zero. A sender with several addresses may put in several source hashes; one
+that fits is enough.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from lab.ike.path import Path
+
+
+def nat_hash(spi_i: bytes, spi_r: bytes, host: str, port: int) -> bytes:
+    """The data of a NAT_DETECTION notify, 20 octets."""
+    octets = spi_i + spi_r + ip_address(host).packed + port.to_bytes(2, "big")
+    # RFC 7296 prescribes SHA-1 here; nothing secret depends on it.
+    return hashlib.sha1(octets, usedforsecurity=False).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class NatSituation:
+    """What the hashes of a message tell: `spoken` False where the peer sent none, so that it knows no NAT traversal."""
+
+    spoken: bool = False
+    local: bool = False
+    remote: bool = False
+
+    @property
+    def detected(self) -> bool:
+        """Whether there is a NAT at either end."""
+        return self.local or self.remote
+
+
+def detect(
+    spis: tuple[bytes, bytes], path: Path, sources: Iterable[bytes], destinations: Iterable[bytes]
+) -> NatSituation:
+    """Compare the hashes of a received message with the addresses that it came from and to."""
+    sources, destinations = list(sources), list(destinations)
+    if not sources or not destinations:
+        return NatSituation()
+    remote = nat_hash(*spis, path.remote_host, path.remote_port) not in sources
+    local = nat_hash(*spis, path.local_host, path.local_port) not in destinations
+    return NatSituation(spoken=True, local=local, remote=remote)

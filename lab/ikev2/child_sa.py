@@ -1,0 +1,209 @@
+"""Negotiating a child, in IKE_AUTH and in CREATE_CHILD_SA alike (RFC 7296 1.2, 1.3.1, 2.9, 2.17).
+
+The initiator offers proposals under an SPI of its own and traffic selectors; the responder chooses, narrows, answers
+with its SPI. Keys go to the initiator's direction first. Both install the inbound half before the message leaves that
+lets the other use it.
+"""
+
+from dataclasses import dataclass, replace
+
+from lab.crypto import registry
+from lab.crypto.choice import Mismatch, Selected, accept, select
+from lab.crypto.proposal import without_ke
+from lab.errors import ProtocolError
+from lab.ike import explain
+from lab.ike.actions import KeyLog
+from lab.ike.child import ChildSa
+from lab.ike.config import Child
+from lab.ike.host import LOWEST_SPI
+from lab.ike.sa import LiveChild
+from lab.ike.view import child_keys, child_view
+from lab.ikev2 import keys
+from lab.ikev2.exchange import Payloads
+from lab.ikev2.sa import Sa
+from lab.ipsec.selector import narrow
+from lab.wire.ids import KeMethod, NotifyType, PayloadType, ProtocolId
+from lab.wire.message import Message
+from lab.wire.payloads_v2 import SA, TS, Notify, Proposal, TrafficSelector
+
+Selectors = tuple[TrafficSelector, ...]
+MODES = {"tunnel": False, "transport": True}
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What both sides agreed on for a child."""
+
+    chosen: Selected
+    ts_local: Selectors
+    ts_remote: Selectors
+    transport: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why there is no child. `notify` is what the peer is to hear from us; None where the refusal is the peer's own."""
+
+    reason: str
+    notify: NotifyType | None = None
+    data: bytes = b""
+
+    @property
+    def payload(self) -> Notify:
+        """The notify that a responder answers with."""
+        return Notify(self.notify or NotifyType.NO_PROPOSAL_CHOSEN, self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """What the keys of a child are made of: [g^ir (new) |] Ni | Nr, and whether we began the exchange (2.17)."""
+
+    seed: bytes
+    initiator: bool
+    ke: KeMethod | None = None
+
+
+def proposals(child: LiveChild, *, ke: bool) -> tuple[Proposal, ...]:
+    """Our proposals under the child's SPI; IKE_AUTH exchanges no keys, so `ke` False leaves the groups out (1.2)."""
+    configured = child.config.esp_proposals
+    return tuple(replace(p if ke else without_ke(p), spi=child.spi_in) for p in configured)
+
+
+def our_selectors(sa: Sa, config: Child) -> tuple[Selectors, Selectors]:
+    """The configured selectors, local and remote; `dynamic` is the address of that side."""
+    local = tuple(selector.at(sa.path.local_host) for selector in config.local_ts)
+    remote = tuple(selector.at(sa.path.remote_host) for selector in config.remote_ts)
+    return local, remote
+
+
+def offer(sa: Sa, child: LiveChild, *, ke: bool = False) -> tuple[Payloads, Payloads]:
+    """What an initiator sends: SAi2, and behind nonce and key exchange TSi, TSr and the notifies of the child."""
+    local, remote = our_selectors(sa, child.config)
+    return (SA(proposals(child, ke=ke)),), (
+        *_mode(child.config),
+        TS(PayloadType.TSi, local),
+        TS(PayloadType.TSr, remote),
+    )
+
+
+def _mode(config: Child) -> Payloads:
+    return (Notify(NotifyType.USE_TRANSPORT_MODE),) if MODES[config.mode] else ()
+
+
+def check_answer(sa: Sa, child: LiveChild, answer: Message, *, ke: bool = False) -> Terms | Refusal:
+    """The initiator's look at the answer; a refusal leaves the IKE SA alive."""
+    if error := answer.error:
+        return Refusal(_refused(sa, child, error))
+    sa_payload, tsi, tsr = answer.get(SA), answer.of(PayloadType.TSi), answer.of(PayloadType.TSr)
+    if sa_payload is None or not isinstance(tsi, TS) or not isinstance(tsr, TS):
+        return Refusal("peer's answer holds neither a child nor a reason why there is none")
+    chosen = accept(proposals(child, ke=ke), sa_payload.proposals)
+    if isinstance(chosen, Mismatch):
+        return Refusal(f"peer's choice is none of our proposals: {chosen.reason}", NotifyType.NO_PROPOSAL_CHOSEN)
+    transport = answer.notify(NotifyType.USE_TRANSPORT_MODE) is not None
+    if transport and not MODES[child.config.mode]:
+        return Refusal("peer chose transport mode; we asked for tunnel mode", NotifyType.NO_PROPOSAL_CHOSEN)
+    local, remote = our_selectors(sa, child.config)
+    return _agree(chosen, (tsi.selectors, local), (tsr.selectors, remote), transport)
+
+
+def _agree(
+    chosen: Selected, local: tuple[Selectors, Selectors], remote: tuple[Selectors, Selectors], transport: bool
+) -> Terms | Refusal:
+    """The terms, with the selectors that the peer's and ours have in common, each side given as (peer's, ours)."""
+    terms = Terms(chosen, narrow(*local), narrow(*remote), transport)
+    for side, common, (theirs, ours) in (("local", terms.ts_local, local), ("remote", terms.ts_remote, remote)):
+        if not common:
+            return Refusal(explain.unacceptable(side, theirs, ours), NotifyType.TS_UNACCEPTABLE)
+    spi = chosen.proposal.spi
+    if len(spi) != 4 or int.from_bytes(spi, "big") < LOWEST_SPI:
+        return Refusal(f"peer's SPI {spi.hex() or 'of no octets'} is not allowed", NotifyType.NO_PROPOSAL_CHOSEN)
+    return terms
+
+
+def _refused(sa: Sa, child: LiveChild, error: Notify) -> str:
+    reason = explain.refused(f"child {child.config.name}", error)
+    if error.notify_type == NotifyType.NO_PROPOSAL_CHOSEN:
+        return f"{reason} {explain.proposals(child.config.esp_proposals)}"
+    if error.notify_type == NotifyType.TS_UNACCEPTABLE:
+        local, remote = our_selectors(sa, child.config)
+        return f"{reason} (we offer {explain.selectors(local)} to {explain.selectors(remote)})"
+    return reason
+
+
+def choose(sa: Sa, request: Message, *, ke: bool = False) -> tuple[Child, Terms] | Refusal:
+    """The responder's choice: the first configured child that fits; a refusal leaves the IKE SA alive."""
+    refusal = Refusal(f"connection {sa.connection.name} has no children", NotifyType.TS_UNACCEPTABLE)
+    for config in sa.connection.children.values():
+        terms = _fit(sa, config, request, ke=ke)
+        if isinstance(terms, Terms):
+            return config, terms
+        # Selectors lead to the child that was meant, so a mismatch of its proposals tells more than other selectors.
+        if refusal.notify != NotifyType.NO_PROPOSAL_CHOSEN:
+            refusal = terms
+    return refusal
+
+
+def _fit(sa: Sa, config: Child, request: Message, *, ke: bool) -> Terms | Refusal:
+    """What a request and one configured child agree on."""
+    sa_payload, tsi, tsr = request.get(SA), request.of(PayloadType.TSi), request.of(PayloadType.TSr)
+    if sa_payload is None or not isinstance(tsi, TS) or not isinstance(tsr, TS):
+        raise ProtocolError("request for a child without SA or traffic selectors", NotifyType.INVALID_SYNTAX)
+    local, remote = our_selectors(sa, config)
+    for side, theirs, own in (("local", tsr, local), ("remote", tsi, remote)):
+        if not narrow(theirs.selectors, own):
+            return Refusal(explain.unacceptable(side, theirs.selectors, own), NotifyType.TS_UNACCEPTABLE)
+    ours, offered = config.esp_proposals, sa_payload.proposals
+    if not ke:
+        ours, offered = tuple(map(without_ke, ours)), tuple(map(without_ke, offered))
+    chosen = select(ours, offered)
+    if isinstance(chosen, Mismatch):
+        return Refusal(chosen.reason, NotifyType.NO_PROPOSAL_CHOSEN)
+    transport = request.notify(NotifyType.USE_TRANSPORT_MODE) is not None and MODES[config.mode]
+    return _agree(chosen, (tsr.selectors, local), (tsi.selectors, remote), transport)
+
+
+def answer(child: LiveChild, terms: Terms) -> tuple[Payloads, Payloads]:
+    """What a responder sends: SAr2 under its own SPI, and behind nonce and key exchange TSi, TSr and the notifies."""
+    mode = (Notify(NotifyType.USE_TRANSPORT_MODE),) if terms.transport else ()
+    return (SA((replace(terms.chosen.proposal, spi=child.spi_in),)),), (
+        *mode,
+        TS(PayloadType.TSi, terms.ts_remote),
+        TS(PayloadType.TSr, terms.ts_local),
+    )
+
+
+def install(sa: Sa, child: LiveChild, terms: Terms, secret: Secret) -> None:
+    """Derive the keys of an agreed child and put it into the data plane."""
+    chosen = terms.chosen
+    encr = registry.normal(chosen.encr)
+    cut = keys.child_keys(sa.agreed.prf_spec, sa.keys.sk_d, secret.seed, encr=encr, integ=chosen.integ)
+    to_responder, to_initiator = (cut.encr_i, cut.integ_i), (cut.encr_r, cut.integ_r)
+    incoming, outgoing = (to_initiator, to_responder) if secret.initiator else (to_responder, to_initiator)
+    keyed = ChildSa(
+        name=child.config.name,
+        spi_in=child.spi_in,
+        spi_out=chosen.proposal.spi,
+        protocol=ProtocolId(chosen.proposal.protocol),
+        mode="transport" if terms.transport else "tunnel",
+        encr=encr,
+        integ=chosen.integ,
+        esn=chosen.esn,
+        key_encr_in=incoming[0],
+        key_integ_in=incoming[1],
+        key_encr_out=outgoing[0],
+        key_integ_out=outgoing[1],
+        ts_local=terms.ts_local,
+        ts_remote=terms.ts_remote,
+        path=sa.path,
+        encap=sa.nat.detected,
+        reqid=child.reqid,
+        ke=secret.ke,
+        replay_window=child.config.replay_window,
+        ike_spi_i=sa.spi_i,
+    )
+    sa.install(child, keyed)
+    if sa.host.keylog:
+        for entry in child_keys(keyed):
+            sa.host.act(KeyLog(entry))
+    sa.host.tell("child-up", connection=sa.connection.name, number=sa.number, child=keyed.name, **child_view(keyed))

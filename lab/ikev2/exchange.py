@@ -1,0 +1,30 @@
+"""The shapes of an exchange, shared by the engine and the files that hold one exchange each."""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from lab.errors import LabError
+from lab.wire.ids import ExchangeType
+from lab.wire.message import Message
+from lab.wire.payloads import Payload
+
+Payloads: TypeAlias = tuple[Payload, ...]
+
+
+class ExchangeTimeout(LabError):
+    """Thrown into an exchange whose request was never answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What an initiator yields; header, message ID and protection are the engine's business."""
+
+    exchange: ExchangeType
+    payloads: Payloads
+
+
+# An initiator yields a Request, or None for "that was no answer, keep waiting"; it is sent the verified response.
+Exchange: TypeAlias = Generator[Request | None, Message, None]
+# A responder to several requests in a row yields each response and returns the last one.
+Conversation: TypeAlias = Generator[Payloads, Message, Payloads]

@@ -1,0 +1,105 @@
+"""The door: what happens to a request that belongs to no SA yet, before any state or key exchange (RFC 7296 2.6, 2.21).
+
+Answers to strangers are unprotected and cost nothing to forge, so they are few: COOKIE and refusals of IKE_SA_INIT, one
+each per request; INVALID_IKE_SPI and INVALID_MAJOR_VERSION only so many in a second; silence for everything else.
+"""
+
+from collections import Counter
+
+from lab.errors import ProtocolError
+from lab.ike.host import Host
+from lab.ike.path import Path
+from lab.ikev2.cookie import CookieJar
+from lab.wire import rules
+from lab.wire.header import Header
+from lab.wire.ids import ExchangeType, Flag, NotifyType, PayloadType
+from lab.wire.message import Message
+from lab.wire.packets import NON_ESP_MARKER
+from lab.wire.payloads_v2 import Nonce, Notify
+
+NOTICES_PER_SECOND = 10
+# Unprotected refusals of IKE_SA_INIT that RFC 7296 knows; whatever else is wrong with a stranger meets silence
+# (2.21.1).
+REFUSALS = (
+    NotifyType.NO_PROPOSAL_CHOSEN,
+    NotifyType.INVALID_KE_PAYLOAD,
+    NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD,
+    NotifyType.COOKIE,
+)
+
+
+class Gate:
+    """Counts half-open SAs, demands cookies, limits notices."""
+
+    def __init__(self, host: Host) -> None:
+        self._host, self._settings = host, host.config.settings
+        self._jar = CookieJar(host.random, self._settings.cookie_lifetime)
+        self._half_open: dict[bytes, str] = {}
+        self._sources: Counter[str] = Counter()
+        self._second, self._notices = 0.0, 0
+
+    @property
+    def half_open(self) -> int:
+        """How many SAs wait for their initiator's IKE_AUTH."""
+        return len(self._half_open)
+
+    def opened(self, spi: bytes, source: str) -> None:
+        """A stranger got an SA, to be counted until it is authenticated or gone."""
+        self._half_open[spi] = source
+        self._sources[source] += 1
+
+    def settled(self, spi: bytes) -> None:
+        """This SA is half-open no longer, if it was."""
+        source = self._half_open.pop(spi, None)
+        if source is None:
+            return
+        self._sources[source] -= 1
+        if not self._sources[source]:
+            del self._sources[source]
+
+    def admit(self, data: bytes, path: Path) -> Message:
+        """The well-formed IKE_SA_INIT request of somebody whom we may give state to; ProtocolError for the others."""
+        message = Message.decode(data)
+        rules.check(message)
+        nonce = message.get(Nonce)
+        assert nonce is not None, "rules.check lets no request without a nonce through"
+        if self.half_open >= self._settings.cookie_threshold and not self._returned(message, nonce.data, path):
+            cookie = self._jar.make(nonce.data, path.remote_host, message.header.spi_i, now=self._host.now)
+            raise ProtocolError("cookie demanded: many half-open SAs", NotifyType.COOKIE, cookie)
+        if self.half_open >= self._settings.half_open_limit:
+            raise ProtocolError(f"{self.half_open} half-open SAs, no more are taken")
+        from_there = self._sources.get(path.remote_host, 0)
+        if self._settings.block_threshold and from_there >= self._settings.block_threshold:
+            raise ProtocolError(f"{from_there} half-open SAs from {path.remote_host}, no more are taken")
+        return message
+
+    def _returned(self, message: Message, ni: bytes, path: Path) -> bool:
+        cookie = message.notify(NotifyType.COOKIE)
+        if cookie is None:
+            return False
+        return self._jar.valid(cookie.data, ni, path.remote_host, message.header.spi_i, now=self._host.now)
+
+    def notice(self) -> bool:
+        """Whether one more unprotected notice may leave in this second."""
+        if self._host.now - self._second >= 1:
+            self._second, self._notices = self._host.now, 0
+        self._notices += 1
+        return self._notices <= NOTICES_PER_SECOND
+
+
+def unprotected(request: Header, notify: Notify, path: Path) -> bytes:
+    """A response in clear to a request for which there is no SA."""
+    flags = Flag.RESPONSE | (0 if request.initiator else Flag.INITIATOR)
+    header = Header(request.spi_i, request.spi_r, PayloadType.NONE, request.exchange, flags, request.message_id)
+    data = Message(header, (notify,)).encode()
+    return NON_ESP_MARKER + data if path.marked else data
+
+
+def is_initial(header: Header) -> bool:
+    """Whether this header begins an IKE SA."""
+    return (
+        header.exchange == ExchangeType.IKE_SA_INIT
+        and not header.response
+        and header.initiator
+        and header.spi_r == bytes(8)
+    )

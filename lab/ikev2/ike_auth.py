@@ -1,0 +1,171 @@
+"""IKE_AUTH: both sides say who they are and prove it, and the first child comes with it (RFC 7296 1.2, 2.15, 2.21.2).
+
+    initiator                                                            responder
+    HDR, SK {IDi, [N(INITIAL_CONTACT),] [IDr,] AUTH, SAi2, TSi, TSr}  -->
+                                          <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr}, or a notify in place of the child,
+                                               or N(AUTHENTICATION_FAILED) alone
+
+A child that is refused leaves the IKE SA alive. A proof that is refused ends it: the responder by its answer, the
+initiator by an INFORMATIONAL request, since the responder believes the SA to be up.
+"""
+
+from dataclasses import dataclass
+
+from lab.errors import ProtocolError
+from lab.ike import explain
+from lab.ike.config import Connection
+from lab.ike.credentials import Identity
+from lab.ikev2 import child_sa, informational
+from lab.ikev2.auth import shared_key_auth, signed_octets, verified
+from lab.ikev2.child_sa import Refusal, Secret
+from lab.ikev2.exchange import Exchange, Payloads, Request
+from lab.ikev2.sa import Sa
+from lab.wire.ids import ExchangeType, NotifyType, PayloadType
+from lab.wire.message import Message
+from lab.wire.payloads_v2 import ID, SA, Auth, Notify
+
+
+@dataclass(frozen=True, slots=True)
+class _Proof:
+    """The two ID payloads of an IKE SA and the secret for them."""
+
+    idi: ID
+    idr: ID
+    secret: bytes
+
+    def auth_i(self, sa: Sa) -> Auth:
+        """AUTH of the initiator."""
+        prf = sa.agreed.prf_spec
+        return shared_key_auth(prf, self.secret, signed_octets(prf, sa.init_i, sa.nr, sa.keys.sk_pi, self.idi))
+
+    def auth_r(self, sa: Sa) -> Auth:
+        """AUTH of the responder."""
+        prf = sa.agreed.prf_spec
+        return shared_key_auth(prf, self.secret, signed_octets(prf, sa.init_r, sa.ni, sa.keys.sk_pr, self.idr))
+
+
+def _payload(kind: PayloadType, identity: Identity) -> ID:
+    return ID(kind, identity.id_type, identity.data)
+
+
+def own_identity(sa: Sa) -> Identity:
+    """The configured identity, or else our address."""
+    return sa.connection.local.id or Identity.of_address(sa.path.local_host)
+
+
+def _secret(sa: Sa, local: Identity, remote: Identity) -> bytes:
+    found = sa.host.config.credentials.psk(local, remote)
+    if found is None:
+        raise ProtocolError(explain.no_secret(local, remote), NotifyType.AUTHENTICATION_FAILED)
+    return found.secret
+
+
+def initiator(sa: Sa) -> Exchange:
+    """RFC 7296 1.2    HDR, SK {IDi, [IDr,] AUTH, SAi2, TSi, TSr}  -->    <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr}."""
+    sa.stage = "IKE_AUTH"
+    sa.local_id = own_identity(sa)
+    idi = _payload(PayloadType.IDi, sa.local_id)
+    wanted = sa.connection.remote.id
+    # The peer's identity may be open until it answers; its address stands in for choosing the secret.
+    expected = wanted or Identity.of_address(sa.path.remote_host)
+    asked = _payload(PayloadType.IDr, expected)
+    proof = _Proof(idi, asked, _secret(sa, sa.local_id, expected))
+    config = sa.connection.children[sa.goal] if sa.goal else None
+    child = sa.new_child(config) if config else None
+    first, last = child_sa.offer(sa, child) if child else ((), ())
+    contact = (Notify(NotifyType.INITIAL_CONTACT),) if sa.first_contact else ()
+    idr = (asked,) if wanted else ()
+    answer = yield Request(ExchangeType.IKE_AUTH, (idi, *contact, *idr, proof.auth_i(sa), *first, *last))
+    refusal = _check(sa, idi, answer)
+    if refusal:
+        sa.refuse(refusal)
+        yield from informational.refuse(sa, NotifyType.AUTHENTICATION_FAILED)
+        return
+    _window(sa, answer)
+    sa.established()
+    if child:
+        terms = child_sa.check_answer(sa, child, answer)
+        if isinstance(terms, Refusal):
+            informational.withdraw(sa, child, terms)
+        else:
+            child_sa.install(sa, child, terms, Secret(sa.nonces, initiator=True))
+
+
+def _check(sa: Sa, idi: ID, answer: Message) -> str:
+    """The responder's identity and proof; the reason in words where we do not take them, else an empty text."""
+    idr, auth = answer.of(PayloadType.IDr), answer.get(Auth)
+    if not isinstance(idr, ID) or auth is None:
+        reason = explain.refused("IKE_AUTH", answer.error) if answer.error else "peer's answer lacks IDr or AUTH"
+        raise ProtocolError(reason)
+    sa.remote_id = Identity(idr.id_type, idr.data)
+    if not sa.remote_id.matches(sa.connection.remote.id):
+        return f"peer calls itself {sa.remote_id}; we expect {sa.connection.remote.id}"
+    local = Identity(idi.id_type, idi.data)
+    found = sa.host.config.credentials.psk(local, sa.remote_id)
+    if found is None:
+        return explain.no_secret(local, sa.remote_id)
+    if not verified(auth, _Proof(idi, idr, found.secret).auth_r(sa)):
+        return explain.wrong_proof(sa.remote_id, auth)
+    return ""
+
+
+def responder(sa: Sa, request: Message) -> Payloads:
+    """RFC 7296 1.2    -->  HDR, SK {IDi, [IDr,] AUTH, SAi2, TSi, TSr}    HDR, SK {IDr, AUTH, SAr2, TSi, TSr}  <--."""
+    sa.stage = "IKE_AUTH"
+    idi, asked, auth = request.of(PayloadType.IDi), request.of(PayloadType.IDr), request.get(Auth)
+    if not isinstance(idi, ID):
+        raise ProtocolError("IKE_AUTH request without IDi", NotifyType.INVALID_SYNTAX)
+    if auth is None:
+        raise ProtocolError("peer wants EAP; we take a pre-shared key", NotifyType.AUTHENTICATION_FAILED)
+    sa.remote_id = Identity(idi.id_type, idi.data)
+    wanted = Identity(asked.id_type, asked.data) if isinstance(asked, ID) else None
+    sa.connection = _connection(sa, wanted)
+    sa.local_id = own_identity(sa)
+    idr = _payload(PayloadType.IDr, sa.local_id)
+    proof = _Proof(idi, idr, _secret(sa, sa.local_id, sa.remote_id))
+    if not verified(auth, proof.auth_i(sa)):
+        raise ProtocolError(explain.wrong_proof(sa.remote_id, auth), NotifyType.AUTHENTICATION_FAILED)
+    _window(sa, request)
+    sa.admit(initial_contact=request.notify(NotifyType.INITIAL_CONTACT) is not None)
+    sa.established()
+    return (idr, proof.auth_r(sa), *_child(sa, request))
+
+
+def _connection(sa: Sa, wanted: Identity | None) -> Connection:
+    """The connection whose addresses and identities fit, the most exact first; IKE_SA_INIT only knew addresses."""
+    remote = sa.remote_id
+    assert remote is not None, "IDi was read before"
+    path = sa.path
+    known = [c for c in sa.host.config.connections if c.serves(path.local_host, path.remote_host)]
+    fitting = [c for c in known if remote.matches(c.remote.id) and _answers_to(c, wanted)]
+    if not fitting:
+        reason = explain.no_connection(remote, wanted, (c.name for c in known))
+        raise ProtocolError(reason, NotifyType.AUTHENTICATION_FAILED)
+    # False sorts first: an identity that is written out, then the connection that IKE_SA_INIT was answered with.
+    return min(fitting, key=lambda c: (c.remote.id is None, c.remote.id != remote, c is not sa.connection))
+
+
+def _answers_to(connection: Connection, wanted: Identity | None) -> bool:
+    return wanted is None or connection.local.id is None or connection.local.id.matches(wanted)
+
+
+def _window(sa: Sa, message: Message) -> None:
+    """2.3: how many requests the peer takes at once."""
+    told = message.notify(NotifyType.SET_WINDOW_SIZE)
+    if told and len(told.data) == 4:
+        sa.peer_window = max(1, int.from_bytes(told.data, "big"))
+
+
+def _child(sa: Sa, request: Message) -> Payloads:
+    """The responder's half of the first child; a refusal is a notify in its place (2.21.2), none asked for is none."""
+    if request.get(SA) is None:
+        return ()
+    found = child_sa.choose(sa, request)
+    if isinstance(found, Refusal):
+        sa.failed(found.reason, stage="IKE_AUTH")
+        return (found.payload,)
+    config, terms = found
+    child = sa.new_child(config)
+    child_sa.install(sa, child, terms, Secret(sa.nonces, initiator=False))
+    first, last = child_sa.answer(child, terms)
+    return (*first, *last)

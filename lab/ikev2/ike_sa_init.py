@@ -1,0 +1,163 @@
+"""IKE_SA_INIT: proposals, key exchange, nonces, NAT detection (RFC 7296 1.2, 2.6, 2.7, 2.23).
+
+    initiator                             responder
+    HDR, [N(COOKIE),] SAi1, KEi, Ni  -->
+                                     <--  HDR, SAr1, KEr, Nr          or N(COOKIE), N(INVALID_KE_PAYLOAD), an error
+
+A COOKIE or INVALID_KE_PAYLOAD has the same request sent anew, in either order; nothing here is authenticated yet, so we
+follow only where it cannot harm: to a group that we offered ourselves, and not for ever. NAT detection is computed anew
+each time, since SPIs stay but ports may change.
+"""
+
+from lab.crypto import registry
+from lab.crypto.choice import Mismatch, Selected, accept, select
+from lab.crypto.groups import KeyPair
+from lab.errors import ProtocolError
+from lab.ike import explain
+from lab.ike.config import Connection
+from lab.ike.nat import NatSituation, detect, nat_hash
+from lab.ike.path import Path
+from lab.ike.states import IkeState
+from lab.ikev2 import ike_auth, keys
+from lab.ikev2.exchange import Conversation, Exchange, Payloads, Request
+from lab.ikev2.sa import Sa
+from lab.wire.header import NO_SPI
+from lab.wire.ids import ExchangeType, KeMethod, NotifyType, TransformType
+from lab.wire.message import Message
+from lab.wire.payloads_v2 import KE, SA, Nonce, Notify, Proposal
+
+# Honest peers need two further rounds: one COOKIE, one INVALID_KE_PAYLOAD; a stale cookie costs one more each time.
+MOST_ROUNDS = 8
+
+
+def initiator(sa: Sa) -> Exchange:
+    """RFC 7296 1.2    HDR, SAi1, KEi, Ni  -->    <--  HDR, SAr1, KEr, Nr."""
+    sa.life.become(IkeState.CONNECTING)
+    sa.stage = "IKE_SA_INIT"
+    sa.ni = sa.new_nonce()
+    groups = offered_groups(sa.connection.proposals)
+    cookie: tuple[Notify, ...] = ()
+    pair = registry.group(groups[0]).generate(sa.host.random)
+    group = groups[0]
+    for _ in range(MOST_ROUNDS):
+        offer = (SA(sa.connection.proposals), KE(group, pair.public), Nonce(sa.ni), *nat_detection(sa, sa.path))
+        answer = yield Request(ExchangeType.IKE_SA_INIT, (*cookie, *offer))
+        sa.init_i = sa.sent
+        while _stale(answer, cookie, group):
+            answer = yield None
+        if again := answer.notify(NotifyType.COOKIE):  # 2.6: the same request, the cookie in front
+            cookie = (again,)
+        elif retry := answer.notify(NotifyType.INVALID_KE_PAYLOAD):  # 1.2: the group that the responder wants
+            group = _wanted_group(retry, groups)
+            pair = registry.group(group).generate(sa.host.random)
+        else:
+            break
+    else:
+        raise ProtocolError(f"peer had us send IKE_SA_INIT {MOST_ROUNDS} times and never answered it")
+    _complete(sa, answer, group, pair)
+    yield from ike_auth.initiator(sa)
+
+
+def _stale(answer: Message, cookie: tuple[Notify, ...], group: KeMethod) -> bool:
+    """Whether this answers a request that we replaced since: it asks for what the newest one has."""
+    again, retry = answer.notify(NotifyType.COOKIE), answer.notify(NotifyType.INVALID_KE_PAYLOAD)
+    if again is not None:
+        return bool(cookie) and again.data == cookie[0].data
+    return retry is not None and retry.data == group.to_bytes(2, "big")
+
+
+def _wanted_group(retry: Notify, groups: list[KeMethod]) -> KeMethod:
+    """The group that INVALID_KE_PAYLOAD names; anybody may have sent it, so only one that we offered will do."""
+    wanted = KeMethod(int.from_bytes(retry.data, "big")) if len(retry.data) == 2 else KeMethod.NONE
+    if wanted not in groups:
+        ours = ", ".join(group.name for group in groups)
+        raise ProtocolError(f"peer wants key exchange method {wanted.name}; we offer {ours}")
+    return wanted
+
+
+def offered_groups(proposals: tuple[Proposal, ...]) -> list[KeMethod]:
+    """The key exchange methods of an offer, the preferred first, each once."""
+    return list(dict.fromkeys(KeMethod(t.id) for p in proposals for t in p.of(TransformType.KE)))
+
+
+def nat_detection(sa: Sa, path: Path) -> Payloads:
+    """The two notifies of 2.23; with `encap = yes` a false source hash, so that the peer sees a NAT at our end."""
+    port = 0 if sa.connection.encap else path.local_port
+    source = nat_hash(sa.spi_i, sa.spi_r, path.local_host, port)
+    destination = nat_hash(sa.spi_i, sa.spi_r, path.remote_host, path.remote_port)
+    return (
+        Notify(NotifyType.NAT_DETECTION_SOURCE_IP, source),
+        Notify(NotifyType.NAT_DETECTION_DESTINATION_IP, destination),
+    )
+
+
+def _situation(sa: Sa, message: Message, path: Path) -> NatSituation:
+    spis = (message.header.spi_i, message.header.spi_r)
+    sources = [n.data for n in message.notifies(NotifyType.NAT_DETECTION_SOURCE_IP)]
+    destinations = [n.data for n in message.notifies(NotifyType.NAT_DETECTION_DESTINATION_IP)]
+    found = detect(spis, path, sources, destinations)
+    if found.spoken and sa.connection.encap:
+        return NatSituation(spoken=True, local=True, remote=found.remote)
+    return found
+
+
+def _complete(sa: Sa, answer: Message, group: KeMethod, pair: KeyPair) -> None:
+    """Take the responder's answer: suite, keys, NAT situation, and the port to go on with."""
+    if refusal := answer.error:
+        offer = explain.proposals(sa.connection.proposals)
+        raise ProtocolError(f"{explain.refused('IKE_SA_INIT', refusal)} {offer}")
+    sa_payload, ke, nonce = answer.get(SA), answer.get(KE), answer.get(Nonce)
+    assert sa_payload and ke and nonce, "rules.check lets no other response through"
+    chosen = accept(sa.connection.proposals, sa_payload.proposals)
+    if isinstance(chosen, Mismatch):
+        raise ProtocolError(f"peer's choice is not one of our proposals: {chosen.reason}")
+    if chosen.ke != group or ke.group != group:
+        raise ProtocolError(f"peer chose {chosen.ke} and sent {ke.group.name}; we sent {group.name}")
+    if answer.header.spi_r == NO_SPI:
+        raise ProtocolError("peer accepts IKE_SA_INIT without an SPI of its own")
+    sa.spi_r, sa.nr, sa.init_r = answer.header.spi_r, nonce.data, answer.raw
+    sa.nat = _situation(sa, answer, sa.path)
+    derive(sa, chosen, pair.shared(ke.data))
+    if sa.nat.detected:  # 2.23: at once, and only with a peer that spoke of NAT detection
+        sa.path = sa.path.floated()
+
+
+def derive(sa: Sa, chosen: Selected, shared: bytes) -> None:
+    """2.14: SKEYSEED and the seven secrets."""
+    suite = keys.Suite.of(chosen)
+    seed_key = keys.skeyseed(suite.prf_spec, sa.ni, sa.nr, shared)
+    sa.adopt(suite, keys.ike_keys(suite, seed_key, sa.nonces, sa.spi_i + sa.spi_r))
+
+
+def responder(sa: Sa, request: Message, path: Path) -> Conversation:
+    """RFC 7296 1.2    -->  HDR, SAi1, KEi, Ni    HDR, SAr1, KEr, Nr  <--; a refusal leaves no state."""
+    sa.stage = "IKE_SA_INIT"
+    sa_payload, ke, nonce = request.get(SA), request.get(KE), request.get(Nonce)
+    assert sa_payload and ke and nonce, "rules.check lets no other request through"
+    chosen = select(sa.connection.proposals, sa_payload.proposals)
+    if isinstance(chosen, Mismatch):
+        raise ProtocolError(chosen.reason, NotifyType.NO_PROPOSAL_CHOSEN)
+    if chosen.ke is None or ke.group != chosen.ke:
+        wanted = chosen.ke or KeMethod.NONE
+        reason = f"peer sent a key for {ke.group.name}; we want {wanted.name}"
+        raise ProtocolError(reason, NotifyType.INVALID_KE_PAYLOAD, wanted.to_bytes(2, "big"))
+    public, shared = registry.group(chosen.ke).respond(sa.host.random, ke.data)
+    sa.life.become(IkeState.CONNECTING)
+    sa.ni, sa.nr, sa.init_i = nonce.data, sa.new_nonce(), request.raw
+    sa.nat = _situation(sa, request, path)
+    derive(sa, chosen, shared)
+    sa.expects = ExchangeType.IKE_AUTH
+    first = yield (SA((chosen.proposal,)), KE(chosen.ke, public), Nonce(sa.nr), *nat_detection(sa, path))
+    sa.init_r = sa.sent
+    return ike_auth.responder(sa, first)
+
+
+def connection_for(connections: list[Connection], request: Message, path: Path) -> Connection:
+    """The first connection for these addresses that can agree to a proposal; who asks is not known yet."""
+    offer = request.get(SA)
+    assert offer, "rules.check lets no other request through"
+    if not connections:
+        reason = f"no connection for {path.remote_host} at {path.local_host}"
+        raise ProtocolError(reason, NotifyType.NO_PROPOSAL_CHOSEN)
+    agreeing = (c for c in connections if isinstance(select(c.proposals, offer.proposals), Selected))
+    return next(agreeing, connections[0])

@@ -1,0 +1,91 @@
+"""INFORMATIONAL: delete, liveness, and notifies that concern the SA (RFC 7296 1.4, 2.4).
+
+    HDR, SK {[N,] [D]}  -->
+                        <--  HDR, SK {[N,] [D]}
+
+Deleting an IKE SA is answered with an empty message and takes its children along. Deleting a child is answered with the
+SPI of the other direction, unless both sides delete it at once: then neither answer names it (1.4.1).
+"""
+
+from lab.ike import explain
+from lab.ike.sa import LiveChild
+from lab.ike.states import ChildState, IkeState
+from lab.ikev2.child_sa import Refusal
+from lab.ikev2.exchange import Exchange, Payloads, Request
+from lab.ikev2.sa import Sa
+from lab.wire.ids import ExchangeType, NotifyType, ProtocolId
+from lab.wire.message import Message
+from lab.wire.payloads_v2 import Delete, Notify
+
+# What a peer tells in a request of its own when it gives the whole IKE SA up (2.21.2, 2.21.3).
+_FATAL = (NotifyType.AUTHENTICATION_FAILED, NotifyType.INVALID_SYNTAX, NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD)
+
+
+def _request(*payloads: Notify | Delete) -> Request:
+    return Request(ExchangeType.INFORMATIONAL, payloads)
+
+
+def liveness(sa: Sa) -> Exchange:
+    """RFC 7296 2.4    HDR, SK {}  -->    <--  HDR, SK {}; that an answer comes is all."""
+    if sa.alive:
+        yield _request()
+
+
+def delete_ike(sa: Sa, reason: str = "deleted by us") -> Exchange:
+    """RFC 7296 1.4.1    HDR, SK {D(IKE)}  -->    <--  HDR, SK {}."""
+    if not sa.alive or sa.state is IkeState.DELETING:
+        return
+    sa.life.become(IkeState.DELETING)
+    yield _request(Delete(ProtocolId.IKE))
+    if sa.alive:  # the peer's own Delete may have crossed ours
+        sa.close(reason)
+
+
+def refuse(sa: Sa, notify: NotifyType) -> Exchange:
+    """RFC 7296 2.21.2    HDR, SK {N(AUTHENTICATION_FAILED)}  -->    <--  HDR, SK {}; for an SA in state DELETING."""
+    yield _request(Notify(notify))
+    if sa.alive:
+        sa.close("refused by us")
+
+
+def delete_child(sa: Sa, child: LiveChild, reason: str = "deleted by us") -> Exchange:
+    """RFC 7296 1.4.1    HDR, SK {D(ESP, SPI)}  -->    <--  HDR, SK {D(ESP, SPI)}; the SPI we receive with."""
+    if child.state in (ChildState.DELETING, ChildState.GONE):
+        return
+    child.life.become(ChildState.DELETING)
+    yield _request(Delete(ProtocolId.ESP, (child.spi_in,)))
+    sa.drop_child(child, reason)
+
+
+def withdraw(sa: Sa, child: LiveChild, refusal: Refusal) -> None:
+    """A child that we asked for did not come about; where the peer believes it did, have it deleted."""
+    sa.failed(refusal.reason, child.config.name)
+    if refusal.notify is None:
+        sa.drop_child(child, refusal.reason)
+    else:
+        sa.start(delete_child(sa, child, refusal.reason))
+
+
+def responder(sa: Sa, request: Message) -> Payloads:
+    """RFC 7296 1.4    -->  HDR, SK {[N,] [D]}    HDR, SK {[D]}  <--."""
+    for notify in request.all(Notify):
+        if notify.notify_type in _FATAL:
+            sa.close(explain.refused("this IKE SA", notify))
+            return ()
+    deletes = list(request.all(Delete))
+    if any(delete.protocol == ProtocolId.IKE for delete in deletes):
+        sa.close("deleted by the peer")
+        return ()
+    answers = [Delete(delete.protocol, tuple(_deleted(sa, delete))) for delete in deletes]
+    return tuple(answer for answer in answers if answer.spis)
+
+
+def _deleted(sa: Sa, delete: Delete) -> list[bytes]:
+    """Drop the children that a Delete names by the SPIs we send with; our SPIs of those, for the answer."""
+    answer = []
+    for child in [c for c in sa.children.values() if c.sa and c.sa.protocol == delete.protocol]:
+        if child.keyed.spi_out in delete.spis:
+            if child.state is not ChildState.DELETING:
+                answer.append(child.spi_in)
+            sa.drop_child(child, "deleted by the peer")
+    return answer

@@ -1,0 +1,98 @@
+"""Keys of an IKE SA and of its children (RFC 7296 2.13, 2.14, 2.17, 2.18).
+
+    SKEYSEED = prf(Ni | Nr, g^ir)
+    {SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr} = prf+(SKEYSEED, Ni | Nr | SPIi | SPIr)
+    KEYMAT   = prf+(SK_d, [g^ir (new) |] Ni | Nr)
+
+The order in which octets are taken is the order written here. An AEAD cipher takes its salt behind its key, and no
+SK_a.
+"""
+
+from dataclasses import dataclass, field
+
+from lab.crypto import registry
+from lab.crypto.choice import Selected
+from lab.crypto.macs import PrfSpec, prf_plus
+from lab.errors import ProtocolError
+from lab.wire.ids import NotifyType, OpenEnum
+from lab.wire.payloads_v2 import Transform
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """The algorithms of an IKE SA."""
+
+    encr: Transform
+    integ: Transform | None
+    prf: OpenEnum
+    ke: OpenEnum
+
+    @classmethod
+    def of(cls, selected: Selected) -> "Suite":
+        """From a negotiated proposal."""
+        if selected.prf is None or selected.ke is None:
+            raise ProtocolError("the proposal for the IKE SA lacks PRF or KE", NotifyType.NO_PROPOSAL_CHOSEN)
+        return cls(registry.normal(selected.encr), selected.integ, selected.prf, selected.ke)
+
+    @property
+    def prf_spec(self) -> PrfSpec:
+        """The pseudorandom function itself."""
+        return registry.prf(self.prf)
+
+
+@dataclass(frozen=True, slots=True)
+class IkeKeys:
+    """The seven secrets of an IKE SA; nothing here is ever printed."""
+
+    sk_d: bytes = field(repr=False)
+    sk_ai: bytes = field(repr=False)
+    sk_ar: bytes = field(repr=False)
+    sk_ei: bytes = field(repr=False)
+    sk_er: bytes = field(repr=False)
+    sk_pi: bytes = field(repr=False)
+    sk_pr: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ChildKeys:
+    """Keys of both directions of a child: of the exchange's initiator to its responder, and back."""
+
+    encr_i: bytes = field(repr=False)
+    integ_i: bytes = field(repr=False)
+    encr_r: bytes = field(repr=False)
+    integ_r: bytes = field(repr=False)
+
+
+def skeyseed(prf: PrfSpec, ni: bytes, nr: bytes, shared: bytes) -> bytes:
+    """SKEYSEED of the initial exchange (2.14)."""
+    return prf.compute(prf.nonce_key(ni, nr), shared)
+
+
+def skeyseed_rekey(old_prf: PrfSpec, sk_d: bytes, shared: bytes, nonces: bytes) -> bytes:
+    """SKEYSEED of a rekeyed IKE SA, by the PRF and SK_d of the old one (2.18); `nonces` is Ni | Nr."""
+    return old_prf.compute(sk_d, shared + nonces)
+
+
+def ike_keys(suite: Suite, seed_key: bytes, nonces: bytes, spis: bytes) -> IkeKeys:
+    """The secrets of an IKE SA from its SKEYSEED; `nonces` is Ni | Nr, `spis` is SPIi | SPIr."""
+    prf = suite.prf_spec
+    encr = registry.encr(suite.encr).keymat_octets
+    integ = registry.integ(suite.integ.id).key_octets if suite.integ else 0
+    sizes = (prf.key_octets, integ, integ, encr, encr, prf.key_octets, prf.key_octets)
+    return IkeKeys(*_cut(prf_plus(prf, seed_key, nonces + spis, sum(sizes)), sizes))
+
+
+def child_keys(prf: PrfSpec, sk_d: bytes, seed: bytes, *, encr: Transform, integ: Transform | None) -> ChildKeys:
+    """The keys of a child (2.17); `seed` is [g^ir (new) |] Ni | Nr."""
+    encr_size = registry.encr(encr).keymat_octets
+    integ_size = registry.integ(integ.id).key_octets if integ else 0
+    sizes = (encr_size, integ_size, encr_size, integ_size)
+    return ChildKeys(*_cut(prf_plus(prf, sk_d, seed, sum(sizes)), sizes))
+
+
+def _cut(octets: bytes, sizes: tuple[int, ...]) -> list[bytes]:
+    parts, at = [], 0
+    for size in sizes:
+        parts.append(octets[at : at + size])
+        at += size
+    return parts

@@ -1,0 +1,165 @@
+"""swanctl.conf to typed configuration: meanings, defaults, and mistakes named by file, line and key."""
+
+import pytest
+
+from lab.errors import ConfigError
+from lab.ike.config import Child, Config, Connection, Settings, load
+from lab.ike.credentials import Identity
+from lab.ike.options import Selector, addresses, seconds, selectors
+from lab.wire.ids import IdType, KeMethod, TransformType
+from lab.wire.payloads_v2 import TrafficSelector
+from tests.pair import mirrored, net
+
+PSK = "local { auth = psk }\n remote { auth = psk }"
+
+
+def one(text: str) -> Connection:
+    (connection,) = load(f"connections {{ gw {{ {text}\n {PSK} }} }}", "x.conf").connections
+    return connection
+
+
+def test_defaults() -> None:
+    connection = one("children { net { } }")
+    assert (connection.local_addrs, connection.remote_addrs) == ((), ())
+    assert (connection.local_port, connection.remote_port) == (500, 500)
+    assert [p.number for p in connection.proposals] == [1, 2]
+    assert connection.children["net"].local_ts == (Selector(None),)
+    assert connection.children["net"].esp_proposals
+    assert load("") == Config()
+    assert load("").settings == Settings()
+
+
+def test_the_default_retransmission_gives_up_after_165_seconds() -> None:
+    s = Settings()
+    assert sum(s.retransmit_timeout * s.retransmit_base**n for n in range(s.retransmit_tries + 1)) == pytest.approx(
+        165.06, abs=0.01
+    )
+
+
+def test_a_whole_configuration() -> None:
+    settings = "keep_alive = 5\n cookie_threshold = 0"
+    config = load(net("dpd_delay = 30s\n encap = yes", "esp_proposals = aes128-sha256", settings))
+    (gw,) = config.connections
+    assert (gw.name, gw.local_addrs, gw.remote_addrs) == ("gw", ("192.0.2.1",), ("198.51.100.1",))
+    assert (gw.dpd_delay, gw.encap) == (30.0, True)
+    assert gw.local.id == Identity(IdType.ID_FQDN, b"left.example.org")
+    assert config.credentials.shared[0].secret == b"a shared secret"
+    assert (config.settings.keep_alive, config.settings.cookie_threshold) == (5.0, 0)
+    assert config.child("net") == (gw, gw.children["net"])
+    assert config.child("none") is None
+    there = load(mirrored(net())).connections[0]
+    assert there.remote.id == gw.local.id
+    assert there.children["net"].local_ts == gw.children["net"].remote_ts
+
+
+def test_proposals_in_order() -> None:
+    connection = one("proposals = aes128-sha256-x25519, default")
+    assert [p.number for p in connection.proposals] == [1, 2, 3]
+    assert connection.proposals[0].of(TransformType.KE)[0].id == KeMethod.CURVE25519
+
+
+def test_addresses_and_who_is_served() -> None:
+    assert addresses("%any") == addresses("") == ()
+    connection = one("local_addrs = 192.0.2.1\n remote_addrs = 198.51.100.0/24, 2001:db8::1")
+    assert connection.serves("192.0.2.1", "198.51.100.7")
+    assert connection.serves("192.0.2.1", "2001:db8::1")
+    assert not connection.serves("192.0.2.2", "198.51.100.7")
+    assert not connection.serves("192.0.2.1", "203.0.113.7")
+    assert one("").serves("192.0.2.2", "203.0.113.7")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("0", 0.0), ("90", 90.0), ("30s", 30.0), ("5m", 300.0), ("4h", 14400.0), ("1d", 86400.0)]
+)
+def test_times(text: str, value: float) -> None:
+    assert seconds(text) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("10.1.0.0/24", "10.1.0.0/24"),
+        ("10.1.0.5", "10.1.0.5/32"),
+        ("10.1.0.5-10.1.0.9", "10.1.0.5-10.1.0.9"),
+        ("10.1.0.0/24[tcp]", "10.1.0.0/24[6]"),
+        ("10.1.0.0/24[tcp/80]", "10.1.0.0/24[6/80]"),
+        ("10.1.0.0/24[udp/1000-2000]", "10.1.0.0/24[17/1000-2000]"),
+        ("dynamic[gre]", "192.0.2.1/32[47]"),
+        ("2001:db8::/64", "2001:db8::/64"),
+    ],
+)
+def test_selectors(text: str, shown: str) -> None:
+    (selector,) = selectors(text)
+    assert str(selector.at("192.0.2.1")) == shown
+
+
+def test_opaque_ports_and_several_selectors() -> None:
+    first, second = selectors("10.0.0.0/8[tcp/opaque], dynamic")
+    assert (first.start_port, first.end_port) == (65535, 0)
+    assert second.at("2001:db8::1") == TrafficSelector.of_network("2001:db8::1")
+
+
+def gw(line: str) -> str:
+    """A connection that would be right but for its third line."""
+    return f"connections {{ gw {{ {PSK}\n{line}\n }} }}"
+
+
+def child(line: str) -> str:
+    return gw(f"children {{ net {{ {line}\n }} }}")
+
+
+MISTAKES = [
+    ("conections { }", 1, "conections", "unknown section"),
+    ("connections {\n gw {\n colour = red\n } }", 3, "colour", "unknown key"),
+    ("connections {\n gw {\n locl { }\n } }", 3, "locl", "unknown section"),
+    (gw("version = 1"), 3, "version", "write 0 or 2"),
+    (gw("proposals = aes999"), 3, "proposals", "unknown algorithm 'aes999'"),
+    (gw("local_addrs = 1.2.3"), 3, "local_addrs", "1.2.3"),
+    (gw("dpd_delay = soon"), 3, "dpd_delay", "30s"),
+    (gw("encap = maybe"), 3, "encap", "neither yes nor no"),
+    (gw("mobike = yes"), 3, "mobike", "not supported (write no)"),
+    ("connections {\n gw { local { auth = psk }\n } }", 2, "gw", "exactly one section 'remote'"),
+    ("connections { gw { local { auth = pubkey }\n remote { auth = psk } } }", 1, "auth", "write psk"),
+    ("connections { gw { local { }\n remote { auth = psk } } }", 1, "local", "auth = psk is needed"),
+    (child("local_ts = 10.0.0.1/24"), 3, "local_ts", "host bits"),
+    (child("local_ts = 10.0.0.0/24[tcp"), 3, "local_ts", "selector"),
+    (child("local_ts = dynamic[999]"), 3, "local_ts", "larger"),
+    (child("local_ts = 10.0.0.9-10.0.0.1"), 3, "local_ts", "range"),
+    (child("local_ts = 10.0.0.9-::1"), 3, "local_ts", "range"),
+    (child("local_ts ="), 3, "local_ts", "at least one"),
+    (child("mode = beet"), 3, "mode", "not supported"),
+    ("secrets { ike { id = a\n } }", 1, "ike", "secret = ... is needed"),
+    ("secrets { ike { secret = 0xz\n } }", 1, "secret", "0x"),
+    ("secrets { ike { secret = x\n file = y } }", 2, "file", "unknown key"),
+    ("secrets { rsa { } }", 1, "rsa", "unknown section"),
+    ("ikelab { retransmit_tries = -1 }", 1, "retransmit_tries", "no number"),
+    ("ikelab { retransmit_base = x }", 1, "retransmit_base", "no number"),
+    ("x = 1", 1, "x", "unknown key"),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "key", "words"), MISTAKES)
+def test_mistakes_name_file_line_and_key(text: str, line: int, key: str, words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(text, "x.conf")
+    assert (caught.value.file, caught.value.line, caught.value.key) == ("x.conf", line, key), str(caught.value)
+    assert words in str(caught.value)
+
+
+def test_a_secret_of_several_owners() -> None:
+    (secret,) = load("secrets { ike-1 { id-a = left\n id-b = %any\n secret = 0x00ff } }").credentials.shared
+    assert secret.owners == (Identity(IdType.ID_FQDN, b"left"), None)
+    assert secret.secret == b"\x00\xff"
+
+
+def test_children_carry_their_keys() -> None:
+    text = "children { net { rekey_time = 1h\n life_time = 2h\n mode = transport\n replay_window = 0\n reqid = 7 } }"
+    assert one(text).children["net"] == Child(
+        "net",
+        esp_proposals=one("children { net { } }").children["net"].esp_proposals,
+        rekey_time=3600.0,
+        life_time=7200.0,
+        mode="transport",
+        replay_window=0,
+        reqid=7,
+    )
