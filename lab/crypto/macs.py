@@ -13,6 +13,7 @@ from typing import Protocol
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers import Cipher, modes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.cmac import CMAC
 from cryptography.hazmat.primitives.hmac import HMAC
@@ -91,15 +92,23 @@ def cmac_prf(key: bytes) -> Keyed:
     return aes_cmac(key if len(key) == AES_KEY else aes_cmac(bytes(AES_KEY)).digest(key))
 
 
-class MacObject:
+class MacObject(Protocol):
     """An integrity algorithm with its key inside."""
 
-    __slots__ = ("_digest", "_octets", "name")
+    def sign(self, data: bytes) -> bytes:
+        """The ICV over `data`."""
 
-    def __init__(self, spec: "IntegSpec", key: bytes) -> None:
-        if len(key) != spec.key_octets:
-            raise ValueError(f"{spec.name} takes a key of {spec.key_octets} octets, not {len(key)}")
-        self.name, self._octets, self._digest = spec.name, spec.icv_octets, spec.factory(key).digest
+    def verify(self, data: bytes, icv: bytes) -> None:
+        """Raises ProtocolError where `icv` is not the ICV over `data`."""
+
+
+class CutMac:
+    """An integrity algorithm that is the front of a MAC."""
+
+    __slots__ = ("_digest", "_name", "_octets")
+
+    def __init__(self, spec: "IntegSpec", keyed: Keyed) -> None:
+        self._name, self._octets, self._digest = spec.name, spec.icv_octets, keyed.digest
 
     def sign(self, data: bytes) -> bytes:
         """The ICV over `data`."""
@@ -108,7 +117,26 @@ class MacObject:
     def verify(self, data: bytes, icv: bytes) -> None:
         """Raises ProtocolError where `icv` is not the ICV over `data`."""
         if not compare_digest(self.sign(data), icv):
-            raise ProtocolError(f"integrity check failed ({self.name})")
+            raise ProtocolError(f"integrity check failed ({self._name})")
+
+
+class GmacIcv:
+    """AES-GMAC as AH uses it (RFC 4543 4): the ICV is an IV of 8 octets and a tag of 16; the key ends with the salt."""
+
+    __slots__ = ("_gcm", "_name", "_salt", "next_iv")
+
+    def __init__(self, spec: "IntegSpec", key: bytes) -> None:
+        self._name, self._gcm, self._salt, self.next_iv = spec.name, AESGCM(key[:-4]), key[-4:], 0
+
+    def sign(self, data: bytes) -> bytes:
+        """IV and tag over `data`; the IV counts, since it must never repeat under a key."""
+        iv, self.next_iv = self.next_iv.to_bytes(8, "big"), self.next_iv + 1
+        return iv + self._gcm.encrypt(self._salt + iv, b"", data)
+
+    def verify(self, data: bytes, icv: bytes) -> None:
+        """Raises ProtocolError where the tag is not that of `data` under the IV in front of it."""
+        if len(icv) != 24 or not compare_digest(self._gcm.encrypt(self._salt + icv[:8], b"", data), icv[8:]):
+            raise ProtocolError(f"integrity check failed ({self._name})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +146,7 @@ class IntegSpec:
     id: Integ
     key_octets: int
     icv_octets: int
-    factory: Callable[[bytes], Keyed]
+    factory: Callable[["IntegSpec", bytes], MacObject]
 
     @property
     def name(self) -> str:
@@ -127,7 +155,9 @@ class IntegSpec:
 
     def new(self, key: bytes) -> MacObject:
         """An object for this key, for use once per packet."""
-        return MacObject(self, key)
+        if len(key) != self.key_octets:
+            raise ValueError(f"{self.name} takes a key of {self.key_octets} octets, not {len(key)}")
+        return self.factory(self, key)
 
     def sign(self, key: bytes, data: bytes) -> bytes:
         """The ICV over `data`, once."""
@@ -136,6 +166,11 @@ class IntegSpec:
     def verify(self, key: bytes, data: bytes, icv: bytes) -> None:
         """Raises ProtocolError where `icv` is not the ICV over `data`."""
         self.new(key).verify(data, icv)
+
+
+def cut(keyed: Callable[[bytes], Keyed]) -> Callable[[IntegSpec, bytes], MacObject]:
+    """The integrity algorithm that cuts this MAC to its `icv_octets`."""
+    return lambda spec, key: CutMac(spec, keyed(key))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from lab.crypto import registry
 from lab.crypto.choice import Mismatch, Selected, accept, select
 from lab.crypto.registry import ADDITIONAL, ORDER
 from lab.errors import ConfigError
-from lab.wire.ids import Esn, Integ, KeMethod, ProtocolId, TransformType
+from lab.wire.ids import Encr, Esn, Integ, KeMethod, ProtocolId, TransformType
 from lab.wire.payloads_v2 import Proposal, Transform
 
 # Choosing is told apart from reading and writing, but callers find both here.
@@ -39,6 +39,8 @@ def parse(text: str, protocol: ProtocolId, *, number: int = 1) -> Proposal:
         transforms = _complete_ike(transforms)
     else:
         transforms = [t for t in transforms if t.type != _T.PRF]
+        if protocol == ProtocolId.AH:
+            transforms = [converted for t in transforms if (converted := _for_ah(t))]
         if not _of(transforms, _T.ESN):
             transforms.append(Transform(_T.ESN, Esn.NO_ESN))
     transforms = _check(transforms, protocol, text)
@@ -90,6 +92,15 @@ def _complete_ike(transforms: list[Transform]) -> list[Transform]:
         families = (registry.PRF_OF[t.id] for t in _of(transforms, _T.INTEG) if isinstance(t.id, Integ))
         transforms += [Transform(_T.PRF, number) for number in families]
     return transforms
+
+
+def _for_ah(transform: Transform) -> Transform | None:
+    """AH has no cipher: `aes128gmac` there names the integrity algorithm; other ciphers drop out, as in strongSwan."""
+    if transform.type != _T.ENCR:
+        return transform
+    if transform.id != Encr.ENCR_NULL_AUTH_AES_GMAC:
+        return None
+    return Transform(_T.INTEG, registry.AH_GMAC[transform.key_length or 128].id)
 
 
 def _check(transforms: list[Transform], protocol: ProtocolId, text: str) -> list[Transform]:

@@ -87,13 +87,20 @@ ENCR: tuple[EncrRow, ...] = (
 
 INTEG: tuple[tuple[str, IntegSpec], ...] = (
     # keyword              number                        key icv  keyed core
-    ("sha256",  IntegSpec(Integ.AUTH_HMAC_SHA2_256_128,  32, 16,  macs.hmac_sha2_256)),
-    ("sha384",  IntegSpec(Integ.AUTH_HMAC_SHA2_384_192,  48, 24,  macs.hmac_sha2_384)),
-    ("sha512",  IntegSpec(Integ.AUTH_HMAC_SHA2_512_256,  64, 32,  macs.hmac_sha2_512)),
-    ("sha1",    IntegSpec(Integ.AUTH_HMAC_SHA1_96,       20, 12,  macs.hmac_sha1)),
-    ("aesxcbc", IntegSpec(Integ.AUTH_AES_XCBC_96,        16, 12,  macs.Xcbc)),
-    ("aescmac", IntegSpec(Integ.AUTH_AES_CMAC_96,        16, 12,  macs.aes_cmac)),
+    ("sha256",  IntegSpec(Integ.AUTH_HMAC_SHA2_256_128,  32, 16,  macs.cut(macs.hmac_sha2_256))),
+    ("sha384",  IntegSpec(Integ.AUTH_HMAC_SHA2_384_192,  48, 24,  macs.cut(macs.hmac_sha2_384))),
+    ("sha512",  IntegSpec(Integ.AUTH_HMAC_SHA2_512_256,  64, 32,  macs.cut(macs.hmac_sha2_512))),
+    ("sha1",    IntegSpec(Integ.AUTH_HMAC_SHA1_96,       20, 12,  macs.cut(macs.hmac_sha1))),
+    ("aesxcbc", IntegSpec(Integ.AUTH_AES_XCBC_96,        16, 12,  macs.cut(macs.Xcbc))),
+    ("aescmac", IntegSpec(Integ.AUTH_AES_CMAC_96,        16, 12,  macs.cut(macs.aes_cmac))),
 )
+
+# GMAC is spelled as a cipher; in AH, which has none, the same words mean these (RFC 4543). Keys are AES key and salt.
+AH_GMAC: dict[int, IntegSpec] = {
+    128: IntegSpec(Integ.AUTH_AES_128_GMAC, 20, 24, macs.GmacIcv),
+    192: IntegSpec(Integ.AUTH_AES_192_GMAC, 28, 24, macs.GmacIcv),
+    256: IntegSpec(Integ.AUTH_AES_256_GMAC, 36, 24, macs.GmacIcv),
+}
 
 PRF: tuple[tuple[str, PrfSpec], ...] = (
     # keyword              number                 key out  fixed  keyed core
@@ -157,7 +164,7 @@ ORDER = (_T.ENCR, _T.PRF, _T.INTEG, _T.KE, *ADDITIONAL, _T.ESN)
 
 _ENCR = {(row.id, bits): row.spec(bits) for row in ENCR for bits in row.bits}
 _ROWS = {row.id: row for row in ENCR}
-_INTEG = {spec.id: spec for _, spec in INTEG}
+_INTEG = {spec.id: spec for _, spec in INTEG} | {spec.id: spec for spec in AH_GMAC.values()}
 _PRF = {spec.id: spec for _, spec in PRF}
 _GROUP = {spec.id: spec for _, spec in GROUP}
 
@@ -181,6 +188,7 @@ def _keywords() -> dict[str, Transform]:
 
 KEYWORDS: dict[str, Transform] = _keywords()
 _WORD_OF = {transform: word for word, transform in KEYWORDS.items()}
+_WORD_OF |= {Transform(_T.INTEG, spec.id): f"aes{bits}gmac" for bits, spec in AH_GMAC.items()}
 
 
 def normal(transform: Transform) -> Transform:
@@ -209,7 +217,7 @@ def _missing(number: OpenEnum) -> ProtocolError:
 
 
 def allowed(transform: Transform, protocol: ProtocolId) -> bool:
-    """Whether this protocol may negotiate this transform (NULL and GMAC are for ESP alone)."""
+    """Whether this protocol may negotiate this transform (as ciphers, NULL and GMAC are for ESP alone)."""
     row = _ROWS.get(transform.id) if isinstance(transform.id, Encr) else None
     return row is None or protocol in row.where
 

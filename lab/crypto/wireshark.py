@@ -13,7 +13,8 @@ from lab.wire.payloads_v2 import Transform
 
 NO_INTEG_IKE = "NONE [RFC4306]"
 NO_INTEG_ESP = "NULL"
-# Decrypts without checking the ICV, for algorithms that Wireshark does not compute.
+# Decrypts without checking the ICV, for algorithms that Wireshark does not compute. Beside it the table for IKE wants
+# SK_ai and SK_ar empty; the one for ESP does not mind a key.
 ANY_96_IKE = "ANY 96-bits of Authentication [No Checking]"
 ANY_96_ESP = "ANY 96 bit authentication [no checking]"
 

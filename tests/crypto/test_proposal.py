@@ -38,6 +38,8 @@ def choose(ours: str, theirs: str, protocol: ProtocolId = IKE, **how: str) -> st
         ("null-sha256", ESP, "null-sha256"),
         ("aes256gmac-none", ESP, "aes256gmac-none"),
         ("sha256", AH, "sha256"),
+        ("aes128-sha256-sha1", AH, "sha256-sha1"),
+        ("aes128gmac-aes256gmac-sha256-esn", AH, "aes128gmac-aes256gmac-sha256-esn"),
     ],
 )  # fmt: skip
 def test_parse_render(text: str, protocol: ProtocolId, rendered: str) -> None:
