@@ -7,6 +7,7 @@ IKELAB := $(VENV)/bin/ikelab
 
 .PHONY: demo test lint bench clean setup image
 
+demo: SCOPE := demo
 demo: image
 	$(IKELAB) run --out reports/out/latest
 	@echo "open reports/out/latest/index.html"
@@ -24,7 +25,7 @@ bench: setup
 	@for program in bench/*.py; do echo "== $$program"; $(PYTHON) $$program || exit 1; done
 
 setup:
-	@tools/bootstrap.sh
+	@tools/bootstrap.sh $(SCOPE)
 
 image: setup
 	$(IKELAB) image build

@@ -1,4 +1,5 @@
 #!/bin/bash
+# shellcheck disable=SC2154  # ikelab_boot comes from the command line of the kernel
 # The guest's first process (started by ikelab-init with its directory on the host mounted at /srv). Gives the guest a
 # writable root in memory over the shared read-only image, mounts what the run asked for, runs the job, writes its exit
 # status and powers off. `mounts` and `environment` lie beside this file; so do `job` and later `status`.
