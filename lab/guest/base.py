@@ -32,8 +32,8 @@ def build(root: Path, apt: Apt, progress: Progress) -> dict[str, str]:
     files = apt.fetch([*packages, *alone])
     # base-files brings the symbolic links /bin, /lib and /sbin that the others unpack through.
     pairs = sorted(zip(packages, files[: len(packages)], strict=True), key=lambda pair: pair[0].name != "base-files")
-    for number, (package, file) in enumerate(pairs):
-        progress(f"unpack {package.name}", number, len(packages))
+    for number, (_, file) in enumerate(pairs):
+        progress("unpack packages", number + 1, len(packages))
         unpack(file, root, drop=recipe.DROPPED)
     for package, file in zip(alone, files[len(packages) :], strict=True):
         unpack(file, root, only=recipe.ALONE[package.name])
