@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.mlkem import (
 from cryptography.hazmat.primitives.asymmetric.x448 import X448PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from lab.crypto import ciphers, macs
+from lab.crypto import ciphers, macs, weierstrass
 from lab.crypto.ciphers import CipherSpec
 from lab.crypto.groups import GroupSpec, ecp_group, kem_group, modp_group, montgomery_group
 from lab.crypto.macs import IntegSpec, PrfSpec
@@ -120,6 +120,7 @@ GROUP: tuple[tuple[str, GroupSpec], ...] = (
     ("ecp521",    ecp_group(KeMethod.ECP_521, ec.SECP521R1())),
     ("ecp224",    ecp_group(KeMethod.ECP_224, ec.SECP224R1())),
     ("ecp192",    ecp_group(KeMethod.ECP_192, ec.SECP192R1())),
+    ("ecp224bp",  GroupSpec(KeMethod.BRAINPOOL_P224R1, 56, 56, 28, weierstrass.generate)),
     ("ecp256bp",  ecp_group(KeMethod.BRAINPOOL_P256R1, ec.BrainpoolP256R1())),
     ("ecp384bp",  ecp_group(KeMethod.BRAINPOOL_P384R1, ec.BrainpoolP384R1())),
     ("ecp512bp",  ecp_group(KeMethod.BRAINPOOL_P512R1, ec.BrainpoolP512R1())),

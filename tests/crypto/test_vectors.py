@@ -15,6 +15,7 @@ from lab.crypto import modp, registry
 from lab.crypto.groups import EcpKeyPair, KeyPair, MontgomeryKeyPair
 from lab.crypto.macs import prf_plus
 from lab.crypto.sk import IkeCipher
+from lab.crypto.weierstrass import P224KeyPair
 from lab.errors import ProtocolError
 from lab.wire.message import Message
 from lab.wire.payloads_v2 import Notify
@@ -132,6 +133,8 @@ def key_pair(alg: str, private: bytes) -> KeyPair:
     }
     if alg in kinds:
         return MontgomeryKeyPair.of(kinds[alg](private))
+    if alg == "ecp224bp":
+        return P224KeyPair.of(int.from_bytes(private, "big"))
     assert alg == "modp2048"
     return modp.from_exponent(modp.prime(2048, 124476), int.from_bytes(private, "big"))
 
