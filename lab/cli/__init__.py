@@ -17,9 +17,11 @@ from lab.errors import BrokenError, ConfigError, LabError, UnfitError
 # name -> (module, attribute): a command's module is imported only when the command runs, so that `ikelab version`
 # does not wait for scapy and mininet.
 COMMANDS = {
+    "decode": ("lab.cli.decode", "decode"),
+    "validate": ("lab.cli.validate", "validate"),
     "image": ("lab.cli.image", "image"),
-    "version": ("lab.cli.version", "version"),
     "report": ("lab.cli.report", "report"),
+    "version": ("lab.cli.version", "version"),
 }
 EXIT_FAILED, EXIT_USAGE, EXIT_UNFIT, EXIT_NOTHING, EXIT_BROKEN, EXIT_INTERRUPTED = 1, 2, 3, 4, 5, 130
 

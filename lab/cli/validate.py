@@ -1,0 +1,30 @@
+"""`ikelab validate FILE`: check a topology or a swanctl.conf without starting anything."""
+
+from pathlib import Path
+
+import click
+
+from lab.emulation import topology
+from lab.errors import ConfigError
+from lab.ike import config
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def validate(file: Path) -> None:
+    """Check a topology (.yaml) or a connection (.conf); errors name file, line and key."""
+    if file.suffix in (".yaml", ".yml"):
+        found = topology.load(file)
+        click.echo(f"{file}: a topology of {len(found.nodes)} nodes and {len(found.links)} links")
+    elif file.suffix == ".conf":
+        read = config.load(_text(file), str(file))
+        click.echo(f"{file}: {len(read.connections)} connections")
+    else:
+        raise ConfigError("neither a topology (.yaml) nor a connection (.conf)", file=str(file))
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"not UTF-8 text: {error.reason} at octet {error.start}", file=str(file)) from error
