@@ -5,12 +5,15 @@ points and the directions of frames tell sender from receiver.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address, ip_interface
 from pathlib import Path
 from typing import Any
 
 from lab.errors import BrokenError
+
+Address = IPv4Address | IPv6Address
 
 FORWARDING = frozenset({"nat", "router", "switch", "bridge"})
 # Only these take part in IKE; a `host` behind a gateway does not.
@@ -19,10 +22,11 @@ SPEAKING = frozenset({"gateway"})
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Owners of addresses (without prefix length) and kinds of nodes."""
+    """Owners of addresses (without prefix length), kinds of nodes, and the addresses at each capture point."""
 
     owners: Mapping[str, str] = field(default_factory=dict)
     kinds: Mapping[str, str] = field(default_factory=dict)
+    points: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)
 
     def owner(self, address: str) -> str | None:
         """The node that has this address."""
@@ -38,22 +42,15 @@ class Places:
 
 
 def of_topology(topology: Mapping[str, Any]) -> Places:
-    """Places from a realised topology: `nodes` with a kind, and addresses in `links` and in `nodes`."""
-    nodes: Mapping[str, Any] = topology.get("nodes", {})
-    kinds = {name: str(node.get("kind", "")) for name, node in nodes.items()}
-    owners = {address: name for name, node in nodes.items() for address in _addresses(node)}
+    """Places from a realised topology: `nodes` with a kind, `links` whose ends have an interface and addresses."""
+    kinds = {name: str(node.get("kind", "")) for name, node in topology.get("nodes", {}).items()}
+    points: dict[str, tuple[Address, ...]] = {}
     for link in topology.get("links", {}).values():
-        owners |= {address: name for name, end in link.get("ends", {}).items() for address in _addresses(end)}
-    return Places(owners, kinds)
-
-
-def _addresses(part: Mapping[str, Any]) -> Iterator[str]:
-    """Addresses of a node or link end, however deep its interfaces hold them."""
-    for address in part.get("addresses", ()):
-        yield str(address).partition("/")[0]
-    interfaces = part.get("interfaces", {})
-    for interface in interfaces.values() if isinstance(interfaces, Mapping) else ():
-        yield from _addresses(interface)
+        for node, end in link.get("ends", {}).items():
+            found = tuple(ip_interface(address).ip for address in end.get("addresses", ()))
+            points[f"{node}:{end.get('interface', '')}"] = found
+    owners = {str(address): point.partition(":")[0] for point, found in points.items() for address in found}
+    return Places(owners, kinds, points)
 
 
 def read(path: Path) -> Places:
@@ -62,5 +59,5 @@ def read(path: Path) -> Places:
         return of_topology(json.loads(path.read_text()))
     except FileNotFoundError:
         return Places()
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, TypeError) as error:
         raise BrokenError(f"{path.name} is no topology: {error}") from error

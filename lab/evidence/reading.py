@@ -52,6 +52,11 @@ class Reader:
         self._keyring = keyring
         self._known: dict[tuple[Kind, bytes], Reading] = {}
 
+    @property
+    def refused(self) -> list[str]:
+        """Which keys of the keyring could not be used, and why."""
+        return self._keyring.refused
+
     def read(self, sighting: Sighting) -> Reading:
         """The reading of a sighting's octets."""
         key = (sighting.kind, sighting.body)

@@ -1,0 +1,228 @@
+"""tshark as an independent witness: with the run's profile it must decrypt every sealed IKE message and ESP packet.
+
+What counts as decrypted, and why it proves something:
+- IKE: tshark shows decrypted data, no complaint about the integrity checksum, and the same payloads as our own decoder.
+- ESP: tshark says that the ICV is good, and shows the same next header as our own decoder.
+- Neither has a malformed part. Frames are counted from the capture by our decoder, so that one which tshark takes for
+  something else is missed, not forgotten.
+An algorithm that tshark does not know is `unsupported`, by name: its packets are neither proof nor problem.
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lab.errors import BrokenError, UnfitError
+from lab.evidence import capture, wireshark
+from lab.evidence.datagram import Sighting, sightings
+from lab.evidence.keyring import Keyring
+from lab.evidence.keys import Keys
+from lab.evidence.reading import Reader, Reading
+from lab.wire.ids import PayloadType
+from lab.wire.payloads import decode_chain
+from lab.wire.sealed import Encrypted
+
+FIX = "apt-get install --no-install-recommends tshark"
+_FIELDS = (
+    "frame.number", "isakmp.messageid", "isakmp.typepayload", "isakmp.enc.decrypted",
+    "isakmp.ikev2.integrity_checksum", "esp.spi", "esp.icv_good", "esp.icv_bad", "esp.protocol", "_ws.malformed",
+    "_ws.expert.severity", "_ws.expert.message",
+)  # fmt: skip
+_ERROR = 0x800000
+# Below are numbers of proposal and transform substructures, which tshark lists among the payloads.
+_FIRST_PAYLOAD = int(PayloadType.SA)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What tshark could not confirm; `frame` counts from 1, as Wireshark does (0: the whole capture)."""
+
+    frame: int
+    text: str
+
+
+@dataclass(slots=True)
+class TsharkReport:
+    """How many packets tshark was to decrypt, and how many it did; `unsupported` counts packets by algorithm."""
+
+    version: str = ""
+    ike_total: int = 0
+    ike_decrypted: int = 0
+    esp_total: int = 0
+    esp_decrypted: int = 0
+    unsupported: dict[str, int] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything that tshark can decrypt was decrypted and found right."""
+        return not self.problems
+
+    def sentence(self) -> str:
+        """The result in words."""
+        text = f"tshark {self.version} decrypted {self.ike_decrypted} of {self.ike_total} IKE messages"
+        text += f" and {self.esp_decrypted} of {self.esp_total} ESP packets"
+        if self.unsupported:
+            text += "; it does not know " + ", ".join(f"{name} ({n})" for name, n in sorted(self.unsupported.items()))
+        if self.problems:
+            first = self.problems[0]
+            text += f"; {len(self.problems)} problems, the first in frame {first.frame}: {first.text}"
+        return text
+
+
+def find() -> str:
+    """The path of tshark; raises UnfitError where there is none."""
+    found = shutil.which("tshark")
+    if found is None:
+        raise UnfitError("tshark is not installed", fix=FIX)
+    return found
+
+
+def version() -> str:
+    """The version of tshark, such as `4.0.17`."""
+    answer = subprocess.run([find(), "--version"], capture_output=True, text=True, check=False, timeout=60)
+    words = answer.stdout.split()
+    return words[2].rstrip(".") if len(words) > 2 else "of unknown version"
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """What tshark says of one frame."""
+
+    payloads: tuple[int, ...]
+    ike_decrypted: bool
+    ike_forged: bool
+    icv_good: bool
+    icv_bad: bool
+    next_headers: tuple[int, ...]
+    complaint: str
+
+
+def dissect(pcap: Path, profile: Path, *, limit_s: float = 300.0) -> tuple[dict[int, _Row], list[str]]:
+    """What tshark says of every IPsec frame, and what it complains about as a whole."""
+    fields = [word for name in _FIELDS for word in ("-e", name)]
+    command = [find(), "-n", "-r", str(pcap), "-Y", "isakmp or esp", "-T", "fields", "-E", "separator=/t", *fields]
+    environment = {**os.environ, "WIRESHARK_CONFIG_DIR": str(profile.absolute()), "LC_ALL": "C.UTF-8"}
+    try:
+        answer = subprocess.run(command, capture_output=True, env=environment, check=False, timeout=limit_s)
+    except subprocess.TimeoutExpired:
+        raise BrokenError(f"tshark took more than {limit_s:.0f} s on {pcap.name}") from None
+    stderr = answer.stderr.decode(errors="replace").splitlines()
+    # Being root is no complaint about the capture.
+    complaints = [line.strip() for line in stderr if line.strip() and not line.startswith("Running as user")]
+    if answer.returncode != 0:
+        complaints.append(f"tshark ended with status {answer.returncode}")
+    return dict(_rows(answer.stdout.decode(errors="replace").splitlines())), complaints
+
+
+def _rows(lines: Iterable[str]) -> Iterator[tuple[int, _Row]]:
+    for line in lines:
+        cells = dict(zip(_FIELDS, line.split("\t"), strict=False))
+        if not cells.get("frame.number", "").isdigit():
+            continue
+        severe = any(severity >= _ERROR for severity in _numbers(cells, "_ws.expert.severity"))
+        complaint = "malformed" if cells.get("_ws.malformed") else ""
+        yield (
+            int(cells["frame.number"]),
+            _Row(
+                payloads=tuple(number for number in _numbers(cells, "isakmp.typepayload") if number >= _FIRST_PAYLOAD),
+                ike_decrypted=bool(cells.get("isakmp.enc.decrypted")),
+                ike_forged=bool(cells.get("isakmp.ikev2.integrity_checksum")),
+                icv_good="1" in cells.get("esp.icv_good", ""),
+                icv_bad="1" in cells.get("esp.icv_bad", ""),
+                next_headers=_numbers(cells, "esp.protocol"),
+                complaint=complaint or (cells.get("_ws.expert.message", "") if severe else ""),
+            ),
+        )
+
+
+def _numbers(cells: dict[str, str], name: str) -> tuple[int, ...]:
+    """All values of a field; a cell that holds something else gives none."""
+    words = cells.get(name, "").split(",")
+    try:
+        return tuple(int(word, 0) for word in words if word)
+    except ValueError:
+        return ()
+
+
+def verify(pcap: Path, profile: Path, keys: Keys) -> TsharkReport:
+    """Run tshark on a capture with a profile and compare what it decrypts with what must be there."""
+    seen = sightings(capture.read(pcap))
+    reader, unknown = Reader(Keyring(keys)), _unknown(keys)
+    rows, complaints = dissect(pcap, profile)
+    report = TsharkReport(version(), problems=[Problem(0, text) for text in complaints])
+    for sighting in seen:
+        reading = reader.read(sighting)
+        if reading.encrypted and reading.protocol in ("IKEv2", "ESP"):
+            _judge(report, sighting, reading, rows.get(sighting.frames[-1] + 1), unknown)
+    return report
+
+
+def _unknown(keys: Keys) -> dict[str, str]:
+    """SPI -> algorithm, for the SAs that tshark cannot decrypt."""
+    found = {f"{entry.spi_i}:{entry.spi_r}": entry.encr for entry in keys.ike if wireshark.ike_row(entry) is None}
+    return found | {child.spi: child.encr for child in keys.child if wireshark.esp_name(child) is None}
+
+
+def _judge(
+    report: TsharkReport, sighting: Sighting, reading: Reading, row: _Row | None, unknown: dict[str, str]
+) -> None:
+    ike = reading.protocol == "IKEv2"
+    report.ike_total += ike
+    report.esp_total += not ike
+    if reading.spi in unknown:
+        report.unsupported[unknown[reading.spi]] = report.unsupported.get(unknown[reading.spi], 0) + 1
+        return
+    wrong = _wrong_ike(reading, row) if ike else _wrong_esp(reading, row)
+    if wrong:
+        report.problems.append(Problem(sighting.frames[-1] + 1, wrong))
+    else:
+        report.ike_decrypted += ike
+        report.esp_decrypted += not ike
+
+
+def _wrong_ike(reading: Reading, row: _Row | None) -> str:
+    what = f"{reading.exchange} message {reading.message_id}"
+    if row is None:
+        return f"{what} is no IKE message to tshark"
+    if not row.ike_decrypted:
+        return f"{what} was not decrypted"
+    if row.ike_forged:
+        return f"{what} has a wrong integrity checksum"
+    if row.complaint:
+        return f"{what}: {row.complaint}"
+    expected = _types(reading)
+    if expected is not None and row.payloads != expected:
+        return f"{what} has the payloads {_named(row.payloads)} to tshark and {_named(expected)} to us"
+    return ""
+
+
+def _types(reading: Reading) -> tuple[int, ...] | None:
+    """The payload types that our decoder found, SK before what was inside it; None where we could not open it."""
+    message = reading.message
+    if message is None or reading.chain is None or not isinstance(message.sealed, Encrypted) or reading.note:
+        return None
+    inside = decode_chain(reading.first_inside, reading.chain)
+    return tuple(int(payload.type) for payload in (*message.payloads, *inside))
+
+
+def _named(types: Iterable[int]) -> str:
+    return " ".join(PayloadType(number).name for number in types) or "none"
+
+
+def _wrong_esp(reading: Reading, row: _Row | None) -> str:
+    what = f"ESP {reading.spi} sequence {reading.seq}"
+    if row is None:
+        return f"{what} is no ESP packet to tshark"
+    if row.icv_bad:
+        return f"{what} has a wrong ICV"
+    if not row.icv_good:
+        return f"{what} was not decrypted and checked"
+    if row.complaint:
+        return f"{what}: {row.complaint}"
+    if reading.esp is not None and reading.esp.next_header not in row.next_headers:
+        return f"{what} holds protocol {reading.esp.next_header} to us and {row.next_headers} to tshark"
+    return ""
