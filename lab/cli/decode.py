@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from lab.errors import BrokenError, ConfigError
 from lab.evidence import capture, keys, ladder, places
@@ -33,7 +33,7 @@ def decode(file: Path, key_file: Path | None, as_json: bool) -> None:
 
 
 def _table(entries: list[dict[str, Any]]) -> Table:
-    table = Table("n", "sent (s)", "took (ms)", "from", "to", "message", "fate")
+    table = Table("n", "sent (s)", "took (ms)", "from", "to", Column("message", overflow="fold"), "fate")
     first = entries[0]["t_sent"] if entries else 0.0
     for entry in entries:
         taken = "" if entry["t_received"] is None else f"{(entry['t_received'] - entry['t_sent']) * 1000:.3f}"

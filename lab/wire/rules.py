@@ -50,9 +50,6 @@ RULES: dict[tuple[ExchangeType, bool], Rule] = {
     (ExchangeType.IKE_FOLLOWUP_KE, True): _KE_ONLY,
 }
 
-# Answers that stand alone in a response to IKE_SA_INIT although they are no errors (RFC 7296 2.6, RFC 5685).
-_STAND_ALONE = {NotifyType.COOKIE, NotifyType.REDIRECT}
-
 
 def check(message: Message) -> None:
     """Raise ProtocolError where an opened message breaks the table of its exchange.
@@ -86,4 +83,5 @@ def _check_protection(message: Message, rule: Rule) -> None:
 
 
 def _excused(message: Message) -> bool:
-    return message.error is not None or any(message.notify(kind) for kind in _STAND_ALONE)
+    """An error stands alone, and so does COOKIE, which is none (RFC 7296 2.6)."""
+    return message.error is not None or message.notify(NotifyType.COOKIE) is not None

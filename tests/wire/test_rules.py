@@ -53,6 +53,8 @@ def test_an_error_notify_excuses_missing_payloads_in_a_response_only() -> None:
     check(build((ExchangeType.IKE_SA_INIT, True), [Notify(NotifyType.COOKIE, b"c")]))
     with pytest.raises(ProtocolError):
         check(build((ExchangeType.CREATE_CHILD_SA, False), refusal))
+    with pytest.raises(ProtocolError):
+        check(build((ExchangeType.IKE_SA_INIT, True), [Notify(NotifyType.REDIRECT, b"r")]))
 
 
 def test_an_unknown_critical_payload_is_named_and_an_uncritical_one_skipped() -> None:
