@@ -19,6 +19,8 @@ from lab.errors import BrokenError, ConfigError, LabError, UnfitError
 COMMANDS = {
     "decode": ("lab.cli.decode", "decode"),
     "validate": ("lab.cli.validate", "validate"),
+    "daemon": ("lab.cli.daemon", "daemon"),
+    "ctl": ("lab.cli.ctl", "ctl"),
     "image": ("lab.cli.image", "image"),
     "report": ("lab.cli.report", "report"),
     "version": ("lab.cli.version", "version"),

@@ -20,6 +20,8 @@ class Association:
         "bytes_out",
         "child",
         "incoming",
+        "last_in",
+        "last_out",
         "outgoing",
         "packets_in",
         "packets_out",
@@ -32,15 +34,17 @@ class Association:
         self.outgoing, self.incoming = EspOut(child, random), EspIn(child)
         self.selectors = Selectors.of(child.ts_local, child.ts_remote)
         self.bytes_in = self.bytes_out = self.packets_in = self.packets_out = 0
+        self.last_in = self.last_out = 0.0
 
-    def seal(self, inner: bytes) -> bytes:
+    def seal(self, inner: bytes, now: float) -> bytes:
         """The ESP packet for an inner packet that the selectors take."""
         packet = self.outgoing.encapsulate(inner)
         self.packets_out += 1
+        self.last_out = now
         self.bytes_out += len(inner)
         return packet
 
-    def open(self, packet: bytes, outer_class: int) -> bytes:
+    def open(self, packet: bytes, outer_class: int, now: float) -> bytes:
         """The inner packet, after every check; Dropped where one fails."""
         inner = self.incoming.decapsulate(packet)
         flow = flow_of(inner)
@@ -48,6 +52,7 @@ class Association:
             raise Dropped(Reason.INNER_SELECTORS, str(flow))
         inner = with_congestion(inner, outer_class)
         self.packets_in += 1
+        self.last_in = now
         self.bytes_in += len(inner)
         return inner
 

@@ -8,7 +8,7 @@ Rules of this file:
 - A packet ends as an action or as one counted drop. Dropped and ProtocolError are caught here and nowhere else.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lab.errors import ProtocolError
@@ -24,6 +24,7 @@ from lab.trace import Trace
 from lab.wire.payloads_v2 import TrafficSelector
 
 MOST_OCTETS = 65535 - 20 - 8  # what fits into UDP over IPv4
+ORDINARY = 1400  # an inner packet while no child says more
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,7 @@ class Dataplane:
     def _send(self, association: Association, packet: bytes) -> list[EspPacket | Acquire | Expired]:
         child = association.child
         try:
-            data = association.seal(packet)
+            data = association.seal(packet, self._trace.now)
         except Dropped as drop:
             self.drops.add(drop.why, direction="out", spi=child.spi_out.hex())
             if drop.why is not Reason.EXHAUSTED or child.spi_in in self._expired:
@@ -174,15 +175,20 @@ class Dataplane:
         association = self._by_spi.get(packet[:4])
         if association is None:
             raise Dropped(Reason.UNKNOWN_SPI)
-        inner = association.open(packet, outer_class)
+        inner = association.open(packet, outer_class, self._trace.now)
         # Before the packet: its answer may already want the new path.
         moved = [Moved(association.child.spi_in, path)] if association.strayed(path) else []
         return [*moved, Deliver(inner)]
 
-    def largest_inner(self, room: int) -> int:
-        """The longest inner packet for which every child in effect makes an ESP packet of at most `room` octets."""
-        sizes = (association.outgoing.shape.largest_inner(room) for association in self._by_spi.values())
-        return min(sizes, default=room)
+    def largest_inner(self, rooms: Mapping[bytes, int]) -> int:
+        """The longest inner packet for all children in effect; `rooms` is the most octets of ESP, by inbound SPI."""
+        shapes = ((rooms[spi], association.outgoing.shape) for spi, association in self._by_spi.items())
+        return min((shape.largest_inner(room) for room, shape in shapes), default=ORDINARY)
+
+    def child(self, spi_in: bytes) -> ChildSa | None:
+        """The child in effect that we receive under this SPI."""
+        association = self._by_spi.get(spi_in)
+        return association.child if association else None
 
     def children(self) -> list[ChildSa]:
         """The children in effect, the oldest first."""
@@ -191,3 +197,7 @@ class Dataplane:
     def usage(self) -> dict[str, dict[str, int]]:
         """Packets and octets by inbound SPI in hexadecimal digits."""
         return {spi.hex(): association.usage() for spi, association in self._by_spi.items()}
+
+    def carried(self) -> dict[bytes, tuple[float, float]]:
+        """When a packet last came in and went out (0.0 for never), by inbound SPI."""
+        return {spi: (association.last_in, association.last_out) for spi, association in self._by_spi.items()}

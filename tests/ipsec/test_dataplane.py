@@ -150,13 +150,21 @@ def test_a_rekeyed_child_sends_on_the_new_sa_and_receives_on_both() -> None:
 
 
 def test_the_largest_inner_packet_fits_every_child() -> None:
-    left = plane()
-    assert left.largest_inner(1480) == 1480
+    left, spi, other = plane(), child().spi_in, b"\xc1\x00\x00\x07"
+    assert left.largest_inner({}) == 1400
     left.install(child("aes128gcm16"))
-    first = left.largest_inner(1472)
-    left.install(child("aes256-sha512", spi_in=b"\xc1\x00\x00\x07"))
-    second = left.largest_inner(1472)
-    assert (first, second) == (1438, 1406)
+    assert left.largest_inner({spi: 1472}) == 1438
+    left.install(child("aes256-sha512", spi_in=other))
+    assert left.largest_inner({spi: 1472, other: 1472}) == 1406
+    assert left.child(other).spi_in == other and left.child(b"none") is None
+
+
+def test_it_knows_when_packets_went_through() -> None:
+    left, right = pair()
+    (sealed,) = left.outbound(packet(), 3.5)
+    right.inbound(sealed.data, RIGHT, 4.0)
+    assert left.carried() == {child().spi_in: (0.0, 3.5)}
+    assert right.carried() == {child().spi_out: (4.0, 0.0)}
 
 
 def test_a_packet_too_big_for_udp() -> None:

@@ -1,0 +1,56 @@
+"""What the daemon asks of a backend. Reports come back as lists; a backend calls nobody."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from lab.ike.child import ChildSa
+from lab.ike.path import Path
+from lab.ipsec.dataplane import Acquire, Expired, Moved
+from lab.wire.payloads_v2 import TrafficSelector
+
+Report = Acquire | Expired | Moved
+
+
+class Backend(Protocol):
+    """Carries packets for the children it is given."""
+
+    name: str
+
+    def sources(self) -> Sequence[int]:
+        """File descriptors to watch; `read` wants to be called when one is readable."""
+
+    def read(self, source: int, now: float) -> list[Report]:
+        """Take what waits behind a file descriptor, never blocking."""
+
+    def esp_in_udp(self, data: bytes, path: Path, now: float, traffic_class: int) -> list[Report]:
+        """Take an ESP packet that came in a UDP datagram of the daemon's."""
+
+    def install(self, child: ChildSa) -> None:
+        """Put both directions of a child into effect."""
+
+    def remove(self, spi_in: bytes) -> None:
+        """Take a child out, both directions."""
+
+    def move(self, spi_in: bytes, path: Path) -> None:
+        """Send a child's packets along another path."""
+
+    def trap(self, child: str, local: Sequence[TrafficSelector], remote: Sequence[TrafficSelector]) -> None:
+        """Ask for this child as soon as a packet wants it."""
+
+    def give_up(self, child: str) -> None:
+        """IKE could not make this child; the next packet may ask again."""
+
+    def interface_to(self, host: str) -> int:
+        """The interface by which datagrams must leave to this host, 0 where routing decides."""
+
+    def usage(self) -> dict[str, dict[str, int]]:
+        """Packets and octets of each child, by inbound SPI in hexadecimal digits."""
+
+    def carried(self) -> dict[bytes, tuple[float, float]]:
+        """When a packet last came in and went out, by inbound SPI; only of children that carried any."""
+
+    def drops(self) -> dict[str, int]:
+        """Dropped packets by reason."""
+
+    def close(self) -> None:
+        """Take away everything that was put into the system."""

@@ -1,0 +1,103 @@
+"""Datagram sockets that know where a datagram was sent to, and can say where one comes from.
+
+Rules of this file:
+- A reply leaves from the address that the request hit (RFC 7296 2.11): IP_PKTINFO both ways, on unbound addresses.
+- Datagrams may be fragmented on their way: DF stays clear, see `lab.ipsec.outer`.
+- UDP_ENCAP is never set: a kernel with ESP would take the ESP packets away, one without it swallows them silently.
+- Python's socket module lacks some of these names; the numbers are those of Linux.
+"""
+
+import socket
+import struct
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+IP_TOS, IP_PKTINFO, IP_MTU_DISCOVER, IP_RECVTOS = 1, 8, 10, 13
+IPV6_MTU_DISCOVER, IPV6_RECVPKTINFO, IPV6_PKTINFO, IPV6_RECVTCLASS, IPV6_TCLASS = 23, 49, 50, 66, 67
+PMTUDISC_DONT = 0
+LARGEST = 65536
+_IPV4, _IPV6 = struct.Struct("@I4s4s"), struct.Struct("@16sI")
+_CONTROL = socket.CMSG_SPACE(_IPV6.size) + socket.CMSG_SPACE(4)
+
+
+@dataclass(frozen=True, slots=True)
+class Datagram:
+    """What came: octets, the address it was sent to, who sent it, and its traffic class (DSCP and ECN)."""
+
+    data: bytes
+    local_host: str
+    remote_host: str
+    remote_port: int
+    traffic_class: int
+    interface: int
+
+
+class DatagramSocket:
+    """A UDP or raw socket of one family, non-blocking, on every local address."""
+
+    def __init__(self, family: socket.AddressFamily, kind: socket.SocketKind, protocol: int = 0, port: int = 0) -> None:
+        self.family, self.port = family, port
+        self._socket = socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, protocol)
+        try:
+            self._prepare()
+            if kind == socket.SOCK_DGRAM:
+                self._socket.bind(("", port))
+        except OSError:
+            self._socket.close()
+            raise
+
+    def _prepare(self) -> None:
+        if self.family == socket.AF_INET6:
+            wanted = {IPV6_RECVPKTINFO: 1, IPV6_RECVTCLASS: 1, IPV6_MTU_DISCOVER: PMTUDISC_DONT, socket.IPV6_V6ONLY: 1}
+            level: int = socket.IPPROTO_IPV6
+        else:
+            wanted = {IP_PKTINFO: 1, IP_RECVTOS: 1, IP_MTU_DISCOVER: PMTUDISC_DONT}
+            level = socket.IPPROTO_IP
+        for option, value in wanted.items():
+            self._socket.setsockopt(level, option, value)
+
+    def fileno(self) -> int:
+        """For the selector."""
+        return self._socket.fileno()
+
+    def close(self) -> None:
+        """Give the port back."""
+        self._socket.close()
+
+    def receive(self) -> Datagram | None:
+        """The next datagram; None where none waits. Errors that belong to one datagram only are skipped over."""
+        try:
+            data, control, _flags, sender = self._socket.recvmsg(LARGEST, _CONTROL)
+        except BlockingIOError:
+            return None
+        host, interface, traffic_class = "", 0, 0
+        for level, kind, value in control:
+            if (level, kind) == (socket.IPPROTO_IP, IP_PKTINFO):
+                interface, local, _destination = _IPV4.unpack(value[: _IPV4.size])
+                host = str(ip_address(local))
+            elif (level, kind) == (socket.IPPROTO_IPV6, IPV6_PKTINFO):
+                local, interface = _IPV6.unpack(value[: _IPV6.size])
+                host = str(ip_address(local))
+            elif (level, kind) in ((socket.IPPROTO_IP, IP_TOS), (socket.IPPROTO_IPV6, IPV6_TCLASS)):
+                traffic_class = value[0] if len(value) == 1 else int.from_bytes(value[:4], "little")
+        return Datagram(data, host, sender[0].partition("%")[0], sender[1], traffic_class & 0xFF, interface)
+
+    def send(
+        self, data: bytes, local_host: str, remote: tuple[str, int], *, traffic_class: int = 0, interface: int = 0
+    ) -> None:
+        """Send from this local address (any where empty) and out of this interface (any where 0); may raise OSError."""
+        packed = ip_address(local_host).packed if local_host else bytes(4 if self.family == socket.AF_INET else 16)
+        if self.family == socket.AF_INET:
+            control = [(socket.IPPROTO_IP, IP_PKTINFO, _IPV4.pack(interface, packed, bytes(4)))]
+            kind = (socket.IPPROTO_IP, IP_TOS)
+        else:
+            control = [(socket.IPPROTO_IPV6, IPV6_PKTINFO, _IPV6.pack(packed, interface))]
+            kind = (socket.IPPROTO_IPV6, IPV6_TCLASS)
+        if traffic_class:
+            control.append((*kind, struct.pack("@i", traffic_class)))
+        self._socket.sendmsg([data], control, 0, remote)
+
+
+def family_of(host: str) -> socket.AddressFamily:
+    """AF_INET or AF_INET6."""
+    return socket.AF_INET if ip_address(host).version == 4 else socket.AF_INET6

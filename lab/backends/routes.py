@@ -1,0 +1,144 @@
+"""Routes that lead packets for the tunnels into the TUN device.
+
+Rules of this file:
+- A route per network of the peer's selectors, in the main table, before any other of the same length. It names as
+  source an address of ours that the selectors take, so that this host itself can use the tunnel.
+- No loop: where such a route covers the peer itself (0.0.0.0/0 does), datagrams to the peer name the interface they
+  leave by, found among the other routes. So nothing but routes through the device is ever put into the system, and
+  those vanish with the device, after kill -9 too; rules and marks would stay.
+- Children share routes (a rekeyed child has the same networks): they are counted.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network, summarize_address_range
+
+from pyroute2 import IPRoute, NetlinkError
+from pyroute2.netlink import NLM_F_ACK, NLM_F_CREATE, NLM_F_REQUEST
+from pyroute2.netlink.rtnl import RTM_NEWROUTE
+
+from lab.ike.child import ChildSa
+from lab.trace import Trace
+from lab.wire.payloads_v2 import TrafficSelector
+
+Network = IPv4Network | IPv6Network
+MAIN = 254
+# `ip route prepend`: before a route of the same length and metric, which "add" would refuse (IPv4).
+PREPEND = (RTM_NEWROUTE, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE)
+_KIND = {"type": 1, "proto": 4, "scope": 253}  # unicast, static, on-link
+# IPv6 routes get 1024 where none is named; a smaller metric comes first.
+METRIC_V6 = 1
+ORDINARY_MTU = 1500
+_FAMILIES = {4: 2, 6: 10}
+
+
+def networks(selectors: Iterable[TrafficSelector]) -> Iterator[Network]:
+    """The addresses of selectors as networks; several where a range is no network."""
+    for selector in selectors:
+        if selector.start.version == selector.end.version and int(selector.start) <= int(selector.end):
+            yield from summarize_address_range(selector.start, selector.end)
+
+
+class Routes:
+    """Routes through one interface, for as long as a child wants them."""
+
+    def __init__(self, interface: str, trace: Trace) -> None:
+        self._trace, self._netlink = trace, IPRoute()
+        self._index: int = self._netlink.link_lookup(ifname=interface)[0]
+        self._wanted: Counter[Network] = Counter()
+        self._interfaces: dict[str, int] = {}
+
+    def up(self, mtu: int) -> None:
+        """Set the interface up, or give it another MTU."""
+        self._netlink.link("set", index=self._index, mtu=mtu, state="up")
+
+    def add(self, local: Iterable[TrafficSelector], remote: Iterable[TrafficSelector]) -> None:
+        """Lead the remote networks into the device."""
+        sources = list(local)
+        for network in networks(remote):
+            self._wanted[network] += 1
+            if self._wanted[network] == 1:
+                self._route(PREPEND, network, self._source(sources, network))
+        self._interfaces.clear()
+
+    def remove(self, remote: Iterable[TrafficSelector]) -> None:
+        """Lead them there no longer, unless another child wants it."""
+        for network in networks(remote):
+            self._wanted[network] -= 1
+            if self._wanted[network] <= 0:
+                del self._wanted[network]
+                self._route("del", network, None)
+        self._interfaces.clear()
+
+    def _route(self, command: object, network: Network, source: str | None) -> None:
+        how: dict[str, object] = {
+            "family": _FAMILIES[network.version],
+            "dst": str(network),
+            "oif": self._index,
+            "table": MAIN,
+            **_KIND,
+        }
+        if network.version == 6:
+            how["priority"] = METRIC_V6
+        if source:
+            how["prefsrc"] = source
+        try:
+            self._netlink.route(command, **how)
+        except NetlinkError as error:
+            # The child works without it for packets that other routes lead here; a person must be told.
+            self._trace.emit("note", f"route to {network} through the tunnel failed: {error}", source=source)
+
+    def _source(self, local: list[TrafficSelector], network: Network) -> str | None:
+        """An address of this host within the selectors of our side."""
+        for address in self._netlink.get_addr(family=_FAMILIES[network.version]):
+            text = address.get_attr("IFA_LOCAL") or address.get_attr("IFA_ADDRESS")
+            if any(s.start <= ip_address(text) <= s.end for s in local if s.start.version == network.version):  # type: ignore[operator]
+                return str(text)
+        return None
+
+    def interface_to(self, host: str) -> int:
+        """The interface by which datagrams must leave to this host, 0 where routing decides well by itself."""
+        address = ip_address(host)
+        if not any(address in network for network in self._wanted if network.version == address.version):
+            return 0
+        if host not in self._interfaces:
+            self._interfaces[host] = self._uplink(host)
+        return self._interfaces[host]
+
+    def _uplink(self, host: str) -> int:
+        """The longest match among the routes that are not ours."""
+        address, best, chosen = ip_address(host), (-1, 0), 0
+        for route in self._netlink.get_routes(family=_FAMILIES[address.version], table=MAIN):
+            hops = route.get_attr("RTA_MULTIPATH") or [{}]
+            interface = route.get_attr("RTA_OIF") or hops[0].get("oif", 0)
+            network = ip_network(f"{route.get_attr('RTA_DST') or ('::' if address.version == 6 else '0.0.0.0')}"
+                                 f"/{route['dst_len']}")  # fmt: skip
+            rank = (network.prefixlen, -(route.get_attr("RTA_PRIORITY") or 0))
+            if interface and interface != self._index and address in network and rank > best:
+                best, chosen = rank, interface
+        return chosen
+
+    def mtu_to(self, child: ChildSa) -> int:
+        """The MTU of the interface by which a child's ESP packets leave."""
+        host = child.path.remote_host
+        index = self.interface_to(host)
+        if not index:
+            index = self._route_of(host)
+        if not index or index == self._index:
+            return ORDINARY_MTU
+        links = self._netlink.get_links(index)
+        return min(int(links[0].get_attr("IFLA_MTU")), 65535) if links else ORDINARY_MTU
+
+    def _route_of(self, host: str) -> int:
+        try:
+            found = list(self._netlink.route("get", dst=host))
+        except NetlinkError:
+            return 0  # no route now; the ordinary MTU is as good a guess as any
+        return int(found[0].get_attr("RTA_OIF") or 0) if found else 0
+
+    def close(self) -> None:
+        """Take the routes away."""
+        for network in list(self._wanted):
+            self._route("del", network, None)
+        self._wanted.clear()
+        self._netlink.close()

@@ -1,0 +1,209 @@
+"""ESP in user space: a TUN device for the plain side, a raw socket and the daemon's UDP socket for the ESP side.
+
+    system --route--> TUN --> Dataplane --> raw socket (IP protocol 50) or UDP 4500
+    system <--------- TUN <-- Dataplane <-- the same
+
+Rules of this file:
+- No thread and no waiting: the daemon's selector says when something is readable.
+- What the system refuses (a full queue, no route) is a counted drop, never an error.
+"""
+
+import socket
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from lab.backends.base import Report
+from lab.backends.datagrams import DatagramSocket, family_of
+from lab.backends.routes import Routes
+from lab.backends.tun import Tun
+from lab.errors import UnfitError
+from lab.ike.child import ChildSa
+from lab.ike.path import Path
+from lab.ipsec.dataplane import Acquire, Dataplane, Deliver, EspPacket, Expired, Moved
+from lab.ipsec.drops import Reason
+from lab.trace import Trace
+from lab.wire.packets import ESP_NUMBER
+from lab.wire.payloads_v2 import TrafficSelector
+
+BATCH = 64  # packets taken from one file descriptor before the others get their turn
+LEAST_MTU = 576  # what every IPv4 host takes (RFC 1122 3.3.3)
+_UDP_HEADER = 8
+_IP_HEADER = {socket.AF_INET: 20, socket.AF_INET6: 40}
+
+
+class SendUdp(Protocol):
+    """How the daemon sends a UDP datagram; may raise OSError."""
+
+    def __call__(self, data: bytes, path: Path, *, traffic_class: int = 0, interface: int = 0) -> None:
+        """Send along a path."""
+
+
+class Userspace:
+    """The data plane with its device and sockets."""
+
+    name = "userspace"
+
+    def __init__(self, trace: Trace, random: Callable[[int], bytes], send_udp: SendUdp) -> None:
+        self._plane, self._send_udp = Dataplane(trace, random), send_udp
+        self._trace = trace
+        self._tun = Tun()
+        self._raw = _raw_sockets()
+        self._routes = Routes(self._tun.name, trace)
+        self._rooms: dict[bytes, int] = {}
+        self._mtu = 0
+        self._fit()
+
+    def sources(self) -> Sequence[int]:
+        """The device and the raw sockets."""
+        return (self._tun.fileno(), *self._raw)
+
+    def read(self, source: int, now: float) -> list[Report]:
+        """Take up to a batch of packets."""
+        reports: list[Report] = []
+        take = self._outbound if source == self._tun.fileno() else self._inbound_raw
+        for _ in range(BATCH):
+            found = take(source, now)
+            if found is None:
+                break
+            reports += found
+        return reports
+
+    def _outbound(self, _source: int, now: float) -> list[Report] | None:
+        packet = self._tun.read()
+        if packet is None:
+            return None
+        reports: list[Report] = []
+        for action in self._plane.outbound(packet, now):
+            match action:
+                case EspPacket():
+                    self._send(action)
+                case Acquire() | Expired():
+                    reports.append(action)
+        return reports
+
+    def _send(self, packet: EspPacket) -> None:
+        path, interface = packet.path, self.interface_to(packet.path.remote_host)
+        try:
+            if packet.encap:
+                self._send_udp(packet.data, path, traffic_class=packet.traffic_class, interface=interface)
+                return
+            raw, remote = self._raw_for(path.remote_host), (path.remote_host, 0)
+            raw.send(packet.data, path.local_host, remote, traffic_class=packet.traffic_class, interface=interface)
+        except OSError as error:
+            self._plane.drops.add(Reason.NOT_SENT, direction="out", path=str(path), detail=error.strerror)
+
+    def _raw_for(self, host: str) -> DatagramSocket:
+        return next(raw for raw in self._raw.values() if raw.family == family_of(host))
+
+    def _inbound_raw(self, source: int, now: float) -> list[Report] | None:
+        raw = self._raw[source]
+        try:
+            datagram = raw.receive()
+        except OSError as error:
+            # An ICMP error that belongs to an earlier packet; the next call reads on.
+            self._trace.emit("note", f"raw ESP socket: {error.strerror}")
+            return []
+        if datagram is None:
+            return None
+        data = datagram.data
+        if raw.family == socket.AF_INET:  # the IP header comes with it, without options or with them
+            data = data[(data[0] & 0xF) * 4 :]
+        path = Path(datagram.local_host, 0, datagram.remote_host, 0)
+        return self._inbound(data, path, now, datagram.traffic_class)
+
+    def esp_in_udp(self, data: bytes, path: Path, now: float, traffic_class: int) -> list[Report]:
+        """Take an ESP packet that came in a UDP datagram of the daemon's."""
+        return self._inbound(data, path, now, traffic_class)
+
+    def _inbound(self, data: bytes, path: Path, now: float, traffic_class: int) -> list[Report]:
+        reports: list[Report] = []
+        for action in self._plane.inbound(data, path, now, traffic_class):
+            match action:
+                case Deliver(packet=packet):
+                    self._deliver(packet)
+                case Moved():
+                    reports.append(action)
+        return reports
+
+    def _deliver(self, packet: bytes) -> None:
+        try:
+            self._tun.write(packet)
+        except OSError as error:
+            self._plane.drops.add(Reason.NOT_DELIVERED, direction="in", detail=error.strerror)
+
+    def install(self, child: ChildSa) -> None:
+        """Put a child into effect: first the data plane, then the routes that bring packets to it."""
+        self._plane.install(child)
+        family = family_of(child.path.remote_host)
+        self._rooms[child.spi_in] = self._routes.mtu_to(child) - _IP_HEADER[family] - _UDP_HEADER * child.encap
+        self._fit()
+        self._routes.add(child.ts_local, child.ts_remote)
+
+    def remove(self, spi_in: bytes) -> None:
+        """Take a child out: first the routes."""
+        child = self._plane.child(spi_in)
+        if child is None:
+            return
+        self._routes.remove(child.ts_remote)
+        self._plane.remove(spi_in)
+        del self._rooms[spi_in]
+        self._fit()
+
+    def _fit(self) -> None:
+        """Let the device's MTU be what the ESP packets of every child leave room for."""
+        mtu = max(self._plane.largest_inner(self._rooms), LEAST_MTU)
+        if mtu != self._mtu:
+            self._routes.up(mtu)
+            self._mtu = mtu
+
+    def move(self, spi_in: bytes, path: Path) -> None:
+        """Send a child's packets along another path."""
+        self._plane.move(spi_in, path)
+
+    def trap(self, child: str, local: Sequence[TrafficSelector], remote: Sequence[TrafficSelector]) -> None:
+        """Ask for this child as soon as a packet wants it."""
+        self._plane.trap(child, local, remote)
+        self._routes.add(local, remote)
+
+    def give_up(self, child: str) -> None:
+        """The next packet may ask again."""
+        self._plane.give_up(child)
+
+    def interface_to(self, host: str) -> int:
+        """The interface to this host where a route of ours covers it."""
+        return self._routes.interface_to(host)
+
+    def usage(self) -> dict[str, dict[str, int]]:
+        """Packets and octets of each child."""
+        return self._plane.usage()
+
+    def carried(self) -> dict[bytes, tuple[float, float]]:
+        """When a packet last came in and went out."""
+        return self._plane.carried()
+
+    def drops(self) -> dict[str, int]:
+        """Dropped packets by reason."""
+        return dict(self._plane.drops.counts)
+
+    def close(self) -> None:
+        """Routes, device and raw sockets go."""
+        self._routes.close()
+        self._tun.close()
+        for raw in self._raw.values():
+            raw.close()
+
+
+def _raw_sockets() -> dict[int, DatagramSocket]:
+    """Raw ESP sockets of both families by file descriptor; IPv6 may be absent."""
+    found: dict[int, DatagramSocket] = {}
+    try:
+        ipv4 = DatagramSocket(socket.AF_INET, socket.SOCK_RAW, ESP_NUMBER)
+    except OSError as error:
+        raise UnfitError(f"cannot open a raw socket for ESP: {error.strerror}", fix="run as root") from error
+    found[ipv4.fileno()] = ipv4
+    try:
+        ipv6 = DatagramSocket(socket.AF_INET6, socket.SOCK_RAW, ESP_NUMBER)
+    except OSError:
+        return found
+    found[ipv6.fileno()] = ipv6
+    return found

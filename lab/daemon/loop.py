@@ -1,0 +1,43 @@
+"""The wait of the daemon: one selector, and a guard against spinning.
+
+In a guest whose clock stands still while anything runs, a loop that spins stops time for ever. So a deadline that has
+passed and does not move on, turn after turn, is a bug that ends the daemon.
+"""
+
+import selectors
+from collections.abc import Callable
+
+from lab.errors import BrokenError
+
+MOST_IDLE_TURNS = 1000
+Ready = Callable[[int], None]
+
+
+class Loop:
+    """Calls what is readable, or comes back at a deadline."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock, self.wakeups = clock, 0
+        self.selector = selectors.DefaultSelector()
+        self._idle_turns = 0
+
+    def watch(self, source: int, ready: Ready) -> None:
+        """Call `ready` when a file descriptor becomes readable."""
+        self.selector.register(source, selectors.EVENT_READ, ready)
+
+    def turn(self, deadline: float | None) -> None:
+        """Wait until something is readable or the deadline has come; None waits as long as it takes."""
+        timeout = None if deadline is None else max(0.0, deadline - self.clock())
+        ready = self.selector.select(timeout)
+        self.wakeups += 1
+        for key, mask in ready:
+            # A source may have gone by what an earlier one of this turn did.
+            if self.selector.get_map().get(key.fd) == key:
+                key.data(mask)
+        self._idle_turns = self._idle_turns + 1 if timeout == 0.0 and not ready else 0
+        if self._idle_turns > MOST_IDLE_TURNS:
+            raise BrokenError(f"the timer at {deadline} does not move on: the loop would spin for ever")
+
+    def close(self) -> None:
+        """Give the selector back."""
+        self.selector.close()

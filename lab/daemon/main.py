@@ -1,0 +1,108 @@
+"""Start a daemon: read the configuration, open everything, serve.
+
+The only place that reads the clock and draws randomness.
+"""
+
+import os
+import random
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from lab.backends.base import Backend
+from lab.backends.none import NoDataplane
+from lab.backends.userspace import Userspace
+from lab.daemon.journal import Journal
+from lab.daemon.loop import Loop
+from lab.daemon.ports import Ports, source_towards
+from lab.daemon.server import Server
+from lab.daemon.signals import Signals
+from lab.endpoint import Endpoint
+from lab.errors import ConfigError, LabError, UnfitError
+from lab.ike.config import Config, load
+from lab.ike.path import PORT, PORT_NAT_T
+from lab.trace import Trace
+
+BACKENDS = ("userspace", "none")
+SEED_VARIABLE = "IKELAB_SEED"
+OK, USAGE, UNFIT, BROKEN = 0, 2, 3, 5
+
+
+def main(
+    config: str | Path,
+    *,
+    backend: str = "userspace",
+    control: str | Path | None = None,
+    run_dir: str | Path | None = None,
+    keylog: str | Path | None = None,
+    seed: str | None = None,
+) -> int:
+    """Serve until ended; the documented exit code. What goes wrong is one sentence on stderr.
+
+    `control` is the path of the control socket; `run_dir` gets daemon.log and events.jsonl, `keylog` keys.jsonl.
+    With a seed (or IKELAB_SEED) all randomness follows from it and the configuration: a run can be repeated, and
+    nothing it protects is secret.
+    """
+    directories = [Path(path) if path else None for path in (control, run_dir, keylog)]
+    try:
+        return _serve(Path(config), backend, *directories, seed=seed or os.environ.get(SEED_VARIABLE))
+    except LabError as error:
+        sys.stderr.write(f"ikelab: {error}\n")
+        return {ConfigError: USAGE, UnfitError: UNFIT}.get(type(error), BROKEN)
+
+
+def _serve(
+    path: Path, backend: str, control: Path | None, run_dir: Path | None, keylog: Path | None, *, seed: str | None
+) -> int:
+    text = _read(path)
+    config = load(text, str(path))
+    clock, draw = time.monotonic, _random(seed, text)
+    journal = Journal(run_dir, keylog, offset=time.time() - clock())
+    trace = Trace(journal.record)
+    trace.now = clock()
+    try:
+        with Signals() as signals:
+            server = _server(config, backend, journal, trace, draw)
+            try:
+                trace.emit("note", f"serving {path}", backend=backend, seed=seed, pid=os.getpid())
+                return server.run(Loop(clock), control=control, signals=signals)
+            finally:
+                server.close()
+    finally:
+        journal.close()
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot read it: {error.strerror}", file=str(path)) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"not UTF-8 text: {error.reason}", file=str(path)) from error
+
+
+def _random(seed: str | None, text: str) -> Callable[[int], bytes]:
+    """os.urandom, or octets that follow from the seed; the text keeps two daemons of one run apart."""
+    return random.Random(f"{seed}\n{text}").randbytes if seed else os.urandom
+
+
+def _server(config: Config, name: str, journal: Journal, trace: Trace, draw: Callable[[int], bytes]) -> Server:
+    remotes = (host for connection in config.connections for host in connection.remote_addrs if "/" not in host)
+    local = [host for host in map(source_towards, dict.fromkeys(remotes)) if host]
+    endpoint = Endpoint(config, random=draw, trace=trace, local=list(dict.fromkeys(local)), keylog=journal.wants_keys)
+    ports = Ports({PORT, PORT_NAT_T, *(connection.local_port for connection in config.connections)})
+    try:
+        backend = _backend(name, trace, draw, ports)
+    except LabError:
+        ports.close()
+        raise
+    return Server(endpoint, backend, ports, journal, trace=trace, config=config)
+
+
+def _backend(name: str, trace: Trace, draw: Callable[[int], bytes], ports: Ports) -> Backend:
+    if name == "userspace":
+        return Userspace(trace, draw, ports.send)
+    if name == "none":
+        return NoDataplane(trace)
+    raise ConfigError(f"no backend {name!r}; there are: {', '.join(BACKENDS)}")
