@@ -33,6 +33,8 @@ _SOL_PACKET, _PACKET_STATISTICS = 263, 6
 _PACKET_OUTGOING = 4
 _BUFFER = 16 << 20
 _LARGEST = 1 << 17
+# What ends the lab does not end its recorder: that is done through the control socket, after the last packet.
+_FOR_THE_LAB = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 _TIMESPEC = struct.Struct("=qq")
 _BPF_INSTRUCTION = struct.Struct("=HBBI")
 _LOAD_IFINDEX = _BPF_INSTRUCTION.pack(0x20, 0, 0, 0xFFFFF008)  # ld #ifidx
@@ -51,31 +53,33 @@ class Recorder:
 
     def __init__(self, topology: Topology, namespaces: Mapping[str, Namespace], path: Path) -> None:
         """Start recording; when this returns, every packet sent from now on is captured."""
-        self.statistics: Statistics | None = None
         taps = [_Tap(topology, name, namespace) for name, namespace in namespaces.items()]
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
         _write_head(topology, file)
-        ours, theirs = socket.socketpair()
-        self._pid = os.fork()
-        if self._pid == 0:
+        self._statistics: Statistics | None = None
+        self._control, theirs = socket.socketpair()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _FOR_THE_LAB)
+        self.pid = os.fork()
+        if self.pid == 0:
             _child(topology, taps, file, theirs)
-        self._control = ours
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
         os.close(file)
         for tap in taps:
             tap.socket.close()
 
     def stop(self) -> Statistics:
-        """Write what is still in the sockets, end the process and say what it counted."""
-        if self.statistics is None:
-            self._control.shutdown(socket.SHUT_WR)
-            answer = self._control.makefile("rb").read()
-            self._control.close()
-            os.waitpid(self._pid, 0)
+        """Write what is still in the sockets, end the process, say what it counted; raises BrokenError if it died."""
+        if self._statistics is None:
+            self._statistics = Statistics(0, 0)
+            with self._control as control:
+                control.shutdown(socket.SHUT_WR)
+                answer = b"".join(iter(lambda: control.recv(1000), b""))
+            os.waitpid(self.pid, 0)
             if not answer:
                 raise BrokenError("the recorder died before the end of the capture")
-            self.statistics = Statistics(**json.loads(answer))
-        return self.statistics
+            self._statistics = Statistics(**json.loads(answer))
+        return self._statistics
 
 
 class _Tap:
@@ -136,8 +140,8 @@ def _child(topology: Topology, taps: list[_Tap], file: int, control: socket.sock
     status = 1
     try:
         linux.die_with_parent()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)  # the lab ends this process through `control`, after the last packet
+        for number in _FOR_THE_LAB:
+            signal.signal(number, signal.SIG_IGN)
         _close_others({file, control.fileno(), *(tap.socket.fileno() for tap in taps)})
         ends = topology.attachments
         merger = Merger({number: number ^ 1 for number in range(len(ends))})  # two ends of a link stand together

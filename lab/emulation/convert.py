@@ -23,10 +23,11 @@ def document(source: Source) -> Document:
         path = _locate(source.data, where)
         if unknown := re.search(r"unknown field `(.+)`", text):
             path = (*path, unknown[1])
-        raise source.error(path, _plain_words(text)) from error
+        raise source.error(path, plain_words(text)) from error
 
 
-def _plain_words(text: str) -> str:
+def plain_words(text: str) -> str:
+    """What msgspec complains of, in words that need no Python."""
     if pattern := re.search(r"matching regex '(.*)'", text):
         examples = _examples(msgspec.json.schema(Document), pattern[1].replace("\\\\", "\\"))
         return f"is not written as expected; write for instance {', '.join(examples)}"

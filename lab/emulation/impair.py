@@ -82,7 +82,7 @@ def _add(batch: Batch, index: int, impairment: Impairment, incoming: bool) -> No
             action={"kind": "mirred", "direction": "egress", "action": "redirect", "ifindex": ifb},
         )
         index = ifb
-    batch.tc("add", "netem", index, handle=0x10000, **_netem(impairment))
+    batch.netem(index, _netem(impairment))
 
 
 def _remove(batch: Batch, index: int, incoming: bool) -> None:

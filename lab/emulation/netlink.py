@@ -10,12 +10,15 @@ import struct
 from typing import Any
 
 from pyroute2.iproute.linux import IPBatch
+from pyroute2.netlink.rtnl import RTM_NEWQDISC, TC_H_ROOT
+from pyroute2.netlink.rtnl.tcmsg import sched_netem, tcmsg
 
 from lab.emulation.namespace import Namespace
 from lab.errors import BrokenError, UnfitError
 
 _HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
 _NLMSG_ERROR = 2
+_CREATE = 0x605  # NLM_F_REQUEST, ACK, CREATE, EXCL
 _RECEIVE = 1 << 20
 
 
@@ -45,13 +48,32 @@ class Batch:
         words = f"route {command} {dst} via {gateway}"
         self._compile(words, self._compiler.route, command, dst=dst, gateway=gateway, **fields)
 
+    def neighbour(self, command: str, index: int, address: str, mac: str) -> None:
+        """Add or remove a permanent neighbour."""
+        words = f"neighbour {command} {address} {mac}"
+        fields = {"ifindex": index, "dst": address, "lladdr": mac, "state": "permanent"}
+        self._compile(words, self._compiler.neigh, command, **fields)
+
+    def netem(self, index: int, parameters: dict[str, float]) -> None:
+        """Put netem at the root of an interface; parameters as pyroute2's netem takes them.
+
+        Composed here, because pyroute2's own `tc()` takes netem's `rate` for an attribute of the message as well.
+        """
+        message = tcmsg()
+        message["index"], message["handle"], message["parent"] = index, 0x10000, TC_H_ROOT
+        message["attrs"] = [["TCA_KIND", "netem"], ["TCA_OPTIONS", sched_netem.get_parameters(parameters)]]
+        message["header"]["type"], message["header"]["flags"] = RTM_NEWQDISC, _CREATE
+        message.encode()
+        self.data += message.data
+        self.requests.append(f"tc add netem {index}")
+
     def tc(self, command: str, kind: str, index: int, **fields: Any) -> None:
         """Add, replace or remove a queueing discipline."""
         self._compile(f"tc {command} {kind} {index}", self._compiler.tc, command, kind, index, **fields)
 
     def tc_filter(self, command: str, kind: str, index: int, **fields: Any) -> None:
         """Add or remove a packet filter."""
-        self._compile(f"filter {command} {kind} {index}", self._compiler.filter, command, kind, index, **fields)
+        self._compile(f"filter {command} {kind}", self._compiler.tc, f"{command}-filter", kind, index, **fields)
 
     def _compile(self, words: str, request: Any, *arguments: Any, **fields: Any) -> None:
         self._compiler.asyncore.batch = bytearray()

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from lab.emulation import gate, graph, impair, mappings, nat, nft, wires
+from lab.emulation import convert, gate, graph, impair, mappings, nat, nft, wires
 from lab.emulation.capture import Recorder, Statistics
 from lab.emulation.gate import Rule
 from lab.emulation.hosts import LabMininet
@@ -22,7 +22,7 @@ from lab.emulation.model import Impairment
 from lab.emulation.netlink import RouteSocket
 from lab.emulation.node import Node
 from lab.emulation.topology import Topology
-from lab.errors import ConfigError
+from lab.errors import ConfigError, LabError
 
 PRIVATE = ("/run",)
 
@@ -103,9 +103,13 @@ class Network:
         """Kill what still runs in the nodes, finish the capture, let go of everything. May be called twice."""
         for node in self.nodes.values():
             node.kill_leftovers()
-        while self._undo:
-            self._undo.pop()()
         self.nodes.clear()
+        try:
+            while self._undo:
+                self._undo.pop()()
+        except LabError:
+            self.stop()  # the rest
+            raise
 
     # -- questions
 
@@ -125,11 +129,19 @@ class Network:
         boxes = [name for name, spec in self.topology.nodes.items() if spec.nat is not None]
         return [entry for name in boxes for entry in mappings.read(self.nodes[name].namespace, name)]
 
+    @property
+    def recorder_pid(self) -> int:
+        """The process that writes the capture."""
+        return self._running_recorder().pid
+
     def finish_capture(self) -> Statistics:
         """End the capture (and its file) while the nodes still run."""
+        return self._running_recorder().stop()
+
+    def _running_recorder(self) -> Recorder:
         if self._recorder is None:
             raise ConfigError("the network was never started")
-        return self._recorder.stop()
+        return self._recorder
 
     def describe(self) -> dict[str, Any]:
         """The topology as realised, for topology.json."""
@@ -191,7 +203,8 @@ class Network:
         try:
             after = msgspec.convert(msgspec.to_builtins(before) | changes, Impairment)
         except msgspec.ValidationError as error:
-            raise ConfigError(f"link `{link}`: {error}") from error
+            text, _, where = str(error).partition(" - at ")
+            raise ConfigError(convert.plain_words(text), key=f"{link}.{where.strip('`$.')}") from error
         for node, batch in impair.change(self.topology, link, sender, after, before).items():
             self._sockets[node].send(batch)
         self._impairments[link, sender] = after

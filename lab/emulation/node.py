@@ -1,6 +1,7 @@
 """A node of a running network, as scenarios and peer drivers see it."""
 
 import os
+import socket
 import subprocess
 from collections.abc import Sequence
 from typing import Any
@@ -78,6 +79,10 @@ class Node:
             process.communicate()
             raise
         return subprocess.CompletedProcess(argv, process.returncode, output, errors)
+
+    def socket(self, family: int = socket.AF_INET, kind: int = socket.SOCK_DGRAM, protocol: int = 0) -> socket.socket:
+        """Open a socket of this process in the node's network."""
+        return self.namespace.socket(family, kind, protocol)
 
     def enter(self) -> None:
         """Move this process into the node for good: for a forked child, never for the lab itself."""

@@ -68,7 +68,10 @@ def links(topology: Topology, namespaces: Mapping[str, Namespace]) -> Batch:
 
 
 def node(topology: Topology, name: str) -> Batch:
-    """Bring up the interfaces of a node with their addresses, then its routes."""
+    """Bring up the interfaces of a node with their addresses, then its routes.
+
+    Neighbours are permanent: no packet waits for ARP, so the first one takes the time of every other.
+    """
     batch = Batch()
     batch.link("set", index=1, state="up")
     for attachment in topology.at(name):
@@ -78,6 +81,9 @@ def node(topology: Topology, name: str) -> Batch:
             interface = ip_interface(text)
             flags = {"flags": _NODAD} if interface.version == 6 else {}
             batch.address("add", number, str(interface.ip), interface.network.prefixlen, **flags)
+        far = topology.attachment(attachment.peer, attachment.link)
+        for text in far.end.addresses:
+            batch.neighbour("add", number, str(ip_interface(text).ip), mac(topology, far))
     for destination, gateway in routes(topology, name):
         batch.route("add", destination, gateway)
     return batch
