@@ -21,10 +21,13 @@ from lab.ike.actions import Action, Event, InstallChild, KeyLog, MoveChild, Path
 from lab.ike.child import ChildSa
 from lab.ike.config import load
 from lab.ike.swanctl import mirror, parse, render
+from lab.ikev2.engine import Engine
 from lab.trace import Record, Trace
 from lab.wire.header import Header
-from lab.wire.ids import ExchangeType
+from lab.wire.ids import ExchangeType, Flag, PayloadType
+from lab.wire.message import Message
 from lab.wire.packets import NON_ESP_MARKER
+from lab.wire.payloads import Payload
 
 LEFT, RIGHT, OUTSIDE = "192.0.2.1", "198.51.100.1", "203.0.113.1"
 
@@ -414,3 +417,17 @@ class Pair:
             assert (a.ts_local, a.ts_remote) == (b.ts_remote, b.ts_local)
             assert (a.encr, a.integ, a.esn, a.mode, a.encap) == (b.encr, b.integ, b.esn, b.mode, b.encap)
             assert a.key_encr_in != a.key_encr_out
+
+
+def engine_of(side: Side) -> Engine:
+    """The engine of the only IKE SA of a side that is alive."""
+    (engine,) = [engine for engine in side.endpoint.table.engines.values() if engine.sa.alive]
+    return engine
+
+
+def forged(side: Side, exchange: ExchangeType, message_id: int, *payloads: Payload, response: bool = False) -> bytes:
+    """A message that a side could have sent, sealed with its keys, without its engine knowing."""
+    sa = engine_of(side).sa
+    flags = (Flag.INITIATOR if sa.initiator else 0) | (Flag.RESPONSE if response else 0)
+    header = Header(sa.spi_i, sa.spi_r, PayloadType.NONE, exchange, flags, message_id)
+    return Message(header, payloads).encode(sa.sealer)

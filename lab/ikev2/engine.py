@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from lab.errors import ProtocolError
+from lab.ike import explain
 from lab.ike.actions import Send
 from lab.ike.path import Path
 from lab.ike.states import IkeState
@@ -149,6 +150,10 @@ class Engine:
         message = self._open(arrival)
         arrival.verified = True
         self._heard(arrival.path, may_move=False)
+        if self.sa.state not in _INITIAL and (fatal := message.notify(NotifyType.INVALID_SYNTAX)):
+            # RFC 7296 2.21.3: the peer has given the whole IKE SA up.
+            self.sa.close(explain.refused(pending.type.name, fatal))
+            return
         try:
             request = pending.exchange.send(message)
         except StopIteration:

@@ -55,6 +55,9 @@ class Table:
         del self.engines[spi], self._host.ike_sas[spi]
         self._gone.pop(spi, None)
         self._due.pop(spi, None)
+
+    def _forget_beginning(self, spi: bytes) -> None:
+        """An SA that has gone cannot go on: whoever repeats its IKE_SA_INIT request begins anew."""
         begun_by = self._begun_by.pop(spi, None)
         if begun_by is not None:
             del self._begun[begun_by]
@@ -65,6 +68,7 @@ class Table:
         due = timers.deadline(engine) if sa.alive else sa.ended_at + LINGER
         if not sa.alive:
             self._gone.setdefault(sa.spi)
+            self._forget_beginning(sa.spi)
         if due != self._due.get(sa.spi):
             self._due.pop(sa.spi, None)
             if due is not None:
