@@ -4,16 +4,18 @@ Only the host's network settings (proxy, certificates, retries) are taken over. 
 resolved against an empty system, downloaded, verified against the archive's signatures and unpacked by `base`.
 """
 
+import contextlib
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
 from lab.errors import UnfitError
+from lab.guest.cache import Progress
 from lab.guest.mirror import KEYRING, Mirror
 
 NETWORK = re.compile(
@@ -74,7 +76,7 @@ class Apt:
         (line,) = (line for line in text.splitlines() if line.startswith("'"))
         return _package(line)
 
-    def fetch(self, packages: Sequence[Package]) -> list[Path]:
+    def fetch(self, packages: Sequence[Package], progress: Progress) -> list[Path]:
         """Download package files that are not here yet; apt checks each against the signed lists."""
         wanted = {self.archives / package.file: package for package in packages}
         missing = [package for path, package in wanted.items() if not _complete(path, package)]
@@ -82,26 +84,40 @@ class Apt:
             _need_space(self.archives, sum(package.size for package in missing))
             for package in missing:
                 (self.archives / package.file).unlink(missing_ok=True)
-            self._run(
-                "apt-get", "download", "-q", *(f"{package.name}={package.version}" for package in missing),
-                cwd=self.archives,
-            )  # fmt: skip
+            self._download(missing, progress)
         return list(wanted)
 
-    def _run(self, *command: str, cwd: Path | None = None) -> str:
+    def _download(self, packages: Sequence[Package], progress: Progress) -> None:
+        """Let apt fetch these, and watch the files grow."""
+        names = [f"{package.name}={package.version}" for package in packages]
+        total = sum(package.size for package in packages) >> 20
+
+        def watch() -> None:
+            here = (self.archives / package.file for package in packages)
+            progress("download (MB)", min(sum(_size(file) for file in here) >> 20, total), total)
+
+        self._run("apt-get", "download", "-q", *names, cwd=self.archives, watch=watch)
+
+    def _run(self, *command: str, cwd: Path | None = None, watch: Callable[[], None] = lambda: None) -> str:
         environment = {
             **os.environ,
             "APT_CONFIG": str(self._config),
             "LC_ALL": "C",
             "DEBIAN_FRONTEND": "noninteractive",
         }
-        done = subprocess.run(command, env=environment, cwd=cwd, capture_output=True, text=True, check=False)
-        if done.returncode:
-            said = [line for line in done.stderr.splitlines() if line.startswith(("E:", "W:"))] or [done.stderr.strip()]
-            raise UnfitError(
-                f"{' '.join(command[:2])} failed: {said[0]}", fix="check the network and the Debian mirror"
-            )
-        return done.stdout
+        with subprocess.Popen(
+            command, env=environment, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            while True:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    out, errors = process.communicate(timeout=0.5)
+                    break
+                watch()
+        if process.returncode:
+            said = [line for line in errors.splitlines() if line.startswith(("E:", "W:"))] or [errors.strip()]
+            name = " ".join(command[:2])
+            raise UnfitError(f"{name} failed: {said[0]}", fix="check the network and the Debian mirror")
+        return out
 
 
 def _source(mirror: Mirror, suite: str) -> str:
@@ -146,7 +162,15 @@ def _package(line: str) -> Package:
 
 
 def _complete(path: Path, package: Package) -> bool:
-    return path.is_file() and path.stat().st_size == package.size
+    return _size(path) == package.size
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file; 0 while it is not there."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _need_space(place: Path, size: int) -> None:

@@ -22,14 +22,31 @@ exec /bin/bash /srv/init
 """
 
 
+MERGED = ("bin", "lib", "lib64", "sbin")  # links into usr, as base-files brings them
+
+
+def build_peer(root: Path, peer: recipe.Peer, apt: Apt, progress: Progress) -> dict[str, str]:
+    """Unpack a peer and the libraries it needs into the empty directory `root`; package name -> version."""
+    progress(f"package lists of {peer.suite}", 0, 0)
+    apt.update()
+    packages = [package for package in apt.closure(peer.packages) if package.name not in recipe.LEFT_OUT]
+    files = apt.fetch(packages, progress)
+    for folder in MERGED:
+        (root / "usr" / folder).mkdir(parents=True)
+        (root / folder).symlink_to(f"usr/{folder}")
+    for number, file in enumerate(files):
+        progress(f"unpack {peer.name}", number + 1, len(files))
+        unpack(file, root, drop=recipe.DROPPED)
+    return versions(packages)
+
+
 def build(root: Path, apt: Apt, progress: Progress) -> dict[str, str]:
     """Unpack the base system into the empty directory `root`; package name -> version."""
     progress("package lists", 0, 0)
     apt.update()
     packages = [package for package in apt.closure(recipe.PACKAGES) if package.name not in recipe.LEFT_OUT]
     alone = [apt.alone(name) for name in recipe.ALONE]
-    progress("download packages", 0, 0)
-    files = apt.fetch([*packages, *alone])
+    files = apt.fetch([*packages, *alone], progress)
     # base-files brings the symbolic links /bin, /lib and /sbin that the others unpack through.
     pairs = sorted(zip(packages, files[: len(packages)], strict=True), key=lambda pair: pair[0].name != "base-files")
     for number, (_, file) in enumerate(pairs):
@@ -63,7 +80,9 @@ def unpack(file: Path, root: Path, *, drop: Iterable[str] = (), only: Iterable[s
     with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(file)], stdout=subprocess.PIPE) as package:
         done = subprocess.run(tar, stdin=package.stdout, capture_output=True, text=True, check=False)
     if done.returncode or package.returncode:
-        raise UnfitError(f"cannot unpack {file.name}: {done.stderr.strip()}", fix="make room, then run it again")
+        raise UnfitError(
+            f"cannot unpack {file.name}: {done.stderr.partition(chr(10))[0]}", fix="make room, then run it again"
+        )
 
 
 def _configure(root: Path) -> None:

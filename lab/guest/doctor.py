@@ -57,7 +57,7 @@ def _machine() -> Check:
 
 
 def _layers() -> Check:
-    lacking = [layer for layer in image.layers() if not layer.present]
+    lacking = [layer for layer in image.layers() if layer.needed and not layer.present]
     if lacking:
         found = "; ".join(f"no {layer.kind} layer: {image.why(layer)}" for layer in lacking)
         return Check("image", "guest image", found, False, GUEST, "ikelab image build")
@@ -129,7 +129,7 @@ def _cache_space() -> Check:
     place = cache.directory()
     there = next(folder for folder in (place, *place.parents) if folder.exists())
     free = shutil.disk_usage(there).free
-    done = all(layer.present for layer in image.layers())
+    done = all(layer.present for layer in image.layers() if layer.needed)
     ok = os.access(there, os.W_OK) and (done or free >= kernel.SPACE)
     fix = "" if ok else f"make {kernel.SPACE >> 20} MB of room, or set XDG_CACHE_HOME to a place that has it"
     return Check("cache", "room in the cache", f"{free >> 20} MB in {place}", ok, BUILD, fix)

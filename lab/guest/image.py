@@ -1,9 +1,13 @@
 """The guest image: find it, build what is missing of it, say what is there, remove it."""
 
+import contextlib
 import json
+import os
 import platform
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +27,7 @@ class Layer:
     path: Path
     mount: str
     made_from: str
+    needed: bool = True
 
     @property
     def present(self) -> bool:
@@ -60,13 +65,24 @@ def layers() -> list[Layer]:
         Layer(
             "python", place / f"python-{recipe.python_digest()}", "/opt/python", "the dependencies in pyproject.toml"
         ),
+        *(_peer_layer(place, peer) for peer in recipe.PEERS),
         Layer("kernel", place / f"kernel-{recipe.kernel_digest()}", "", "lab/guest/kernel.config"),
     ]
 
 
+def _peer_layer(place: Path, peer: recipe.Peer) -> Layer:
+    """The guest sees a peer at /opt/peers/NAME-VERSION."""
+    path = place / f"{peer.kind}-{recipe.peer_digest(peer)}"
+    layer = Layer(peer.kind, path, "", "its package list", needed=False)
+    if not layer.present:
+        return layer
+    version = re.sub(r"^\d+:|-[^-]*$", "", layer.versions()[peer.packages[0]])
+    return replace(layer, mount=f"/opt/peers/{peer.name}-{version}")
+
+
 def locate() -> Image:
-    """The image that today's recipe asks for; UnfitError says what is missing of it."""
-    found = {layer.kind: layer for layer in layers()}
+    """The image that today's recipe asks for; UnfitError says what is missing of it. Further peers may be missing."""
+    found = {layer.kind: layer for layer in layers() if layer.needed or layer.present}
     for layer in found.values():
         if not layer.present:
             raise UnfitError(f"the guest image has no {layer.kind} layer: {why(layer)}", fix="run: ikelab image build")
@@ -87,14 +103,20 @@ def build(progress: Progress) -> Image:
     """Build what is missing; `progress(what, done, total)` is called often, with total 0 where it is unknown."""
     if platform.machine() != "x86_64":
         raise UnfitError(f"the guest kernel runs on x86_64, not on {platform.machine()}", fix="use --kernel host")
-    with cache.locked(lambda: progress("wait for another build", 0, 0)) as place:
+    with _readable(), cache.locked(lambda: progress("wait for another build", 0, 0)) as place:
         wanted = layers()
         for path in [*place.glob(f"*{cache.UNFINISHED}"), *place.glob(f"*{kernel.WORK}")]:
             if path != kernel.work_directory(wanted[-1].path):
                 cache.remove(path)
         for layer in wanted:
-            if not layer.present:
+            if layer.present:
+                continue
+            try:
                 _build(layer, place, progress)
+            except UnfitError as error:
+                if layer.needed:
+                    raise
+                progress(f"left out {layer.kind}: {error.text}", 0, 0)
     return locate()
 
 
@@ -104,10 +126,30 @@ def _build(layer: Layer, place: Path, progress: Progress) -> None:
         "base": lambda: base.build(_root(unfinished), Apt(place / "apt", mirror.find(), recipe.SUITES), progress),
         "python": lambda: python_layer.build(_root(unfinished), layers()[0].path / "root", progress),
         "kernel": lambda: kernel.build(unfinished, place, mirror.find(), progress),
+        **{peer.kind: partial(_build_peer, unfinished, place, peer, progress) for peer in recipe.PEERS},
     }
-    versions = makers[layer.kind]()
-    (unfinished / "versions.json").write_text(json.dumps(versions, indent=1) + "\n")
-    cache.publish(unfinished, layer.path)
+    try:
+        versions = makers[layer.kind]()
+        (unfinished / "versions.json").write_text(json.dumps(versions, indent=1) + "\n")
+        cache.publish(unfinished, layer.path)
+    except OSError as error:
+        reason = f"cannot build the {layer.kind} layer: {error.strerror}: {error.filename or layer.path}"
+        raise UnfitError(reason, fix="make room there, then: ikelab image build") from error
+
+
+@contextlib.contextmanager
+def _readable() -> Iterator[None]:
+    """Whatever the caller's umask, daemons in the guest that are not root must be able to read the image."""
+    before = os.umask(0o022)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def _build_peer(unfinished: Path, place: Path, peer: recipe.Peer, progress: Progress) -> Versions:
+    apt = Apt(place / f"apt-{peer.suite}", mirror.find(), [peer.suite])
+    return base.build_peer(_root(unfinished), peer, apt, progress)
 
 
 def _root(unfinished: Path) -> Path:
@@ -124,6 +166,8 @@ def status() -> list[dict[str, Any]]:
             "path": str(layer.path),
             "present": layer.present,
             "bytes": cache.size(layer.path) if layer.present else 0,
+            "needed": layer.needed,
+            "mount": layer.mount,
             "reason": "" if layer.present else why(layer),
             "versions": layer.versions() if layer.present else {},
             "older": [str(path) for path in layer.others],

@@ -97,8 +97,7 @@ def _download(place: Path, mirror: Mirror, progress: Progress) -> tuple[str, Pat
         apt.update()
         name = newest(apt.names(r"^linux-source-[0-9.]+$"))
         if name:
-            progress(f"download {name}", 0, 0)
-            (file,) = apt.fetch([apt.alone(name)])
+            (file,) = apt.fetch([apt.alone(name)], progress)
             return f"{name} {apt.candidate(name)}", file
     oldest = ".".join(map(str, recipe.KERNEL_OLDEST))
     raise UnfitError(
@@ -134,7 +133,17 @@ def _compile(work: Path, progress: Progress) -> int:
     if lost:
         raise UnfitError(f"this kernel source lacks options the lab needs: {', '.join(lost)}", fix="report this")
     log = work / "build.log"
-    command = [*MAKE, f"O={objects}", "-C", str(work / "source"), f"-j{len(os.sched_getaffinity(0))}", "linux"]
+    # make must not go on compiling when this process is killed: the next build would meet it in the same directory.
+    with_us = ["setpriv", "--pdeathsig", "TERM", "--"]
+    command = [
+        *with_us,
+        *MAKE,
+        f"O={objects}",
+        "-C",
+        str(work / "source"),
+        f"-j{len(os.sched_getaffinity(0))}",
+        "linux",
+    ]
     with log.open("w") as said, subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=said, text=True, env=os.environ | {"LC_ALL": "C"}
     ) as make:  # fmt: skip

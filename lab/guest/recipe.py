@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 import tomllib
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 
@@ -30,6 +31,28 @@ PACKAGES = (
     "python3", "frr",
     "strongswan-charon", "strongswan-swanctl", "libcharon-extra-plugins", "libcharon-extauth-plugins",
     "libstrongswan-standard-plugins", "libstrongswan-extra-plugins",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A further peer, in a tree of its own under /opt/peers: Debian's packages of peers exclude each other."""
+
+    name: str
+    suite: str
+    packages: tuple[str, ...]  # the first one gives the version
+
+    @property
+    def kind(self) -> str:
+        """Name of its layer; the version is known only when it is built."""
+        return f"{self.name}-{self.suite}"
+
+
+PEERS = (
+    Peer("strongswan", "forky", (
+        "strongswan-charon", "strongswan-swanctl", "libcharon-extra-plugins", "libcharon-extauth-plugins",
+        "libstrongswan-standard-plugins", "libstrongswan-extra-plugins",
+    )),
 )  # fmt: skip
 
 # Taken for a file or two, without what they depend on.
@@ -83,6 +106,11 @@ def base_digest() -> str:
     """Name of the layer of Debian files."""
     parts = ("base/1", SUITES, PACKAGES, ALONE, sorted(LEFT_OUT), DROPPED, LINKS, FOLDERS, USERS, GROUPS, PYTHON_PATH)
     return _digest(*parts, Path(__file__).with_name("base.py").read_text())
+
+
+def peer_digest(peer: Peer) -> str:
+    """Name of the layer of a further peer."""
+    return _digest("peer/1", asdict(peer), sorted(LEFT_OUT), DROPPED)
 
 
 def python_digest() -> str:

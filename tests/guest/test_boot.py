@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.guest import boot
+from lab.guest import boot, image
 
 pytestmark = pytest.mark.guest
 SOURCE = Path(__file__).parents[2]
@@ -89,6 +89,24 @@ def test_the_peers_and_tools_are_there(guest: Guest) -> None:
     tools = "swanctl ip tc nft conntrack tcpdump iperf3 ping mnexec ifconfig ethtool vtysh"
     script = f"for t in {tools}; do type $t || exit 1; done; test -x /usr/lib/ipsec/charon; test -x /usr/lib/frr/ospfd"
     assert guest.run(script).exit_code == 0, guest.said
+
+
+def test_a_second_strongswan_runs_beside_the_first(guest: Guest) -> None:
+    """Each peer's tree is laid over the base system: its own libraries, everybody's tools."""
+    if not any(mount.startswith("/opt/peers/strongswan-") for mount in image.locate().mounts):
+        pytest.skip("this image has no further strongSwan")
+    script = """set -e
+        peer=$(echo /opt/peers/strongswan-*)
+        mkdir /run/peer; mount -t tmpfs tmpfs /run/peer; mkdir /run/peer/upper /run/peer/work /run/peer/root
+        mount -t overlay -o lowerdir=$peer:/,upperdir=/run/peer/upper,workdir=/run/peer/work overlay /run/peer/root
+        chroot /run/peer/root /usr/lib/ipsec/charon --version
+        chroot /run/peer/root nft --version > /dev/null
+        /usr/lib/ipsec/charon --version
+        echo ${peer#/opt/peers/}"""
+    assert guest.run(script).exit_code == 0, guest.said
+    second, first, directory = guest.said
+    assert (first, directory) == ("strongSwan 6.0.1", second.lower().replace(" ", "-"))
+    assert first != second
 
 
 def test_environment_is_passed_on(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The cache: a layer is whole or not there, builds do not collide, and what changed is named."""
 
+import errno
 import json
 import multiprocessing
 import os
@@ -36,7 +37,11 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         (target / "linux").touch()
         return {"release": "7.0-x"}
 
+    def make_peer(*_: object) -> dict[str, str]:
+        return {"strongswan-charon": "1:6.1.0-2"}
+
     monkeypatch.setattr(base, "build", make_base)
+    monkeypatch.setattr(base, "build_peer", make_peer)
     monkeypatch.setattr(python_layer, "build", make_python)
     monkeypatch.setattr(kernel, "build", make_kernel)
     monkeypatch.setattr(mirror, "find", lambda: mirror.Mirror("http://m/debian", None))
@@ -57,6 +62,28 @@ def test_only_what_is_missing_is_built(built: list[str], monkeypatch: pytest.Mon
     assert built[3:] == ["python"]
     assert found.release == "7.0-x"
     assert found.versions["base"] == {"bash": "5"}
+    assert list(found.mounts) == ["/opt/python", "/opt/peers/strongswan-6.1.0"]
+
+
+def test_a_further_peer_may_be_left_out(built: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> dict[str, str]:
+        raise UnfitError("this mirror has no forky")
+
+    monkeypatch.setattr(base, "build_peer", refused)
+    said: list[str] = []
+    found = image.build(lambda what, done, total: said.append(what))
+    assert said == ["left out strongswan-forky: this mirror has no forky"]
+    assert built == ["base", "python", "kernel"]
+    assert list(found.mounts) == ["/opt/python"]
+
+
+def test_a_full_disk_while_building_is_named(built: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(root: Path, *_: object) -> dict[str, str]:
+        raise OSError(errno.ENOSPC, "No space left on device", str(root / "file"))
+
+    monkeypatch.setattr(base, "build", full)
+    with pytest.raises(UnfitError, match=r"cannot build the base layer: No space left on device: .*make room"):
+        image.build(silent)
 
 
 def test_an_interrupted_build_leaves_no_layer(built: list[str], monkeypatch: pytest.MonkeyPatch, place: Path) -> None:
