@@ -17,6 +17,8 @@ from lab.errors import BrokenError, ConfigError, LabError, UnfitError
 # name -> (module, attribute): a command's module is imported only when the command runs, so that `ikelab version`
 # does not wait for scapy and mininet.
 COMMANDS = {
+    "run": ("lab.cli.run", "run"),
+    "list": ("lab.cli.run", "list_"),
     "decode": ("lab.cli.decode", "decode"),
     "validate": ("lab.cli.validate", "validate"),
     "daemon": ("lab.cli.daemon", "daemon"),

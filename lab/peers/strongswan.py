@@ -6,7 +6,6 @@ so no swanctl is needed. Its keys come from its own log, read by `charon_log`.
 """
 
 import json
-import signal
 import subprocess
 import time
 from pathlib import Path
@@ -22,7 +21,6 @@ from lab.peers.vici_link import Commands, Events, connect
 
 BINARIES = ("/usr/sbin/charon-systemd", "/usr/lib/ipsec/charon")
 EVENTS = ("ike-updown", "child-updown", "ike-rekey", "child-rekey", "ike-update")
-STOP_S = 5.0
 # $1 the run directory, $2 the daemon.
 _LAUNCH = f'mount --bind "$1" /run && STRONGSWAN_CONF=/run/{CONF} exec "$2"'
 
@@ -176,12 +174,8 @@ class StrongSwan:
             if link is not None:
                 link.close()
         self._commands = self._events = None
-        if self._process is None:
-            return
-        self._process.send_signal(signal.SIGTERM)
-        try:
-            self._process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
+        if self._process is not None:
+            # Killed, not asked: on SIGTERM it would delete its SAs, which no scenario meant.
             self._process.kill()
             self._process.wait()
-        self._process = None
+            self._process = None

@@ -16,7 +16,7 @@ from lab.matrix import wanted
 from lab.plugin import meta
 from lab.plugin.records import Records
 from lab.plugin.selection import Plan, keep
-from lab.plugin.verdict import UNSUPPORTED, Verdict, judge
+from lab.plugin.verdict import FAILED, UNSUPPORTED, Verdict, judge
 
 if TYPE_CHECKING:
     from lab.plugin.gateway import Gateway
@@ -34,6 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--ikelab-events", type=Path, help="file to append a JSON line to for every scenario begun or over")
     group.addoption("--ikelab-peer", action="append", default=[], help="only pairings with our stack and this peer")
     group.addoption("--ikelab-role", default="both", help="only pairings with our stack in this role")
+    group.addoption("--ikelab-pause", type=Path, help="keep the network of a failed scenario until this file exists")
     group.addoption("--ikelab-seed", type=int, default=1, help="seed of everything random that the lab decides")
 
 
@@ -77,6 +78,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     try:
         result = yield
     except BaseException as error:
+        resume = pyfuncitem.config.getoption("--ikelab-pause")
+        if resume is not None and judge(error).word == FAILED:
+            opened.pause(resume)
         opened.conclude(judge(error))
         raise
     opened.conclude(judge(None))

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lab.emulation import graph
-from lab.evidence import capture, keys, ladder, places
+from lab.evidence import finish, keys
 from lab.evidence.files import write_json
 from lab.peers.base import PeerFault
-from lab.plugin.sight import Ladder
 
 if TYPE_CHECKING:
     from lab.plugin.laboratory import Lab
@@ -34,14 +33,10 @@ def gather(lab: "Lab") -> list[str]:
     _files(lab)
     merged = keys.merge(gateway.driver.keys() for gateway in running)
     keys.write(merged, lab.directory / "keys.json")
-    if not (lab.directory / "wire.pcapng").exists():
+    if not (lab.directory / finish.RAW).exists():
         return []
-    entries = ladder.build(
-        capture.read(lab.directory / "wire.pcapng"), merged, places.read(lab.directory / "topology.json")
-    )
-    write_json(lab.directory / "ladder.json", entries)
-    lab.finished = Ladder(entries)
-    return keys.disagreements(merged)
+    lab.finished = finish.finish(lab.directory)
+    return lab.finished.problems
 
 
 def _asked(question: Callable[[], Any], otherwise: Any) -> Any:
@@ -66,7 +61,7 @@ def _files(lab: "Lab") -> None:
     """Capture, logs and configurations."""
     captured = lab.scratch / "network" / "wire.pcapng"
     if captured.exists():
-        shutil.copyfile(captured, lab.directory / "wire.pcapng")
+        shutil.copyfile(captured, lab.directory / finish.RAW)
     for gateway in lab.running:
         for log in gateway.driver.logs():
             _copy(log, lab.directory / "logs" / f"{gateway.name}-{log.name}")

@@ -26,6 +26,7 @@ from lab.emulation import topology as topologies
 from lab.emulation.network import Network
 from lab.errors import BrokenError
 from lab.evidence import capture, keys, ladder, places
+from lab.evidence.finish import FinishReport
 from lab.peers.registry import peer
 from lab.plugin import proofs
 from lab.plugin.gateway import Gateway
@@ -41,6 +42,7 @@ PINGS = 3
 POLL_S = 0.02
 READY_S = 15.0
 SETTLE_S = 0.02
+PAUSE_POLL_S = 0.5
 
 
 class Lab:
@@ -56,7 +58,7 @@ class Lab:
         self.right = Gateway("right", peer(scenario.pairing.responder))
         self.topology: topologies.Topology | None = None
         self.verdict: Verdict | None = None
-        self.finished = Ladder([])
+        self.finished: FinishReport | None = None
         self.negotiated: dict[str, Any] = {}
         self._network: Network | None = None
         self._pinged = 0
@@ -198,6 +200,12 @@ class Lab:
         pytest.skip(reason)
 
     # -- ending
+
+    def pause(self, resume: Path) -> None:
+        """Keep everything as it is until the file `resume` appears."""
+        self.records.paused(self, resume)
+        while not resume.exists():
+            time.sleep(PAUSE_POLL_S)
 
     def conclude(self, verdict: Verdict) -> None:
         """Gather the evidence, check it, and write the result; AssertionError where only the evidence fails it."""

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lab.evidence.files import append_line, write_json
-from lab.evidence.ladder import count
 from lab.evidence.results import Evidence, Result, write_result
 from lab.plugin.meta import Scenario
 from lab.plugin.selection import Plan
@@ -17,13 +16,8 @@ from lab.plugin.verdict import Verdict
 if TYPE_CHECKING:
     from lab.plugin.laboratory import Lab
 
-# file -> (kind, note)
-EVIDENCE = {
-    "wire.pcapng": ("capture", "every link, as captured"),
-    "clear.pcapng": ("capture", "the same conversation decrypted; opens in any Wireshark"),
-    "wireshark": ("profile", "a Wireshark profile that decrypts wire.pcapng"),
-    "keys.json": ("keys", "the keys that both sides logged"),
-    "ladder.json": ("ladder", "every message, decrypted"),
+# What `finish` does not make: file -> (kind, note)
+ALSO = {
     "sas.json": ("sas", "the SAs that both sides listed at the end"),
     "counters.json": ("counters", "what both sides counted"),
     "nat.json": ("nat", "the mappings of the NAT boxes at the end"),
@@ -59,15 +53,20 @@ class Records:
         """Write result.json, then say so."""
         write_result(result_of(lab, verdict), lab.directory)
         (lab.directory / "begun.json").unlink(missing_ok=True)
-        scenario = lab.scenario
-        self.line(
-            "finished", id=scenario.id, pairing=str(scenario.pairing), verdict=verdict.word, reason=verdict.reason
-        )
+        named = {"id": lab.scenario.id, "pairing": str(lab.scenario.pairing)}
+        versions = {gateway.peer.name: gateway.driver.version for gateway in lab.running}
+        self.line("finished", **named, verdict=verdict.word, reason=verdict.reason, versions=versions)
+
+    def paused(self, lab: "Lab", resume: Path) -> None:
+        """Say that a failed scenario's network is kept until a file appears."""
+        self.line("paused", id=lab.scenario.id, pairing=str(lab.scenario.pairing), resume=str(resume))
 
 
 def result_of(lab: "Lab", verdict: Verdict) -> Result:
     """result.json as the guest knows it; the host adds what it measures and checks."""
-    scenario, topology = lab.scenario, lab.topology
+    scenario, topology, finished = lab.scenario, lab.topology, lab.finished
+    present = {file: row for file, row in ALSO.items() if (lab.directory / file).exists()}
+    also = [Evidence(kind=kind, file=file, note=note) for file, (kind, note) in present.items()]
     return Result(
         id=scenario.id,
         pairing=str(scenario.pairing),
@@ -79,12 +78,8 @@ def result_of(lab: "Lab", verdict: Verdict) -> Result:
         clauses=list(scenario.clauses),
         title=scenario.title,
         steps=lab.steps.done,
-        evidence=[
-            Evidence(kind=kind, file=file, note=note)
-            for file, (kind, note) in EVIDENCE.items()
-            if (lab.directory / file).exists()
-        ],
-        messages=count(lab.finished),
+        evidence=[*(finished.evidence if finished else []), *also],
+        messages=finished.messages if finished else {},
         negotiated=lab.negotiated,
         reproduce=f"ikelab run {scenario.id} --seed {lab.seed}",
         attempts=[verdict.word],

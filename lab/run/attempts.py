@@ -7,24 +7,21 @@ directory, later ones lie below it as `attempt-N`.
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from lab.evidence.results import Result
 
 
 def merge(attempts: Sequence[Result]) -> Result:
     """The first attempt's result with the verdict on all of them."""
-    first = attempts[0]
-    words = [attempt.verdict for attempt in attempts]
-    first.attempts = words
+    first, words = attempts[0], [attempt.verdict for attempt in attempts]
     if len(set(words)) == 1:
-        return first
+        return replace(first, attempts=words)
     telling = next((attempt for attempt in attempts if attempt.verdict != "passed"), first)
+    verdict = "flaky" if "passed" in words else "failed" if "failed" in words else telling.verdict
     number = attempts.index(telling) + 1
-    if "passed" in words:
-        first.verdict = "flaky"
-    else:
-        first.verdict = "failed" if "failed" in words else telling.verdict
-    first.reason = f"attempt {number} of {len(attempts)} was {telling.verdict}: {telling.reason}"
-    return first
+    reason = f"attempt {number} of {len(attempts)} was {telling.verdict}: {telling.reason}"
+    return replace(first, verdict=verdict, reason=reason, attempts=words)
 
 
 def failed(result: Result) -> bool:

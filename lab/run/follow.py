@@ -22,7 +22,7 @@ class Finished:
 
     key: Key
     directory: str
-    duration_s: float
+    duration_s: float | None
 
 
 class Follower:
@@ -35,6 +35,8 @@ class Follower:
         self.current: Key | None = None
         self.current_directory = ""
         self.finished: set[Key] = set()
+        self.versions: dict[str, str] = {}
+        self.paused: tuple[str, ...] = ()
 
     @property
     def busy_s(self) -> float:
@@ -48,9 +50,12 @@ class Follower:
             key = (str(event.get("id")), str(event.get("pairing")))
             if event.get("event") == "started":
                 self.current, self.current_directory, self._since = key, str(event.get("dir")), self._clock()
+            elif event.get("event") == "paused":
+                self.paused = key
             elif event.get("event") == "finished":
                 found.append(Finished(key, self.current_directory, round(self.busy_s, 3)))
                 self.finished.add(key)
+                self.versions |= event.get("versions", {})
                 self.current, self._since = None, self._clock()
         return found
 

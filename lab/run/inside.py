@@ -20,10 +20,7 @@ from lab.run.catalogue import plugin_arguments
 PLAN, EVENTS = "plan.json", "events.jsonl"
 PRELOADED = (
     "lab.plugin.laboratory",
-    "lab.peers.ours",
     "lab.peers.strongswan",
-    "lab.endpoint",
-    "lab.backends.userspace",
 )
 
 
@@ -33,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--batch", type=Path, required=True)
     parser.add_argument("--seed", default="1")
-    parser.add_argument("--pause", action="store_true")
+    parser.add_argument("--pause", type=Path)
     parser.add_argument("scenarios", type=Path)
     given = parser.parse_args(arguments)
     for module in PRELOADED:
@@ -48,12 +45,13 @@ def _pytest_arguments(given: argparse.Namespace) -> list[str]:
     return [
         str(given.scenarios),
         *plugin_arguments(),
-        *("-p", "no:cacheprovider", "-p", "no:timeout", "--tb=short", "-q", "--no-header"),
+        *("-p", "no:cacheprovider", "-p", "no:timeout", "-W", "ignore::pytest.PytestAssertRewriteWarning"),
+        *("--tb=short", "-q", "--no-header"),
         f"--ikelab-out={given.out}",
         f"--ikelab-plan={given.batch / PLAN}",
         f"--ikelab-events={given.batch / EVENTS}",
         f"--ikelab-seed={given.seed}",
-        *(["--ikelab-pause"] if given.pause else []),
+        *([f"--ikelab-pause={given.pause}"] if given.pause else []),
     ]
 
 

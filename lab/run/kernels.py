@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from lab.errors import UnfitError
 from lab.guest import boot, image
@@ -36,7 +36,7 @@ class Ended:
 class Runner(Protocol):
     """A kernel to run batches on."""
 
-    kind: str
+    kind: Literal["guest", "host"]
     release: str
     virtual: bool
 
@@ -51,7 +51,7 @@ class Runner(Protocol):
 class GuestKernel:
     """Every batch in a fresh guest: no root needed, and virtual time on request."""
 
-    kind = "guest"
+    kind: Literal["guest", "host"] = "guest"
     virtual = True
 
     def __init__(self) -> None:
@@ -81,7 +81,7 @@ class GuestKernel:
 class HostKernel:
     """Batches in private namespaces of the running kernel: needs root, and time is real."""
 
-    kind = "host"
+    kind: Literal["guest", "host"] = "host"
     virtual = False
 
     def __init__(self) -> None:

@@ -1,0 +1,204 @@
+"""Guests at work: threads that boot them, one loop that follows them, a pool that checks what they finish.
+
+Rules: only the calling thread touches results and the screen. A scenario that takes too long in real time ends its
+guest, because a process that spins stops virtual time for ever; what its guest had not come to goes into a new one, and
+the scenario itself is `unresolved`. Ctrl-C ends all guests before it is passed on.
+"""
+
+import queue
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lab.evidence.results import Result, write_result
+from lab.plugin.meta import Scenario
+from lab.plugin.selection import Plan
+from lab.run.batches import Batch, divide, left_over
+from lab.run.check import check
+from lab.run.follow import Finished, Follower
+from lab.run.inside import EVENTS, PLAN
+from lab.run.kernels import Ended, Runner
+from lab.run.options import Options
+from lab.run.progress import Screen
+
+POLL_S = 0.04
+RESUME = "resume"
+# Real time. Nothing that a scenario does takes a tenth of it.
+SCENARIO_LIMIT_S, BOOT_LIMIT_S, GUEST_LIMIT_S = 60.0, 60.0, 3600.0
+CHECKERS = 2
+
+
+@dataclass(slots=True)
+class Worker:
+    """One guest: its batch, what follows it, and how it ended."""
+
+    batch: Batch
+    follower: Follower
+    directory: Path
+    stop: threading.Event = field(default_factory=threading.Event)
+    output: list[str] = field(default_factory=list)
+    ended: Ended | None = None
+    error: BaseException | None = None
+    why_stopped: str = ""
+
+
+class Crew:
+    """Runs batches, as many at once as `-j` says."""
+
+    def __init__(self, options: Options, runner: Runner, out: Path, screen: Screen) -> None:
+        self.options, self.runner, self.out, self.screen = options, runner, out, screen
+        self._pool = ThreadPoolExecutor(CHECKERS, thread_name_prefix="check")
+        self._checks: queue.SimpleQueue[Future[Result]] = queue.SimpleQueue()
+        self._checking = 0
+        self._workers: list[Worker] = []
+        self._threads: list[threading.Thread] = []
+        self._number = 0
+
+    def work(self, batches: Sequence[Batch]) -> Iterator[Result]:
+        """Run batches to their end; results as they are ready, one per scenario."""
+        waiting = list(batches)
+        running: list[Worker] = []
+        while waiting or running or self._checking:
+            while waiting and len(running) < self.options.jobs:
+                running.append(self._boot(waiting.pop(0)))
+            for worker in list(running):
+                self._look(worker)
+                if worker.ended is not None or worker.error is not None:
+                    running.remove(worker)
+                    waiting += self._buried(worker)
+            self.screen.now([" ".join(w.follower.current) for w in running if w.follower.current])
+            yield from self._checked()
+            time.sleep(POLL_S)
+
+    # -- guests
+
+    def _boot(self, batch: Batch) -> Worker:
+        """Write the batch's plan and start its guest."""
+        self._number += 1
+        directory = self.out / "batches" / str(self._number)
+        directory.mkdir(parents=True)
+        jobs = tuple((one.id, str(one.pairing)) for one in batch.scenarios)
+        Plan(jobs, batch.attempt).write(directory / PLAN)
+        worker = Worker(batch, Follower(batch, directory / EVENTS), directory)
+        self._workers.append(worker)
+        thread = threading.Thread(target=self._guest, args=(worker,), name=f"guest-{self._number}", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+        return worker
+
+    def _guest(self, worker: Worker) -> None:
+        """In a thread: run the guest, keep its output."""
+        place = f"OUT/{worker.directory.relative_to(self.out).as_posix()}"
+        arguments = ["--out=OUT", f"--batch={place}", f"--seed={self.options.seed}"]
+        if self.options.pause_on_failure:
+            arguments.append(f"--pause={place}/{RESUME}")
+        try:
+            with (worker.directory / "output.txt").open("w") as log:
+
+                def output(line: str) -> None:
+                    worker.output.append(line)
+                    log.write(line + "\n")
+
+                worker.ended = self.runner.run(
+                    self.out,
+                    arguments,
+                    virtual=worker.batch.virtual,
+                    limit_s=GUEST_LIMIT_S,
+                    output=output,
+                    stop=worker.stop,
+                )
+        except BaseException as error:  # noqa: BLE001  (carried to the thread that can raise it)
+            worker.error = error
+
+    def _look(self, worker: Worker) -> None:
+        """Take what a guest has finished; end it if it is stuck."""
+        for finished in worker.follower.read():
+            self._check(finished)
+        limit = SCENARIO_LIMIT_S if worker.follower.current else BOOT_LIMIT_S
+        if worker.follower.paused:
+            self.screen.say(f"{' '.join(worker.follower.paused)} failed; its network is kept until you give")
+            self.screen.say(f"    touch {worker.directory / RESUME}")
+            worker.follower.paused = ()
+        if worker.follower.busy_s > limit and not worker.stop.is_set() and not self.options.pause_on_failure:
+            worker.why_stopped = f"it took more than {limit:.0f} s of real time"
+            worker.stop.set()
+
+    def _buried(self, worker: Worker) -> list[Batch]:
+        """A guest has ended: what it left undone, as new batches, without the scenario that it ended in."""
+        if worker.error is not None:
+            raise worker.error
+        for finished in worker.follower.read():
+            self._check(finished)
+        rest = left_over(worker.batch, worker.follower.finished)
+        if not rest:
+            return []
+        reason = worker.why_stopped or f"the guest ended: {worker.ended.reason if worker.ended else ''}"
+        culprit = next((one for one in rest if (one.id, str(one.pairing)) == worker.follower.current), None)
+        if culprit is None and not worker.follower.finished:
+            # It did not come to its first scenario: another guest would do no better.
+            words = [line for line in worker.output if line.strip()]
+            for one in rest:
+                self._unresolved(worker.batch, one, f"{reason}; {words[-1] if words else 'it said nothing'}")
+            return []
+        if culprit is not None:
+            self._unresolved(worker.batch, culprit, reason)
+            rest.remove(culprit)
+        return divide(rest, 1, attempt=worker.batch.attempt, virtual=self.runner.virtual)
+
+    def _unresolved(self, batch: Batch, scenario: Scenario, reason: str) -> None:
+        """Write a result for a scenario that could not write its own."""
+        directory = Plan(attempt=batch.attempt).directory(scenario)
+        result = Result(
+            id=scenario.id,
+            pairing=str(scenario.pairing),
+            verdict="unresolved",
+            reason=reason,
+            initiator=scenario.pairing.initiator,
+            responder=scenario.pairing.responder,
+            clauses=list(scenario.clauses),
+            title=scenario.title,
+            reproduce=f"ikelab run {scenario.id} --seed {self.options.seed}",
+            attempts=["unresolved"],
+        )
+        (self.out / directory).mkdir(parents=True, exist_ok=True)
+        write_result(result, self.out / directory)
+        self._check(Finished((scenario.id, str(scenario.pairing)), directory.as_posix(), None))
+
+    # -- checks
+
+    def _check(self, finished: Finished) -> None:
+        """Hand a finished scenario to the pool."""
+        self._checking += 1
+        future = self._pool.submit(check, self.out / finished.directory, self.out, finished.duration_s)
+        future.add_done_callback(self._checks.put)
+
+    def _checked(self) -> Iterator[Result]:
+        """Results that the pool has looked at."""
+        while True:
+            try:
+                result = self._checks.get_nowait().result()
+            except queue.Empty:
+                return
+            self._checking -= 1
+            self.screen.result(result)
+            yield result
+
+    # -- the end
+
+    def versions(self) -> dict[str, str]:
+        """What the peers said their versions are."""
+        found: dict[str, str] = {}
+        for worker in self._workers:
+            found |= worker.follower.versions
+        return found
+
+    def close(self) -> None:
+        """End every guest that still runs, and wait for it."""
+        for worker in self._workers:
+            worker.stop.set()
+        for thread in self._threads:
+            thread.join(10.0)
+        self._pool.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,46 @@
+from lab.matrix import Pairing
+from lab.plugin.meta import Scenario
+from lab.run.batches import divide, left_over
+
+PAIRING = Pairing("ours", "strongswan")
+
+
+def scenarios(count, clock="any"):
+    return [Scenario(f"{clock}/{number}", PAIRING, "", "", clock=clock) for number in range(count)]
+
+
+def ids(batches):
+    return [[one.id for one in batch.scenarios] for batch in batches]
+
+
+def test_few_scenarios_are_not_worth_a_second_guest():
+    assert ids(divide(scenarios(3), 4)) == [["any/0", "any/1", "any/2"]]
+
+
+def test_many_are_spread_so_that_neighbours_part():
+    batches = divide(scenarios(9), 2)
+    assert ids(batches) == [[f"any/{n}" for n in (0, 2, 4, 6, 8)], [f"any/{n}" for n in (1, 3, 5, 7)]]
+
+
+def test_real_time_has_guests_of_its_own():
+    batches = divide([*scenarios(2), *scenarios(1, "real"), *scenarios(1, "virtual")], 1)
+    assert [(batch.virtual, len(batch.scenarios)) for batch in batches] == [(True, 3), (False, 1)]
+
+
+def test_without_virtual_time_everything_is_real():
+    assert [batch.virtual for batch in divide(scenarios(2), 1, virtual=False)] == [False]
+
+
+def test_every_scenario_is_in_exactly_one_batch():
+    every = [*scenarios(11), *scenarios(6, "real")]
+    found = [one for batch in divide(every, 3) for one in batch.scenarios]
+    assert sorted(one.id for one in found) == sorted(one.id for one in every)
+
+
+def test_nothing_gives_no_batch():
+    assert divide([], 4) == []
+
+
+def test_what_has_no_result_is_left_over():
+    (batch,) = divide(scenarios(3), 1)
+    assert [one.id for one in left_over(batch, {("any/1", str(PAIRING))})] == ["any/0", "any/2"]
