@@ -13,6 +13,7 @@ import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from lab.errors import BrokenError, UnfitError
@@ -29,7 +30,7 @@ FIX = "apt-get install --no-install-recommends tshark"
 _FIELDS = (
     "frame.number", "isakmp.messageid", "isakmp.typepayload", "isakmp.enc.decrypted",
     "isakmp.ikev2.integrity_checksum", "esp.spi", "esp.icv_good", "esp.icv_bad", "esp.protocol", "_ws.malformed",
-    "_ws.expert.severity", "_ws.expert.message",
+    "_ws.expert.severity", "_ws.expert.message", "frame.comment",
 )  # fmt: skip
 _ERROR = 0x800000
 # Below are numbers of proposal and transform substructures, which tshark lists among the payloads.
@@ -81,6 +82,7 @@ def find() -> str:
     return found
 
 
+@lru_cache(maxsize=1)
 def version() -> str:
     """The version of tshark, such as `4.0.17`."""
     answer = subprocess.run([find(), "--version"], capture_output=True, text=True, check=False, timeout=60)
@@ -111,8 +113,8 @@ def dissect(pcap: Path, profile: Path, *, limit_s: float = 300.0) -> tuple[dict[
     except subprocess.TimeoutExpired:
         raise BrokenError(f"tshark took more than {limit_s:.0f} s on {pcap.name}") from None
     stderr = answer.stderr.decode(errors="replace").splitlines()
-    # Being root is no complaint about the capture.
-    complaints = [line.strip() for line in stderr if line.strip() and not line.startswith("Running as user")]
+    # Refused table rows and torn files are reported so; being root, or a missing plugin, is not.
+    complaints = [line.removeprefix("tshark:").strip() for line in stderr if line.startswith("tshark:")]
     if answer.returncode != 0:
         complaints.append(f"tshark ended with status {answer.returncode}")
     return dict(_rows(answer.stdout.decode(errors="replace").splitlines())), complaints
@@ -124,6 +126,8 @@ def _rows(lines: Iterable[str]) -> Iterator[tuple[int, _Row]]:
         if not cells.get("frame.number", "").isdigit():
             continue
         severe = any(severity >= _ERROR for severity in _numbers(cells, "_ws.expert.severity"))
+        # A packet comment counts as expert information too.
+        message = cells.get("_ws.expert.message", "").replace(cells.get("frame.comment", "") + ",", "")
         complaint = "malformed" if cells.get("_ws.malformed") else ""
         yield (
             int(cells["frame.number"]),
@@ -134,7 +138,7 @@ def _rows(lines: Iterable[str]) -> Iterator[tuple[int, _Row]]:
                 icv_good="1" in cells.get("esp.icv_good", ""),
                 icv_bad="1" in cells.get("esp.icv_bad", ""),
                 next_headers=_numbers(cells, "esp.protocol"),
-                complaint=complaint or (cells.get("_ws.expert.message", "") if severe else ""),
+                complaint=complaint or (message if severe else ""),
             ),
         )
 
@@ -224,5 +228,6 @@ def _wrong_esp(reading: Reading, row: _Row | None) -> str:
     if row.complaint:
         return f"{what}: {row.complaint}"
     if reading.esp is not None and reading.esp.next_header not in row.next_headers:
-        return f"{what} holds protocol {reading.esp.next_header} to us and {row.next_headers} to tshark"
+        theirs = ", ".join(map(str, row.next_headers)) or "nothing"
+        return f"{what} holds protocol {reading.esp.next_header} to us and {theirs} to tshark"
     return ""

@@ -1,0 +1,80 @@
+"""keys.json: merged from both sides, compared, written and read."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from lab.errors import BrokenError
+from lab.evidence import keys
+from tests.evidence.recorded import CAPTURES, NAMES, keys_of
+
+IKE = {"spi_i": "11" * 8, "spi_r": "22" * 8, "encr": "ENCR_AES_GCM_16", "SK_ei": "AB" * 20, "SK_er": "cd" * 20}
+CHILD = {"spi": "c0ffee01", "encr": "ENCR_AES_GCM_16", "encr_key": "ab" * 16, "salt": "01020304"}
+
+
+def part(source: str, ike: dict[str, Any] | None = None, child: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {
+        "ike": [{"source": source, **IKE, **(ike or {})}],
+        "child": [{"source": source, **CHILD, **(child or {})}],
+    }
+
+
+def test_both_sides_agree_whatever_the_case_of_the_digits() -> None:
+    merged = keys.merge([part("ours:left"), part("strongswan:right", {"SK_ei": "ab" * 20})])
+    assert [(a.kind, a.equal, a.sources) for a in keys.compare(merged)] == [
+        ("ike", True, ["ours:left", "strongswan:right"]),
+        ("child", True, ["ours:left", "strongswan:right"]),
+    ]
+    assert keys.disagreements(merged) == []
+
+
+@pytest.mark.parametrize("name", ["SK_er", "encr", "SK_d"])
+def test_first_different_ike_key_is_named(name: str) -> None:
+    merged = keys.merge([part("a:left"), part("b:right", {name: "ff" * 20, "SK_pr": "00"})])
+    (sentence,) = keys.disagreements(merged)
+    assert sentence == f"IKE SA {'11' * 8}:{'22' * 8}: a:left and b:right differ in {name}"
+
+
+@pytest.mark.parametrize("name", ["encr_key", "salt", "integ_key"])
+def test_first_different_child_key_is_named(name: str) -> None:
+    (sentence,) = keys.disagreements(keys.merge([part("a:left"), part("b:right", child={name: "ff"})]))
+    assert sentence.endswith(f"differ in {name}")
+    assert sentence.startswith("CHILD SA c0ffee01")
+
+
+def test_one_side_alone_disagrees_with_nobody() -> None:
+    (ike, child) = keys.compare(keys.merge([part("a:left")]))
+    assert (ike.equal, child.sources) == (True, ["a:left"])
+
+
+def test_entries_that_are_logged_twice_are_kept_once() -> None:
+    assert len(keys.merge([part("a:left"), part("a:left")]).ike) == 1
+
+
+def test_key_log_with_a_torn_last_line() -> None:
+    lines = [
+        msgspec.json.encode({"kind": "ike", **IKE}).decode(),
+        msgspec.json.encode({"kind": "child", **CHILD}).decode(),
+    ]
+    found = keys.of_log([*lines, lines[0][:40], "17", "{}"], "ours:left")
+    merged = keys.merge([found])
+    assert (merged.ike[0].source, merged.child[0].spi) == ("ours:left", "c0ffee01")
+    assert (len(merged.ike), len(merged.child)) == (1, 1)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_recorded_peers_agree_and_the_file_reads_back(name: str, tmp_path: Path) -> None:
+    known = keys_of(name)
+    assert {agreement.equal for agreement in keys.compare(known)} == {True}
+    assert all(len(agreement.sources) == 2 for agreement in keys.compare(known))
+    keys.write(known, tmp_path / "keys.json")
+    assert keys.read(tmp_path / "keys.json") == known
+
+
+def test_absent_file_is_no_keys_and_a_broken_one_is_said(tmp_path: Path) -> None:
+    assert keys.read(tmp_path / "keys.json") == keys.Keys()
+    (tmp_path / "keys.json").write_text((CAPTURES / "nat-gcm" / "keys.json").read_text()[:300])
+    with pytest.raises(BrokenError, match=r"keys\.json"):
+        keys.read(tmp_path / "keys.json")

@@ -1,0 +1,116 @@
+"""tshark as a witness is only worth something if it also says no: each kind of wrongness must be found."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from lab.errors import UnfitError
+from lab.evidence import capture, finish, keys, tshark
+from lab.wire.pcapng import Packet, PcapngWriter
+from tests.evidence.recorded import CAPTURES
+
+needs_tshark = pytest.mark.skipif(shutil.which("tshark") is None, reason=f"needs tshark: {tshark.FIX}")
+
+
+def finished(tmp_path: Path, name: str) -> Path:
+    directory = Path(shutil.copytree(CAPTURES / name, tmp_path / name))
+    finish.finish(directory)
+    return directory
+
+
+def spoil(directory: Path, table: str, value: str) -> None:
+    """Change the first digit of a key in a table of the profile."""
+    file = directory / "wireshark" / table
+    text = file.read_text()
+    assert value in text
+    file.write_text(text.replace(value, ("1" if value[0] == "0" else "0") + value[1:]))
+
+
+@needs_tshark
+@pytest.mark.parametrize(
+    ("name", "key", "packets"),
+    [("nat-gcm", "SK_ei", 8), ("nat-gcm", "SK_er", 8), ("direct-cbc", "SK_ai", 6), ("direct-cbc", "SK_er", 6)],
+)
+def test_wrong_ike_key_is_found(tmp_path: Path, name: str, key: str, packets: int) -> None:
+    directory = finished(tmp_path, name)
+    entry = keys.read(directory / "keys.json").ike[0]
+    spoil(directory, "ikev2_decryption_table", getattr(entry, key))
+    witness = finish.check(directory)
+    assert not witness.ok
+    assert witness.ike_total - witness.ike_decrypted == len(witness.problems) == packets
+    assert witness.esp_decrypted == witness.esp_total
+
+
+@needs_tshark
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [("nat-gcm", "encr_key"), ("nat-gcm", "salt"), ("direct-cbc", "encr_key"), ("direct-cbc", "integ_key")],
+)
+def test_wrong_esp_key_is_found(tmp_path: Path, name: str, key: str) -> None:
+    directory = finished(tmp_path, name)
+    entry = keys.read(directory / "keys.json").child[0]
+    spoil(directory, "esp_sa", getattr(entry, key))
+    witness = finish.check(directory)
+    assert {problem.text.split()[1] for problem in witness.problems} == {entry.spi}
+    assert witness.esp_total - witness.esp_decrypted == len(witness.problems) > 0
+    assert witness.ike_decrypted == witness.ike_total
+
+
+@needs_tshark
+def test_missing_row_is_found(tmp_path: Path) -> None:
+    directory = finished(tmp_path, "nat-gcm")
+    (directory / "wireshark" / "ikev2_decryption_table").write_text("")
+    witness = finish.check(directory)
+    assert witness.ike_decrypted == 0
+    assert "was not decrypted" in witness.problems[0].text
+
+
+@needs_tshark
+def test_refused_row_is_a_problem_of_the_whole(tmp_path: Path) -> None:
+    directory = finished(tmp_path, "psk-bad")
+    with (directory / "wireshark" / "esp_sa").open("a") as table:
+        table.write('"IPv4","*","*","0x1","ROT13","0x00","NULL",""\n')
+    witness = finish.check(directory)
+    assert [problem.frame for problem in witness.problems] == [0]
+    assert "ROT13" in witness.problems[0].text
+
+
+@needs_tshark
+def test_octet_changed_on_the_wire_is_found_in_its_frame(tmp_path: Path) -> None:
+    directory = finished(tmp_path, "ipv6-gcm")
+    wire = directory / "wire.pcapng"
+    frames = capture.read(wire)
+    last = max(n for n, frame in enumerate(frames) if b"\x11\x94" in frame.data[54:58])
+    with wire.open("wb") as file:
+        writer = PcapngWriter(file.write)
+        points = list(dict.fromkeys(frame.point for frame in frames))
+        for point in points:
+            writer.interface(point)
+        for n, frame in enumerate(frames):
+            data = frame.data[:-1] + bytes([frame.data[-1] ^ 1]) if n == last else frame.data
+            writer.packet(Packet(frame.time_ns, points.index(frame.point), data))
+    witness = finish.check(directory)
+    assert [problem.frame for problem in witness.problems] == [last + 1]
+
+
+def test_without_tshark_the_machine_is_unfit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(UnfitError, match="apt-get install"):
+        tshark.find()
+
+
+@needs_tshark
+@pytest.mark.parametrize("name", ["nat-gcm", "ipv6-gcm", "direct-chapoly", "direct-cbc", "psk-bad"])
+def test_clear_capture_needs_no_keys(tmp_path: Path, name: str) -> None:
+    directory = finished(tmp_path, name)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    rows, complaints = tshark.dissect(directory / "clear.pcapng", empty)
+    assert complaints == []
+    assert all(46 not in row.payloads and not row.complaint for row in rows.values())
+    sealed, _ = tshark.dissect(directory / "wire.pcapng", directory / "wireshark")
+    if name != "direct-chapoly":
+        # The same payloads as when tshark itself decrypts, SK left out; ESP packets are no ESP any more.
+        opened = {n: tuple(t for t in row.payloads if t != 46) for n, row in sealed.items() if row.payloads}
+        assert {n: row.payloads for n, row in rows.items()} == opened
