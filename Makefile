@@ -8,7 +8,9 @@ IKELAB := $(VENV)/bin/ikelab
 .PHONY: demo test lint bench clean setup image
 
 demo: SCOPE := demo
-demo: image
+demo:
+	@tools/bootstrap.sh demo
+	$(IKELAB) image build
 	$(IKELAB) run --out reports/out/latest
 	@echo "open reports/out/latest/index.html"
 

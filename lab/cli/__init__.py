@@ -23,6 +23,7 @@ COMMANDS = {
     "validate": ("lab.cli.validate", "validate"),
     "daemon": ("lab.cli.daemon", "daemon"),
     "ctl": ("lab.cli.ctl", "ctl"),
+    "doctor": ("lab.cli.doctor", "doctor"),
     "image": ("lab.cli.image", "image"),
     "report": ("lab.cli.report", "report"),
     "version": ("lab.cli.version", "version"),
