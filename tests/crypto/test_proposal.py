@@ -6,8 +6,8 @@ from lab.crypto import proposal, registry
 from lab.crypto.proposal import Mismatch, Selected, accept, parse, parse_all, render, select, without_ke
 from lab.errors import ConfigError
 from lab.wire.cursor import Reader
-from lab.wire.ids import Encr, Esn, Integ, KeMethod, Prf, ProtocolId, TransformType
-from lab.wire.payloads_v2 import Proposal, Transform, TransformId
+from lab.wire.ids import AttributeType, Encr, Esn, Integ, KeMethod, Prf, ProtocolId, TransformType
+from lab.wire.payloads_v2 import Attribute, Proposal, Transform, TransformId
 
 IKE, ESP, AH = ProtocolId.IKE, ProtocolId.ESP, ProtocolId.AH
 T = TransformType
@@ -216,6 +216,17 @@ def test_missing_key_length_means_128() -> None:
     assert isinstance(chosen, Selected)
     assert chosen.encr == Transform(T.ENCR, Encr.ENCR_AES_CBC, None)
     assert registry.encr(chosen.encr).key_octets == 16
+
+
+@pytest.mark.parametrize("word", ["chacha20poly1305", "aes128gcm16", "prfsha256", "x25519"])
+def test_a_transform_with_an_unknown_attribute_is_passed_over(word: str) -> None:
+    """RFC 7296 3.3.6: "one that contains a Transform Attribute it does not understand"."""
+    mine = parse("chacha20poly1305-aes128gcm16-prfsha256-x25519", IKE)
+    known = registry.KEYWORDS[word]
+    strange = Transform(known.type, known.id, None, (Attribute(AttributeType(77), 5),))
+    rest = tuple(t for t in mine.transforms if t.type != known.type)
+    assert isinstance(select([mine], [Proposal(1, IKE, b"", (strange, *rest))]), Mismatch)
+    assert isinstance(select([mine], [Proposal(1, IKE, b"", (strange, known, *rest))]), Selected)
 
 
 def test_aead_goes_without_integrity_or_with_none() -> None:
