@@ -245,8 +245,7 @@ signal.pause()
 """
 
 
-def test_kill_of_the_lab_leaves_nothing(up: Up, tmp_path: Path) -> None:
-    up("direct").stop()
+def test_kill_of_the_lab_leaves_nothing(tmp_path: Path) -> None:
     before = inhabited()
     lab = subprocess.Popen([sys.executable, "-c", LAB, tmp_path / "other"], stdout=subprocess.PIPE, text=True)
     assert lab.stdout is not None
