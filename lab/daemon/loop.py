@@ -10,6 +10,9 @@ from collections.abc import Callable
 from lab.errors import BrokenError
 
 MOST_IDLE_TURNS = 1000
+# The kernel lets select come late by a thousandth of a long wait (to save power). So a long wait ends a little early,
+# and the short one that follows is exact.
+LONG_S, EARLY = 0.02, 0.998
 Ready = Callable[[int], None]
 
 
@@ -28,7 +31,8 @@ class Loop:
     def turn(self, deadline: float | None) -> None:
         """Wait until something is readable or the deadline has come; None waits as long as it takes."""
         timeout = None if deadline is None else max(0.0, deadline - self.clock())
-        ready = self.selector.select(timeout)
+        early = timeout * EARLY if timeout is not None and timeout > LONG_S else timeout
+        ready = self.selector.select(early)
         self.wakeups += 1
         for key, mask in ready:
             # A source may have gone by what an earlier one of this turn did.

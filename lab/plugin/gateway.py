@@ -15,7 +15,7 @@ class Gateway:
     """A peer in its node. Before `lab.up` there is no daemon, and asking it anything is a mistake of the scenario."""
 
     def __init__(self, name: str, peer: Peer) -> None:
-        self.name, self.peer = name, peer
+        self.name, self.peer, self.address = name, peer, ""
         self._driver: PeerDriver | None = None
 
     def __str__(self) -> str:

@@ -11,6 +11,7 @@ the lab does wrong anything else. Evidence is gathered whatever happens.
 """
 
 import contextlib
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -98,6 +99,7 @@ class Lab:
         self._network = Network(self.topology, self.scratch / "network")
         self._network.start()
         self.step("peers", " and ".join(f"{gateway}" for gateway in self.gateways if gateway.name in start))
+        self.left.address, self.right.address = self.ends.left, self.ends.right
         trees = {
             "left": left_tree(left or tunnel, self.ends),
             "right": right_tree(right or tunnel, self.ends),
@@ -135,6 +137,11 @@ class Lab:
     def inner(self, name: str) -> str:
         """The address of the host behind a gateway."""
         return self._known_topology().attachment(f"{name}-host").address() or ""
+
+    @property
+    def real_time(self) -> bool:
+        """Whether the clock is real, so that times have tolerances."""
+        return os.environ.get("IKELAB_CLOCK", "real") == "real"
 
     # -- doing
 

@@ -20,6 +20,7 @@ from lab.run.catalogue import plugin_arguments
 PLAN, EVENTS = "plan.json", "events.jsonl"
 PRELOADED = (
     "lab.plugin.laboratory",
+    "lab.peers.ours",
     "lab.peers.strongswan",
 )
 
