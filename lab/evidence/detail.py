@@ -52,7 +52,7 @@ def of_datagram(body: bytes, reading: Reading) -> dict[str, Any]:
         plain = reading.esp.data if reading.esp else None
         tree = _esp(body, reading)
     else:
-        plain, tree = None, []
+        plain, tree = None, _other(body, reading.protocol)
     if plain is not None:
         detail["plain"] = plain.hex()
     return detail | {"tree": [{**node, "of": node.get("of", "raw")} for node in tree]}
@@ -123,6 +123,12 @@ def _esp(body: bytes, reading: Reading) -> list[Node]:
         place = {"at": [0, len(inner.data)], "of": "plain"}
         tree.append({"name": "Packet inside", "value": f"{what}; {inner.padding} octets of padding", **place})
     return tree
+
+
+def _other(body: bytes, protocol: str) -> list[Node]:
+    """What has no tree of its own here: its octets as they are."""
+    node = {"name": protocol, "value": body[:64].hex(), "at": [0, len(body)]}
+    return [node | ({"rfc": "3948 2.3"} if protocol == "NAT-keepalive" else {})]
 
 
 def _esp_header(reader: Reader) -> list[Node]:

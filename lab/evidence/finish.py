@@ -66,12 +66,13 @@ def _evidence(tables: wireshark.Tables) -> list[Evidence]:
 
 
 def _problems(scene: Scene) -> list[str]:
-    """What the evidence itself says against the run."""
+    """What the evidence itself says against the run; what was changed or made up under way is no peer's doing."""
+    sent = [entry for entry in scene.ladder if not scene.places.forwards(entry["from"])]
     return [
         *keys.disagreements(scene.keys),
         *scene.reader.refused,
-        *(f"#{e['n']} {e['protocol']} {e['spi']} opens with no key" for e in scene.ladder if e["opened"] is False),
-        *(f"#{e['n']} {e['protocol']}: {e['note']}" for e in scene.ladder if e.get("note")),
+        *(f"#{e['n']} {e['protocol']} {e['spi']} opens with no key" for e in sent if e["opened"] is False),
+        *(f"#{e['n']} {e['protocol']}: {e['note']}" for e in sent if e.get("note")),
     ]
 
 

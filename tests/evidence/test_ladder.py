@@ -115,3 +115,34 @@ def test_without_a_topology_the_capture_points_still_pair_what_was_received() ->
     entries = ladder.build(frames("nat-gcm"), keys_of("nat-gcm"), places.Places())
     assert len(entries) == len(NAT)
     assert [e["from"] for e in entries] == [told[0] for told in NAT]
+
+
+def test_virtual_time_with_nat_on_both_sides_and_every_link_captured() -> None:
+    """The clock stands still during an exchange: only the order at each capture point tells what came first."""
+    entries = ladder_of("guest-nat-both")
+    assert [(e["from"], e["exchange"], e["response"], e["lost"], e["retransmit_of"]) for e in entries[:6]] == [
+        ("left", "IKE_SA_INIT", False, False, None),
+        ("right", "IKE_SA_INIT", True, False, None),
+        ("left", "IKE_AUTH", False, False, None),
+        ("right", "IKE_AUTH", True, True, None),
+        ("left", "IKE_AUTH", False, False, 2),
+        ("right", "IKE_AUTH", True, False, 3),
+    ]
+    assert [hop["point"] for hop in entries[0]["hops"]] == [
+        "left:wan", "left-nat:lan", "left-nat:wan", "internet:left",
+        "internet:right", "right-nat:wan", "right-nat:lan", "right:wan",
+    ]  # fmt: skip
+    assert [hop["point"] for hop in entries[3]["hops"]][-1] == "internet:right"
+    assert [e["inner"].partition(" 10")[0] for e in entries if e["protocol"] == "ESP"] == [
+        f"ICMP echo-{word}" for _ in range(4) for word in ("request", "reply")
+    ]
+    keepalives = [(e["from"], round(e["t_sent"] - entries[5]["t_sent"])) for e in entries if not e["spi"]]
+    assert sorted(keepalives) == [("left", 21), ("left", 41), ("right", 21), ("right", 41)]
+    assert all(len(e["hops"]) == 8 for e in entries if not e["lost"])
+
+
+def test_bare_esp_of_the_kernel() -> None:
+    esp = [e for e in ladder_of("guest-direct") if e["protocol"] == "ESP"]
+    assert len(esp) == 6
+    assert not any(e["udp"] or e["src"].count(":") for e in esp)
+    assert all(e["opened"] for e in esp)
