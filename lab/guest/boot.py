@@ -55,7 +55,7 @@ def run(
         raise UnfitError(f"cannot write the results directory {results}", fix="choose another with --out")
     began = time.monotonic()
     with workplace.directory(memory) as boot, cpus.claimed(cpu) as pinned:
-        mounts = [("ro", host, guest) for guest, host in image.mounts.items()]
+        mounts = [("ro", _directory(host, "image layer"), guest) for guest, host in image.mounts.items()]
         mounts += [("ro", source, "/src"), ("rw", results, "/results")]
         if compiled := workplace.compiled_python(source, image):
             mounts.append(("rw", compiled, PYTHON_CACHE))
@@ -101,7 +101,7 @@ def _environment(virtual_time: bool, compiled: bool) -> dict[str, str]:
 def _write_job(boot: Path, argv: Sequence[str], env: Mapping[str, str]) -> None:
     shutil.copy(INIT, boot / "init")
     (boot / "environment").write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in env.items()))
-    (boot / "job").write_text(f"cd /src && {shlex.join(argv)}\n")
+    (boot / "job").write_text(f"cd /src && exec -- {shlex.join(argv)}\n")
 
 
 def _write_mounts(boot: Path, mounts: Sequence[tuple[str, Path, str]]) -> None:
@@ -112,9 +112,9 @@ def _kernel(image: Image, boot: Path, memory: str, virtual_time: bool) -> list[s
     """The kernel's command line."""
     clock = ["time-travel=inf-cpu"] if virtual_time else []
     return [
-        str(image.kernel), "seccomp=on", *clock, f"mem={memory}", "rootfstype=hostfs", f"rootflags={image.root}", "ro",
-        "init=/usr/sbin/ikelab-init", "con=null", "con0=null,fd:1", f"uml_dir={boot}", "umid=guest", "panic=1", "quiet",
-        "dummy.numdummies=0", "ifb.numifbs=0",
+        str(image.kernel), "seccomp=on", *clock, f"mem={memory}", "rootfstype=hostfs", f'rootflags="{image.root}"',
+        "ro", "init=/usr/sbin/ikelab-init", "con=null", "con0=null,fd:1", f"uml_dir={boot}", "umid=guest", "panic=1",
+        "quiet", "dummy.numdummies=0", "ifb.numifbs=0",
         f"ikelab_boot={boot}",
     ]  # fmt: skip
 

@@ -39,7 +39,7 @@ echo 1 >/proc/sys/net/core/fb_tunnels_only_for_init_net
 # shellcheck disable=SC1091
 . /run/ikelab/environment
 # shellcheck disable=SC1091
-. /run/ikelab/job </dev/null
+(. /run/ikelab/job) </dev/null
 echo $? >/run/ikelab/status
 printf '\004%s\004' "$ikelab_boot" # what follows is the kernel's farewell
 echo o >/proc/sysrq-trigger

@@ -34,6 +34,14 @@ def test_the_exit_code_of_the_command_comes_back(guest: Guest) -> None:
     assert guest.run("true").exit_code == 0
 
 
+@pytest.mark.parametrize("words", [["A=1"], ["exit", "3"], ["no-such-command"]])
+def test_only_a_program_can_be_the_command(tmp_path: Path, words: list[str]) -> None:
+    said: list[str] = []
+    done = boot.run(words, source=SOURCE, results=tmp_path, output=said.append, limit_s=30)
+    assert done.exit_code == 127
+    assert said[-1].endswith(f"{words[0]}: not found")
+
+
 def test_output_arrives_line_by_line_and_without_words_of_the_kernel(guest: Guest) -> None:
     guest.run("echo one; echo two >&2; printf three")
     assert guest.said == ["one", "two", "three"]
