@@ -166,9 +166,15 @@ def verify(pcap: Path, profile: Path, keys: Keys) -> TsharkReport:
 
 
 def _unknown(keys: Keys) -> dict[str, str]:
-    """SPI -> algorithm, for the SAs that tshark cannot decrypt."""
-    found = {f"{entry.spi_i}:{entry.spi_r}": entry.encr for entry in keys.ike if wireshark.ike_row(entry) is None}
-    return found | {child.spi: child.encr for child in keys.child if wireshark.esp_name(child) is None}
+    """SPI -> algorithm, for the SAs that tshark cannot decrypt, or whose ICV it cannot check."""
+    found = {}
+    for entry in keys.ike:
+        if wireshark.ike_row(entry) is None or not wireshark.checked(entry.integ):
+            found[f"{entry.spi_i}:{entry.spi_r}"] = entry.encr if wireshark.checked(entry.integ) else entry.integ or ""
+    for child in keys.child:
+        if wireshark.esp_name(child) is None or not wireshark.checked(child.integ):
+            found[child.spi] = child.encr if wireshark.checked(child.integ) else child.integ or ""
+    return found
 
 
 def _judge(

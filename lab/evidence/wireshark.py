@@ -94,8 +94,15 @@ def ike_row(entry: IkeKeys) -> str | None:
     encr = names.ike_encr(transform) if transform else None
     if encr is None or (entry.integ and _integ(entry.integ) is None):
         return None
-    fields = [entry.spi_i, entry.spi_r, entry.SK_ei, entry.SK_er, f'"{encr}"', entry.SK_ai, entry.SK_ar]
-    return ",".join([*fields, f'"{names.ike_integ(_integ(entry.integ))}"'])
+    integ = names.ike_integ(_integ(entry.integ))
+    # Where the ICV is only skipped and not computed, a key for it is refused.
+    sk_a = ["", ""] if not checked(entry.integ) else [entry.SK_ai, entry.SK_ar]
+    return ",".join([entry.spi_i, entry.spi_r, entry.SK_ei, entry.SK_er, f'"{encr}"', *sk_a, f'"{integ}"'])
+
+
+def checked(integ: str | None) -> bool:
+    """Whether Wireshark 4.0 computes the ICV of this algorithm, or only decrypts (None stands for AEAD)."""
+    return names.ike_integ(_integ(integ)) != names.ANY_96_IKE
 
 
 def esp_name(child: ChildKeys) -> str | None:

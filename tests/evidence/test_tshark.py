@@ -5,8 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from lab.crypto import registry
+from lab.crypto import wireshark as names
 from lab.errors import UnfitError
-from lab.evidence import capture, finish, keys, tshark
+from lab.evidence import capture, finish, keys, tshark, wireshark
+from lab.wire.ids import Integ, TransformType
+from lab.wire.payloads_v2 import Transform
 from lab.wire.pcapng import Packet, PcapngWriter
 from tests.evidence.recorded import CAPTURES
 
@@ -114,3 +118,34 @@ def test_clear_capture_needs_no_keys(tmp_path: Path, name: str) -> None:
         # The same payloads as when tshark itself decrypts, SK left out; ESP packets are no ESP any more.
         opened = {n: tuple(t for t in row.payloads if t != 46) for n, row in sealed.items() if row.payloads}
         assert {n: row.payloads for n, row in rows.items()} == opened
+
+
+def rows_for_every_algorithm() -> tuple[list[str], list[str]]:
+    """A row of both tables for every pair of algorithms that the names in lab.crypto.wireshark claim to be known."""
+    ike, esp = [], []
+    for row in registry.ENCR:
+        for bits in row.bits:
+            transform = Transform(TransformType.ENCR, row.id, bits)
+            spec = registry.encr(transform)
+            for integ in [Integ.NONE] if spec.aead else [number for number in names.INTEG if number != Integ.NONE]:
+                secret = "00" * registry.integ(integ).key_octets if integ else ""
+                key, spi = "11" * spec.keymat_octets, f"{len(ike):08x}"
+                entry = keys.IkeKeys(
+                    source="test", spi_i=spi * 2, spi_r=spi * 2, encr=row.id.name, encr_key_length=bits, SK_ei=key,
+                    SK_er=key, integ=integ.name if integ else None, SK_ai=secret, SK_ar=secret,
+                )  # fmt: skip
+                ike += [found] if (found := wireshark.ike_row(entry)) else []
+                if name := names.esp_encr(row.id):
+                    fields = f'"IPv4","*","*","0x{spi}","{name}","0x{key}"'
+                    esp.append(f'{fields},"{names.esp_integ(integ)}","{"0x" + secret if secret else ""}"')
+    return ike, esp
+
+
+@needs_tshark
+def test_every_name_that_we_write_is_one_that_tshark_reads(tmp_path: Path) -> None:
+    ike, esp = rows_for_every_algorithm()
+    assert len(ike) > 20 < len(esp)
+    (tmp_path / "ikev2_decryption_table").write_text("".join(f"{row}\n" for row in ike))
+    (tmp_path / "esp_sa").write_text("".join(f"{row}\n" for row in esp))
+    _, complaints = tshark.dissect(CAPTURES / "psk-bad" / "raw.pcapng", tmp_path)
+    assert complaints == []
