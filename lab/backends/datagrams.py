@@ -40,6 +40,8 @@ class DatagramSocket:
         self._socket = socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, protocol)
         try:
             self._prepare()
+            if kind == socket.SOCK_DGRAM and family == socket.AF_INET6:
+                self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             if kind == socket.SOCK_DGRAM:
                 self._socket.bind(("", port))
         except OSError:
@@ -48,7 +50,7 @@ class DatagramSocket:
 
     def _prepare(self) -> None:
         if self.family == socket.AF_INET6:
-            wanted = {IPV6_RECVPKTINFO: 1, IPV6_RECVTCLASS: 1, IPV6_MTU_DISCOVER: PMTUDISC_DONT, socket.IPV6_V6ONLY: 1}
+            wanted = {IPV6_RECVPKTINFO: 1, IPV6_RECVTCLASS: 1, IPV6_MTU_DISCOVER: PMTUDISC_DONT}
             level: int = socket.IPPROTO_IPV6
         else:
             wanted = {IP_PKTINFO: 1, IP_RECVTOS: 1, IP_MTU_DISCOVER: PMTUDISC_DONT}

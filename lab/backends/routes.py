@@ -6,6 +6,7 @@ Rules of this file:
 - No loop: where such a route covers the peer itself (0.0.0.0/0 does), datagrams to the peer name the interface they
   leave by, found among the other routes. So nothing but routes through the device is ever put into the system, and
   those vanish with the device, after kill -9 too; rules and marks would stay.
+- As with every route, one that is longer wins: with 0.0.0.0/0 the networks of our own links stay outside the tunnel.
 - Children share routes (a rekeyed child has the same networks): they are counted.
 """
 

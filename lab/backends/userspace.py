@@ -8,6 +8,7 @@ Rules of this file:
 - What the system refuses (a full queue, no route) is a counted drop, never an error.
 """
 
+import errno
 import socket
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -93,7 +94,10 @@ class Userspace:
             self._plane.drops.add(Reason.NOT_SENT, direction="out", path=str(path), detail=error.strerror)
 
     def _raw_for(self, host: str) -> DatagramSocket:
-        return next(raw for raw in self._raw.values() if raw.family == family_of(host))
+        for raw in self._raw.values():
+            if raw.family == family_of(host):
+                return raw
+        raise OSError(errno.EAFNOSUPPORT, "no raw socket of this family")
 
     def _inbound_raw(self, source: int, now: float) -> list[Report] | None:
         raw = self._raw[source]

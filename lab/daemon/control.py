@@ -10,6 +10,7 @@ Rules of this file:
 - Nobody can make the daemon grow or wait: lines are bounded, and who does not read is cut off.
 """
 
+import errno
 import json
 import selectors
 import socket
@@ -20,7 +21,7 @@ from pathlib import Path
 from lab.errors import UnfitError
 
 LONGEST_LINE = 65536
-MOST_UNREAD = 4 << 20  # what a client may leave unread before it is cut off
+MOST_UNREAD = 1 << 20  # what a client may leave unread before it is cut off
 BACKLOG = 16
 
 Handler = Callable[["Connection", dict[str, object]], None]
@@ -32,7 +33,8 @@ class Connection:
 
     def __init__(self, opened: socket.socket, control: "Control") -> None:
         self._socket, self._control = opened, control
-        self._input, self._output = b"", b""
+        self._input, self._output = b"", bytearray()
+        self._blocked = False
         self.busy = self.streaming = self.closed = self._taking = False
 
     def ready(self, mask: int) -> None:
@@ -103,21 +105,22 @@ class Connection:
         if self.closed:
             return
         self._output += json.dumps(fields, default=str).encode() + b"\n"
-        self._flush()
+        if not self._blocked:
+            self._flush()
+        elif len(self._output) > MOST_UNREAD:
+            self.close()
 
     def _flush(self) -> None:
         try:
             while self._output:
-                self._output = self._output[self._socket.send(self._output) :]
+                del self._output[: self._socket.send(self._output)]
         except BlockingIOError:
             pass
         except OSError:
             self.close()
             return
-        if len(self._output) > MOST_UNREAD:
-            self.close()
-            return
-        self._control.watch(self, writing=bool(self._output))
+        self._blocked = bool(self._output)
+        self._control.watch(self, writing=self._blocked)
 
     def fileno(self) -> int:
         """For the selector."""
@@ -183,15 +186,18 @@ class Control:
 
 
 def _listen(path: Path) -> socket.socket:
-    """A listening socket at this path; the leftover of a dead daemon is replaced, a living one is not."""
+    """A listening socket at this path; the leftover of a dead daemon is replaced, nothing else is."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    birthplace = path.with_name(f".{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if _is_leftover(path):
-            path.unlink()
-        listener.bind(str(path))
-        path.chmod(0o600)  # before listen: until then nobody can connect
+        if path.exists() and not _is_leftover(path):
+            raise OSError(errno.EADDRINUSE, "something is there that is not the leftover of a daemon")
+        birthplace.unlink(missing_ok=True)
+        listener.bind(str(birthplace))
+        birthplace.chmod(0o600)
         listener.listen(BACKLOG)
+        birthplace.rename(path)  # whoever sees the socket can connect to it
     except OSError as error:
         listener.close()
         why = error.strerror or str(error)
@@ -202,7 +208,7 @@ def _listen(path: Path) -> socket.socket:
 
 
 def _is_leftover(path: Path) -> bool:
-    if not path.exists() or not stat.S_ISSOCK(path.stat().st_mode):
+    if not stat.S_ISSOCK(path.stat().st_mode):
         return False
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:

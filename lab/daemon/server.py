@@ -51,6 +51,14 @@ class Server:
 
     def run(self, loop: Loop, *, control: File | None = None, signals: Signals | None = None) -> int:
         """Serve until somebody ends it; the exit code."""
+        self.begin(loop, control=control, signals=signals)
+        while self.exit_code is None:
+            loop.turn(self._next_deadline())
+            self._due(self._now())
+        return self.exit_code
+
+    def begin(self, loop: Loop, *, control: File | None = None, signals: Signals | None = None) -> None:
+        """Watch all sources and do what the configuration wants from the start."""
         self._loop, self._clock = loop, loop.clock
         for source in self.ports.sources():
             loop.watch(source, partial(self._datagrams, source))
@@ -61,10 +69,6 @@ class Server:
         if control:
             self._control = Control(control, loop.selector, self._command)
         self._start(self._now())
-        while self.exit_code is None:
-            loop.turn(self._next_deadline())
-            self._due(self._now())
-        return self.exit_code
 
     def _now(self) -> float:
         """The time of what begins now, also for the trace."""
@@ -127,6 +131,8 @@ class Server:
                 self.perform(self._report(report, now), now)
             except LabError as error:
                 self._trace.emit("note", f"{type(report).__name__}: {error}")
+                if isinstance(report, Acquire):
+                    self.backend.give_up(report.child)
 
     def _report(self, report: Report, now: float) -> list[Action]:
         match report:
@@ -136,14 +142,9 @@ class Server:
             case Moved(spi_in=spi, path=path):
                 return self.endpoint.moved(spi, path, now)
             case Expired(spi_in=spi):
-                name = next(name for name, spis in self._names().items() if spi in spis)
-                return self.endpoint.terminate(now, child=name)
-
-    def _names(self) -> dict[str, set[bytes]]:
-        found: dict[str, set[bytes]] = {}
-        for child in self._children():
-            found.setdefault(str(child["name"]), set()).add(bytes.fromhex(str(child["spi_in"])))
-        return found
+                views = (child for sa in self.endpoint.sas() for child in _children_of(sa))
+                name = next((str(child["name"]) for child in views if child["spi_in"] == spi.hex()), None)
+                return self.endpoint.terminate(now, child=name) if name else []
 
     # -- what goes out
 
@@ -238,9 +239,6 @@ class Server:
         for child in (child for sa in views for child in _children_of(sa)):
             child.update(usage.get(str(child["spi_in"]), {}))
         return views
-
-    def _children(self) -> list[dict[str, object]]:
-        return [child for sa in self.endpoint.sas() for child in _children_of(sa)]
 
     def stats(self) -> dict[str, object]:
         """Counters of all parts."""

@@ -57,7 +57,8 @@ class Waits:
 
     def next_deadline(self) -> float | None:
         """When the first wait runs out."""
-        return min((wait.deadline for wait in self._waits if wait.deadline is not None), default=None)
+        deadlines = (wait.deadline for wait in self._waits if not wait.client.closed)
+        return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     def tick(self, now: float) -> None:
         """Refuse those whose time is over, and forget those whose client has gone."""
