@@ -1,6 +1,7 @@
 """Routes through the device, in a namespace."""
 
 import json
+import subprocess
 from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 
@@ -13,6 +14,8 @@ from lab.trace import Record, Trace
 from lab.wire.payloads_v2 import TrafficSelector
 from tests.ipsec.children import child
 from tests.netns import Node, needs_root
+
+pytestmark = needs_root
 
 
 def ts(*texts: str) -> list[TrafficSelector]:
@@ -56,12 +59,7 @@ def inside(node: Node, work: Callable[[Routes, list[Record]], object]) -> object
 
 
 def show(*words: str) -> list[dict[str, object]]:
-    import subprocess
-
     return json.loads(subprocess.run(["ip", "-json", *words], capture_output=True, check=True).stdout or "[]")
-
-
-pytestmark = needs_root
 
 
 def test_a_route_names_a_source_within_our_selectors(node: Node) -> None:

@@ -44,7 +44,7 @@ def test_a_result_and_the_events_on_the_way(tmp_path: Path) -> None:
 
 def test_a_refusal_says_why(tmp_path: Path) -> None:
     finish = answering(tmp_path / "ctl", b'{"ok": false, "error": "IKE_AUTH: AUTHENTICATION_FAILED"}\n')
-    with Client(tmp_path / "ctl") as client, pytest.raises(Refused, match="^IKE_AUTH: AUTHENTICATION_FAILED$"):
+    with Client(tmp_path / "ctl") as client, pytest.raises(Refused, match=r"^IKE_AUTH: AUTHENTICATION_FAILED$"):
         client.call("initiate", child="net")
     finish()
 

@@ -27,7 +27,7 @@ def written(directory: Path, text: str | bytes) -> Path:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("connections {\n  gw {\n    versoin = 2\n", ["swanctl.conf:", "}"]),
+        ("connections {\n  gw {\n    versoin = 2\n", ["swanctl.conf:4:", "never closed"]),
         ("connections {\n  gw {\n    versoin = 2\n  }\n}\n", ["swanctl.conf:3: versoin:", "unknown key"]),
         ("connections {\n  gw {\n    version = 9\n  }\n}\n", ["swanctl.conf:3: version:", "'9'"]),
         (b"connections {\n  \xff\n}\n", ["swanctl.conf", "not UTF-8"]),
