@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
+from lab.report import words
 from lab.report.ladder import Message, Run
 from lab.report.lanes import Lanes
 from lab.report.svg import element
@@ -62,6 +63,7 @@ def arrow(message: Message, lanes: Lanes, *, addresses: bool) -> Markup:
     drawn.append(_sign("M-5-5 5 5M5-5-5 5", "cross", x, y) if message.lost else _head(x, y, rightwards=end > start))
     for lane in rewrites(message, lanes):
         drawn.append(_sign("M0-5 5 0 0 5-5 0z", "rewrite", _percent(lane, lanes), _height(lane, start, end)))
+    drawn += _times(message, start, end)
     drawn += _address_texts(message, lanes) if addresses else []
     height = HEIGHT + (ADDRESSES if addresses else 0)
     return element("svg", *drawn, class_=kind, width="100%", height=height, aria_hidden="true")
@@ -75,6 +77,10 @@ def run(group: Run, lanes: Lanes) -> Markup:
         here, there, y = _percent(start, lanes), _percent(end, lanes), TOP + 3 + 11 * row
         drawn.append(element("line", x1=here, y1=y, x2=there, y2=y, class_="stroke"))
         drawn.append(_head(there, y, rightwards=end > start))
+    ends = ((group.messages[0].sent, "0%", -10, "end"), (group.messages[-1].received, "100%", 10, "start"))
+    for t, x, dx, anchor in ends:
+        if t is not None:
+            drawn.append(element("text", words.moment(t), x=x, dx=dx, y=TOP + 7, class_="time", text_anchor=anchor))
     kind = f"way bulk {FAMILIES.get(group.protocol, 'esp')}"
     return element("svg", *drawn, class_=kind, width="100%", height=TOP + 11 * len(group.ways) + 4, aria_hidden="true")
 
@@ -96,6 +102,18 @@ def rewrites(message: Message, lanes: Lanes) -> list[int]:
     """The lanes at which an address or a port changed."""
     ways = stretches(message, lanes)
     return [after.lane for before, after in pairwise(ways) if (before.src, before.dst) != (after.src, after.dst)]
+
+
+def _times(message: Message, start: int, end: int) -> list[Markup]:
+    """When it was sent and received, outside the outermost lanes, as high as the ends of the arrow."""
+    left, right = (message.sent, message.received) if end > start else (message.received, message.sent)
+    heights = (TOP, BOTTOM) if end > start else (BOTTOM, TOP)
+    found = ((left, "0%", -10, "end", heights[0]), (right, "100%", 10, "start", heights[1]))
+    return [
+        element("text", words.moment(t), x=x, dx=dx, y=y + 4, class_="time", text_anchor=anchor)
+        for t, x, dx, anchor, y in found
+        if t is not None
+    ]
 
 
 def _address_texts(message: Message, lanes: Lanes) -> list[Markup]:

@@ -33,6 +33,7 @@ class Page:
     """Everything on a scenario's page."""
 
     result: Result
+    reason: str
     reproduce: str
     steps: list[Step]
     evidence: list[tuple[str, str, str, str]]
@@ -56,6 +57,7 @@ def load(directory: Path, result: Result) -> Page:
     nat = facts.load(directory / "nat.json", doubts)
     return Page(
         result=result,
+        reason=result.reason or _reason(result, facts.rows(found, "steps")),
         reproduce=facts.text(found, "reproduce"),
         steps=[_step(item) for item in facts.rows(found, "steps")],
         evidence=[_evidence(item) for item in facts.rows(found, "evidence")],
@@ -93,6 +95,14 @@ def sections(page: Page) -> list[tuple[str, str, bool]]:
         ("evidence", "Evidence", bool(page.evidence)),
         ("downloads", "Downloads", bool(page.downloads)),
     ]
+
+
+def _reason(result: Result, steps: Sequence[Facts]) -> str:
+    """A sentence for a result that gives none."""
+    if result.verdict is Verdict.PASSED:
+        return f"All {len(steps)} steps passed." if len(steps) > 1 else ""
+    first = next((facts.text(step, "name") for step in steps if facts.text(step, "verdict") != "passed"), "")
+    return f"It ended at the step '{first}'." if first else "No reason was given."
 
 
 def _step(item: Facts) -> Step:

@@ -21,6 +21,11 @@ def seconds(value: float | None) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def moment(value: float) -> str:
+    """A time on the ladder, in seconds to a tenth of a millisecond: `4.0210`."""
+    return f"{value:.4f}"
+
+
 def octets(value: int) -> str:
     """A file size: `812 B`, `14.2 kB`, `3.1 MB`."""
     if value < 1000:

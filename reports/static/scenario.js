@@ -25,9 +25,9 @@
     if (all) {
       all.hidden = false;
       all.addEventListener("click", () => {
-        const open = all.getAttribute("aria-pressed") !== "true";
+        const open = all.textContent !== "Close all";
         for (const rung of rungs) rung.parentNode.open = open;
-        all.setAttribute("aria-pressed", open);
+        all.textContent = open ? "Close all" : "Open all";
       });
     }
     rungs.forEach((rung, place) => rung.addEventListener("keydown", (event) => {
