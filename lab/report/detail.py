@@ -1,7 +1,7 @@
 """A message opened up: the tree of its payloads and fields, and its octets, from detail.json.
 
-Rules of this file: the shape is read leniently (any field may be missing) and within bounds, because a page must stay
-below its size whatever a peer sent.
+Rules of this file: any field may be missing, and everything has bounds, because a page must stay below its size
+whatever a peer sent. A node's place counts in the octets that `of` names: `raw` as captured, `plain` as decrypted.
 """
 
 from collections.abc import Iterator
@@ -12,70 +12,100 @@ from lab.report import facts
 DEEPEST = 12
 MOST_NODES = 400
 MOST_OCTETS = 4096
+LONGEST = 400
 WIDTH = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A payload or field. `offset` and `length` count octets in the hex view that stands beside it; None if unknown."""
+    """A payload or field. `rfc` is the section that defines it as `rfc7296:3.1`; places are None if unknown."""
 
     name: str
     value: str
+    of: str
     offset: int | None
     length: int | None
+    rfc: str
     children: tuple["Node", ...]
+
+    @property
+    def wraps(self) -> bool:
+        """Whether there are payloads inside it, as in SK: then it starts out open."""
+        return any(child.children for child in self.children)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Octets to look at: `raw` or `plain`. `cut` of them are left out at the end."""
+
+    of: str
+    octets: bytes
+    cut: int
 
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """The tree and the octets; `clear` says that the octets are those after decryption. `cut` octets are left out."""
+    """The tree and the octets. `same_as` is the message whose octets these are, if it is a retransmission."""
 
     tree: tuple[Node, ...]
-    octets: bytes
-    clear: bool
-    cut: int
+    views: tuple[View, ...]
+    same_as: int | None = None
 
 
 def read(found: object) -> dict[int, Detail]:
-    """The details by message number."""
-    inside = facts.entries(found) or facts.entries(found, "messages")
-    if inside:
-        numbered = {n if (n := facts.whole(item, "n")) is not None else i: item for i, item in enumerate(inside)}
-    else:
-        table = facts.table(found, "messages") or facts.table(found)
-        numbered = {int(key): item for key, item in table.items() if key.isdigit()}
-    return {number: _detail(item) for number, item in numbered.items()}
+    """The details by message number; what the file leaves out is left out."""
+    items = facts.rows(found)
+    return {number: _detail(item) for place, item in enumerate(items) for number in (_number(item, place),)}
+
+
+def _number(item: object, place: int) -> int:
+    number = facts.whole(item, "n")
+    return place if number is None else number
 
 
 def _detail(item: object) -> Detail:
-    clear = _octets(item, "clear")
-    octets = clear or _octets(item, "octets") or _octets(item, "raw") or b""
     budget = iter(range(MOST_NODES))
-    tree = facts.entries(item, "tree") or facts.entries(item, "payloads")
-    kept = octets[:MOST_OCTETS]
-    return Detail(tuple(_nodes(tree, budget, 0)), kept, bool(clear), len(octets) - len(kept))
+    tree = tuple(_nodes(facts.entries(item, "tree"), "raw", budget, 0))
+    views = tuple(_view(of, octets) for of in ("plain", "raw") if (octets := _octets(item, of)))
+    return Detail(tree, views, facts.whole(item, "same_as"))
 
 
-def _octets(item: object, key: str) -> bytes | None:
+def _view(of: str, octets: bytes) -> View:
+    return View(of, octets[:MOST_OCTETS], max(0, len(octets) - MOST_OCTETS))
+
+
+def _octets(item: object, key: str) -> bytes:
     try:
         return bytes.fromhex(facts.text(item, key))
     except ValueError:
-        return None
+        return b""
 
 
-def _nodes(items: list[object], budget: Iterator[int], depth: int) -> Iterator[Node]:
+def _nodes(items: list[object], of: str, budget: Iterator[int], depth: int) -> Iterator[Node]:
     for item in items:
         if depth > DEEPEST or next(budget, None) is None:
             return
         if isinstance(item, dict):
-            inner = next((found for key in ("children", "fields", "tree") if (found := facts.entries(item, key))), [])
+            own = facts.text(item, "of", of)
+            offset, length = _place(item)
+            rfc = facts.text(item, "rfc").strip().replace(" ", ":", 1)
+            value = facts.text(item, "value")
             yield Node(
-                facts.text(item, "name", "field"),
-                facts.text(item, "value")[:600],
-                facts.whole(item, "offset"),
-                facts.whole(item, "length"),
-                tuple(_nodes(inner, budget, depth + 1)),
+                name=facts.text(item, "name", "field"),
+                value=value if len(value) <= LONGEST else f"{value[:LONGEST]}...",
+                of=own,
+                offset=offset,
+                length=length,
+                rfc=f"rfc{rfc}" if rfc else "",
+                children=tuple(_nodes(facts.entries(item, "children"), own, budget, depth + 1)),
             )
+
+
+def _place(item: dict[str, object]) -> tuple[int | None, int | None]:
+    place = facts.entries(item, "at")
+    if len(place) != 2 or not all(isinstance(part, int) and 0 <= part < 1 << 20 for part in place):
+        return None, None
+    return facts.whole({"at": place[0]}, "at"), facts.whole({"at": place[1]}, "at")
 
 
 def dump(octets: bytes) -> str:

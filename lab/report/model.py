@@ -135,10 +135,12 @@ def _unlisted(run_dir: Path, directory: PurePosixPath, doubts: Doubts) -> Result
     own = facts.table(facts.load(run_dir / directory / "result.json", doubts))
     if own:
         return result(own, directory)
+    begun = facts.table(facts.load(run_dir / directory / "begun.json", Doubts()))
     parts = directory.parts[1:]
     name, pairing = ("/".join(parts[:-1]), parts[-1]) if len(parts) > 1 else ("/".join(parts), "")
     reason = "The scenario was interrupted before it had a verdict."
-    return result({"id": name, "pairing": pairing, "verdict": "unresolved", "reason": reason}, directory)
+    told = {"id": name, "pairing": pairing, **begun, "verdict": "unresolved", "reason": reason}
+    return result(told, directory)
 
 
 def _interruption(found: Facts, results: list[Result]) -> str:

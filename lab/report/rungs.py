@@ -87,7 +87,7 @@ def _cost(opened: Detail | None) -> int:
     """About how many octets of page a detail takes."""
     if opened is None:
         return 0
-    return 5 * len(opened.octets) + COST_OF_NODE * sum(_size(node) for node in opened.tree)
+    return 5 * sum(len(view.octets) for view in opened.views) + COST_OF_NODE * sum(_size(node) for node in opened.tree)
 
 
 def _size(node: Node) -> int:

@@ -48,8 +48,8 @@
 
     function mark(field) {
       light.clear();
-      const box = field && field.closest(".bytes");
-      const hex = box && box.querySelector("pre.hex");
+      const box = field && field.closest(".opened");
+      const hex = box && box.querySelector(`pre.hex[data-of=${CSS.escape(field.dataset.of)}]`);
       if (!hex) return;
       const text = hex.firstChild;
       const start = Number(field.dataset.at), end = start + Number(field.dataset.n);

@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from tests.report.octets import octets_of
+from tests.report.octets import detail_of
 
 Facts = dict[str, Any]
 START = 1_774_000_000.0
@@ -40,16 +40,17 @@ class Wire:
     def ike(self, name: str, payloads: str, *, response: bool = False, number: int = 0, **more: Any) -> int:
         """One IKE message; payloads are names parted by blanks. Returns its `n`."""
         names = payloads.split()
-        octets, tree = octets_of(name, names, response=response, number=number, random=self._random)
+        length, detail = detail_of(name, names, response=response, number=number, random=self._random)
         sealed = name != "IKE_SA_INIT"
         port = 4500 if self.nat and sealed else 500
         entry = {
             "protocol": "IKEv2", "exchange": name, "message_id": number, "response": response, "payloads": names,
             "encrypted": sealed, "opened": True if sealed else None, "spi": SPIS, "seq": None,
-            "length": len(octets) + (25 if sealed else 0),
+            "length": length,
         }  # fmt: skip
         n = self._add(entry, port, leftwards=response, **more)
-        self.detail.append({"n": n, "octets": octets.hex(), "tree": tree, "clear": octets.hex() if sealed else None})
+        again = more.get("again")
+        self.detail.append({"n": n, **(detail if again is None else {"same_as": again})})
         return n
 
     def esp(self, seq: int, *, leftwards: bool = False, **more: Any) -> int:
@@ -76,6 +77,8 @@ class Wire:
 
     def _add(self, entry: Facts, port: int, *, leftwards: bool, lost: bool = False, again: int | None = None) -> int:
         n, sent = len(self.ladder), self.now
+        if entry["protocol"] != "IKEv2":
+            self.detail.append({"n": n, "omitted": True})
         seen = [{"point": p, "t": sent + t, "src": s, "dst": d} for p, t, s, d in self._way(port, leftwards)]
         seen = seen[: len(seen) // 2] if lost else seen
         sender, receiver = ("right", "left") if leftwards else ("left", "right")
