@@ -13,7 +13,7 @@ IKE_FIELDS = (
     ("role", "Role"),
     ("local", "Local"),
     ("remote", "Remote"),
-    ("spis", "SPIs (initiator : responder)"),
+    ("spis", "SPIs (init : resp)"),
     ("suite", "Algorithms"),
     ("nat", "NAT"),
     ("established_s", "Established for (s)"),

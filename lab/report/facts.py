@@ -26,13 +26,30 @@ class Doubts:
 def load(path: Path, doubts: Doubts, *, needed: bool = False) -> object:
     """The JSON value in `path`, or None; a missing file is a doubt only if it is needed."""
     try:
-        return json.loads(path.read_bytes())
+        return _legible(json.loads(path.read_bytes()))
     except FileNotFoundError:
         if needed:
             doubts.add(f"{path.name} is missing.")
     except (OSError, ValueError, RecursionError) as error:
         doubts.add(f"{path.name} cannot be read: {str(error)[:200]}.")
     return None
+
+
+def legible(text: str) -> str:
+    """The text with what does not print (controls, bidirectional overrides, lone surrogates) made visible."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char in "\n\t" else "\ufffd" for char in text)
+
+
+def _legible(value: object) -> object:
+    if isinstance(value, str):
+        return legible(value)
+    if isinstance(value, list):
+        return [_legible(item) for item in value]
+    if isinstance(value, dict):
+        return {legible(str(key)): _legible(item) for key, item in value.items()}
+    return value
 
 
 def table(value: object, key: str = "") -> Facts:

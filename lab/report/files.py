@@ -4,22 +4,25 @@ Rules of this file: a link is a percent-encoded relative path that stays inside 
 at a line and says how much is missing; unreadable octets become replacement characters.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from markupsafe import escape
+
+from lab.report import facts
+from lab.report.facts import Facts, legible
 from lab.report.model import inside
 
 LOG_LIMIT = 64_000
 CONFIG_LIMIT = 24_000
 MOST_TEXTS = 6
 MOST_LISTED = 60
-KNOWN = {
+NOTES = {
     "wire.pcapng": "Everything as captured, one interface per capture point",
     "clear.pcapng": "The same, decrypted: opens in any Wireshark without keys",
     "wireshark-profile.zip": "Wireshark profile that decrypts wire.pcapng (Edit, Configuration Profiles, Import)",
-    "wireshark.zip": "Wireshark profile that decrypts wire.pcapng (Edit, Configuration Profiles, Import)",
     "keys.json": "Keys of every IKE SA and CHILD SA: lab keys, worth nothing elsewhere",
     "ladder.json": "The message ladder, for programs",
     "detail.json": "Every message decrypted: payload trees and octets",
@@ -28,7 +31,10 @@ KNOWN = {
     "nat.json": "NAT mappings",
     "topology.json": "The network as it was built",
     "topology.svg": "Its drawing",
+    "counters.json": "What both peers counted",
+    "tshark.json": "What tshark made of wire.pcapng",
 }
+FOLDERS = {"wireshark": "Part of the Wireshark profile", "logs": "Log", "configs": "Configuration"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +50,11 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """A file to take away."""
+    """A file to take away. Without an address it is missing; without a size it is a directory."""
 
     name: str
     address: str
-    size: int
+    size: int | None
     meaning: str
 
 
@@ -68,25 +74,26 @@ def configs(directory: Path) -> list[Text]:
     return [_head(directory, path) for path in _files(directory / "configs")[:MOST_TEXTS]]
 
 
-def downloads(directory: Path) -> list[Download]:
-    """All files of the scenario: the well-known ones first, in the order of `KNOWN`."""
-    named = [directory / name for name in KNOWN if (directory / name).is_file()]
-    folders = [path for name in ("wireshark", "logs", "configs") for path in _files(directory / name)]
-    others = [path for path in _files(directory, deep=False) if path not in named and path.name != "index.html"]
-    return [_download(directory, path) for path in (named + others + folders)[:MOST_LISTED]]
+def downloads(directory: Path, evidence: Sequence[Facts]) -> list[Download]:
+    """The files to take away: what result.json names as evidence, with its notes, then everything else there."""
+    notes = {facts.text(item, "file"): facts.text(item, "note") for item in evidence}
+    named = [name for name in [*notes, *NOTES] if name]
+    there = [path.relative_to(directory).as_posix() for path in _files(directory) if path.name != "index.html"]
+    order = [name for name in dict.fromkeys(named) if name in there or name in notes]
+    rest = [name for name in there if name not in order]
+    return [_download(directory, name, notes.get(name, "")) for name in (order + rest)[:MOST_LISTED]]
 
 
-def _download(directory: Path, path: Path) -> Download:
-    name = path.relative_to(directory).as_posix()
-    meaning = KNOWN.get(name, {"wireshark": "Part of the Wireshark profile", "logs": "Log"}.get(name.split("/")[0], ""))
-    if name.startswith("configs/"):
-        meaning = "Configuration"
-    return Download(name, address(name), _size(path), meaning)
+def _download(directory: Path, name: str, note: str) -> Download:
+    path = inside(name)
+    there = path is not None and (directory / path).exists()
+    size = _size(directory / path) if path and (directory / path).is_file() else None
+    meaning = note or NOTES.get(name) or FOLDERS.get(name.partition("/")[0], "")
+    return Download(legible(name), address(name) if there else "", size, meaning if there else f"{meaning} (missing)")
 
 
-def _files(folder: Path, *, deep: bool = True) -> list[Path]:
-    found: Iterable[Path] = folder.rglob("*") if deep else folder.glob("*")
-    return sorted(path for path in found if path.is_file() and not path.name.startswith("."))
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
 
 
 def _size(path: Path) -> int:
@@ -97,27 +104,34 @@ def _size(path: Path) -> int:
 
 
 def _head(directory: Path, path: Path) -> Text:
-    kept, size = _read(path, 0, CONFIG_LIMIT), _size(path)
-    missing = "" if size <= CONFIG_LIMIT else "The rest is left out here."
-    return _text(directory, path, size, kept, missing)
+    size, content = _size(path), _decoded(_read(path, 0, CONFIG_LIMIT))
+    kept = content[: _fitting(content, CONFIG_LIMIT)]
+    cut = size > CONFIG_LIMIT or len(kept) < len(content)
+    return _text(directory, path, size, kept, "The rest is left out here." if cut else "")
 
 
 def _tail(directory: Path, path: Path) -> Text:
     size = _size(path)
-    start = max(0, size - LOG_LIMIT)
-    kept = _read(path, start, LOG_LIMIT)
-    if start:
-        kept = kept.partition(b"\n")[2] or kept
-    missing = f"The first {size - len(kept):,} octets are left out here." if start else ""
-    return _text(directory, path, size, kept, missing)
+    content = _decoded(_read(path, max(0, size - LOG_LIMIT), LOG_LIMIT))
+    kept = content[len(content) - _fitting(content, LOG_LIMIT) :]
+    cut = size > LOG_LIMIT or len(kept) < len(content)
+    if cut:
+        kept = kept.partition("\n")[2] or kept
+    return _text(directory, path, size, kept, "The beginning is left out here." if cut else "")
 
 
-def _text(directory: Path, path: Path, size: int, kept: bytes, missing: str) -> Text:
+def _fitting(content: str, limit: int) -> int:
+    """How many characters still fit into the limit when they are escaped for the page."""
+    return int(len(content) * min(1.0, limit / max(1, len(escape(content)))))
+
+
+def _decoded(octets: bytes) -> str:
+    return legible(octets.decode(errors="replace"))
+
+
+def _text(directory: Path, path: Path, size: int, content: str, missing: str) -> Text:
     name = path.relative_to(directory).as_posix()
-    shown = "".join(
-        char if char in "\n\t" or char.isprintable() else "\ufffd" for char in kept.decode(errors="replace")
-    )
-    return Text(name.partition("/")[2], address(name), size, shown, missing)
+    return Text(legible(name.partition("/")[2]), address(name), size, content, missing)
 
 
 def _read(path: Path, start: int, limit: int) -> bytes:

@@ -1,8 +1,8 @@
 """The message ladder as rows: what ladder.json says, put in the order and the company in which it is drawn.
 
 Rules of this file: times are seconds since the first message. A run of ESP packets or keepalives becomes one row when
-it is longer than `RUN`; a silence longer than `SILENCE` becomes a row of its own, because retransmission is about
-silences. Nothing is left out: every message is in exactly one row.
+it is longer than `RUN`, unless it pauses for `PAUSE` seconds; a silence longer than `SILENCE` becomes a row of its own,
+because retransmission is about silences. Nothing is left out: every message is in exactly one row.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,6 +13,7 @@ from lab.report.facts import Facts
 
 RUN = 4
 SILENCE = 0.25
+PAUSE = 5.0
 BULK = frozenset({"ESP", "AH", "NAT-keepalive", "GRE"})
 
 
@@ -192,7 +193,7 @@ def _groups(messages: Sequence[Message]) -> Iterator[list[Message]]:
     """Neighbours of one bulk protocol together; everything else alone."""
     group: list[Message] = []
     for one in messages:
-        if group and (one.protocol not in BULK or one.protocol != group[0].protocol):
+        if group and (one.protocol != group[0].protocol or _apart(group[-1], one)):
             yield group
             group = []
         group.append(one)
@@ -201,3 +202,7 @@ def _groups(messages: Sequence[Message]) -> Iterator[list[Message]]:
             group = []
     if group:
         yield group
+
+
+def _apart(before: Message, after: Message) -> bool:
+    return before.sent is not None and after.sent is not None and after.sent - before.sent >= PAUSE

@@ -106,13 +106,10 @@ def load_run(run_dir: Path) -> Run:
     """Everything the index shows. Never raises for bad content."""
     doubts = Doubts()
     found = facts.table(facts.load(run_dir / "run.json", doubts))
-    results = {(one.id, one.pairing, str(one.directory)): one for one in _listed(run_dir, found)}
-    known = {one.directory for one in results.values()}
-    for directory in _left_on_disk(run_dir):
-        if directory not in known:
-            one = _unlisted(run_dir, directory, doubts)
-            results[(one.id, one.pairing, str(directory))] = one
-    ordered = sorted(results.values(), key=lambda one: (one.id, one.pairing, str(one.directory)))
+    results = list(_listed(run_dir, found))
+    known = {one.directory for one in results}
+    results += [_unlisted(run_dir, place, doubts) for place in _left_on_disk(run_dir) if place not in known]
+    ordered = sorted(results, key=lambda one: (one.id, one.pairing, str(one.directory)))
     return Run(found, tuple(ordered), _interruption(found, ordered), doubts)
 
 

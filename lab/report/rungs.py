@@ -17,9 +17,9 @@ from lab.report.ladder import Message, Row, Run
 from lab.report.lanes import Lanes
 from lab.report.model import Result
 
-DETAILS = 800_000
+DETAILS = 500_000
 COST_OF_NODE = 140
-MOST_ROWS = 600
+MOST_ROWS = 300
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,22 @@ from lab.report.model import Result, Verdict
 from lab.report.rungs import Ladder
 
 MOST_MAPPINGS = 200
+MESSAGES = {
+    "ikev2_init": "IKE_SA_INIT",
+    "ikev2_auth": "IKE_AUTH",
+    "ikev2_create_child": "CREATE_CHILD_SA",
+    "ikev2_informational": "INFORMATIONAL",
+    "ikev2_intermediate": "IKE_INTERMEDIATE",
+    "ikev2_followup_ke": "IKE_FOLLOWUP_KE",
+    "ikev1_phase1": "of IKEv1 phase 1",
+    "ikev1_phase2": "Quick Mode",
+    "ikev1_informational": "Informational",
+    "ikev1_transaction": "Transaction",
+    "esp": "ESP",
+    "ah": "AH",
+    "gre": "GRE",
+    "keepalive": "NAT keepalives",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +52,7 @@ class Page:
     reason: str
     reproduce: str
     steps: list[Step]
-    evidence: list[tuple[str, str, str, str]]
-    counts: list[tuple[str, str]]
+    counts: str
     negotiated: list[tuple[str, str]]
     topology: Markup | None
     ladder: Ladder | None
@@ -46,6 +61,7 @@ class Page:
     mappings: list[Facts]
     configs: list[files.Text]
     logs: list[files.Text]
+    witness: str
     downloads: list[files.Download]
     doubts: Doubts
 
@@ -60,8 +76,7 @@ def load(directory: Path, result: Result) -> Page:
         reason=result.reason or _reason(result, facts.rows(found, "steps")),
         reproduce=facts.text(found, "reproduce"),
         steps=[_step(item) for item in facts.rows(found, "steps")],
-        evidence=[_evidence(item) for item in facts.rows(found, "evidence")],
-        counts=_pairs(facts.table(found, "messages")),
+        counts=_counts(facts.table(found, "messages")),
         negotiated=_pairs(facts.table(found, "negotiated")),
         topology=_topology(directory, doubts),
         ladder=rungs.load(directory, result, doubts),
@@ -70,7 +85,8 @@ def load(directory: Path, result: Result) -> Page:
         mappings=(facts.rows(nat) or facts.rows(nat, "mappings"))[:MOST_MAPPINGS],
         configs=files.configs(directory),
         logs=files.logs(directory),
-        downloads=files.downloads(directory),
+        witness=facts.text(facts.load(directory / "tshark.json", doubts), "sentence"),
+        downloads=files.downloads(directory, facts.rows(found, "evidence")),
         doubts=doubts,
     )
 
@@ -92,8 +108,7 @@ def sections(page: Page) -> list[tuple[str, str, bool]]:
         ("nat", "NAT mappings", bool(page.mappings)),
         ("configs", "Configurations", bool(page.configs)),
         ("logs", "Logs", bool(page.logs)),
-        ("evidence", "Evidence", bool(page.evidence)),
-        ("downloads", "Downloads", bool(page.downloads)),
+        ("downloads", "Evidence", bool(page.downloads)),
     ]
 
 
@@ -113,9 +128,10 @@ def _step(item: Facts) -> Step:
     return Step(facts.text(item, "name", "unnamed"), verdict, word, facts.text(item, "detail"), shown)
 
 
-def _evidence(item: Facts) -> tuple[str, str, str, str]:
-    name = facts.text(item, "file")
-    return facts.text(item, "kind"), name, files.address(name), facts.text(item, "note")
+def _counts(found: Facts) -> str:
+    """The messages counted, in the words of the RFCs: `2 IKE_SA_INIT, 2 IKE_AUTH, 4 ESP`."""
+    known = {name: int(number) for name in found if (number := facts.number(found, name))}
+    return ", ".join(f"{number} {MESSAGES.get(name, words.label(name))}" for name, number in known.items())
 
 
 def _pairs(found: Facts) -> list[tuple[str, str]]:

@@ -59,14 +59,17 @@ def clause_address(name: str) -> str:
     match = CLAUSE.match(name.strip())
     if not match:
         return ""
-    return f"https://www.rfc-editor.org/rfc/rfc{match[1]}" + (f"#section-{match[2]}" if match[2] else "")
+    kind = "appendix" if match[2] and match[2][0].isalpha() else "section"
+    return f"https://www.rfc-editor.org/rfc/rfc{match[1]}" + (f"#{kind}-{match[2]}" if match[2] else "")
 
 
 def clause_order(name: str) -> tuple[object, ...]:
-    """Sort key: by RFC, then by section numbers."""
-    return tuple(
-        (0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"[^0-9A-Za-z]+|(?<=c)(?=\d)", name)
-    )
+    """Sort key: by RFC, then by section numbers; unknown forms come last."""
+    match = CLAUSE.match(name.strip())
+    if not match:
+        return 1, 0, (), name
+    parts = (match[2] or "").split(".")
+    return 0, int(match[1]), tuple((not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts)
 
 
 def label(key: str) -> str:
