@@ -12,9 +12,10 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from lab.errors import BrokenError, UnfitError
 from lab.evidence import capture, wireshark
@@ -22,6 +23,7 @@ from lab.evidence.datagram import Sighting, sightings
 from lab.evidence.keyring import Keyring
 from lab.evidence.keys import Keys
 from lab.evidence.reading import Reader, Reading
+from lab.wire import pcapng
 from lab.wire.ids import PayloadType
 from lab.wire.payloads import decode_chain
 from lab.wire.sealed import Encrypted
@@ -120,6 +122,26 @@ def dissect(pcap: Path, profile: Path, *, limit_s: float = 300.0) -> tuple[dict[
     return dict(_rows(answer.stdout.decode(errors="replace").splitlines())), complaints
 
 
+def _dissect_apart(pcap: Path, profile: Path) -> tuple[dict[int, _Row], list[str]]:
+    """The same, each capture point alone: tshark would mix the fragments that several points saw of one packet."""
+    whole = pcapng.decode(pcap.read_bytes())
+    rows: dict[int, _Row] = {}
+    complaints: list[str] = []
+    with TemporaryDirectory(prefix="ikelab-") as scratch:
+        part = Path(scratch) / "part.pcapng"
+        for number, interface in enumerate(whole.interfaces):
+            numbers = [n for n, packet in enumerate(whole.packets, 1) if packet.interface == number]
+            with part.open("wb") as file:
+                writer = pcapng.PcapngWriter(file.write)
+                writer.interface(interface.name, interface.link_type)
+                for n in numbers:
+                    writer.packet(replace(whole.packets[n - 1], interface=0))
+            found, more = dissect(part, profile)
+            rows |= {numbers[n - 1]: row for n, row in found.items()}
+            complaints += more
+    return rows, complaints
+
+
 def _rows(lines: Iterable[str]) -> Iterator[tuple[int, _Row]]:
     for line in lines:
         cells = dict(zip(_FIELDS, line.split("\t"), strict=False))
@@ -156,7 +178,8 @@ def verify(pcap: Path, profile: Path, keys: Keys) -> TsharkReport:
     """Run tshark on a capture with a profile and compare what it decrypts with what must be there."""
     seen = sightings(capture.read(pcap))
     reader, unknown = Reader(Keyring(keys)), _unknown(keys)
-    rows, complaints = dissect(pcap, profile)
+    pieces = any(len(sighting.frames) > 1 for sighting in seen)
+    rows, complaints = _dissect_apart(pcap, profile) if pieces else dissect(pcap, profile)
     report = TsharkReport(version(), problems=[Problem(0, text) for text in complaints])
     for sighting in seen:
         reading = reader.read(sighting)

@@ -4,6 +4,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+from scapy.layers.inet import IP, fragment
+from scapy.layers.l2 import Ether
 
 from lab.crypto import registry
 from lab.crypto import wireshark as names
@@ -96,6 +98,30 @@ def test_octet_changed_on_the_wire_is_found_in_its_frame(tmp_path: Path) -> None
             writer.packet(Packet(frame.time_ns, points.index(frame.point), data))
     witness = finish.check(directory)
     assert [problem.frame for problem in witness.problems] == [last + 1]
+
+
+@needs_tshark
+def test_fragments_that_two_points_saw_are_not_mixed(tmp_path: Path) -> None:
+    directory = Path(shutil.copytree(CAPTURES / "direct-cbc", tmp_path / "fragments"))
+    pieces = []
+    for frame in capture.read(directory / "raw.pcapng"):
+        packet = Ether(frame.data)
+        if len(frame.data) > 250:
+            packet[IP].flags, packet[IP].id, packet[IP].chksum = 0, len(frame.data), None
+        cut = fragment(packet, fragsize=120) if len(frame.data) > 250 else [packet]
+        pieces += [(frame.time_ns + n * 100_000, frame.point, bytes(piece)) for n, piece in enumerate(cut)]
+    points = ["left:wan", "right:wan"]
+    with (directory / "raw.pcapng").open("wb") as file:
+        writer = PcapngWriter(file.write)
+        for point in points:
+            writer.interface(point)
+        for time_ns, point, data in sorted(pieces):
+            writer.packet(Packet(time_ns, points.index(point), data))
+    report = finish.finish(directory)
+    assert max(hop.get("fragments", 1) for entry in report.ladder for hop in entry["hops"]) > 2
+    witness = finish.check(directory)
+    assert witness.problems == []
+    assert witness.ike_decrypted == witness.ike_total == 16
 
 
 def test_without_tshark_the_machine_is_unfit(monkeypatch: pytest.MonkeyPatch) -> None:
