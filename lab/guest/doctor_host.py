@@ -32,12 +32,9 @@ PROGRAMS = {
     "ip": ("iproute2", "any topology"),
     "tc": ("iproute2", "impaired links"),
     "nft": ("nftables", "NAT boxes"),
-    "conntrack": ("conntrack", "NAT mappings in the report"),
-    "mnexec": ("mininet", "any topology"),
-    "ifconfig": ("net-tools", "any topology"),
     "ping": ("iputils-ping", "any scenario"),
 }
-CHARON = "/usr/lib/ipsec/charon"
+CHARONS = ("/usr/lib/ipsec/charon", "/usr/sbin/charon-systemd")
 
 
 def rows() -> Iterator[Row]:
@@ -47,9 +44,9 @@ def rows() -> Iterator[Row]:
     for program, (package, purpose) in PROGRAMS.items():
         there = shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
         yield _row(program, f"{program}, for {purpose}", there or "missing", bool(there), f"apt-get install {package}")
-    charon = os.access(CHARON, os.X_OK)
-    found = CHARON if charon else "missing"
-    yield _row("charon", "strongSwan, as a peer", found, charon, "apt-get install strongswan-charon strongswan-swanctl")
+    charon = next((path for path in CHARONS if os.access(path, os.X_OK)), "")
+    fix = "apt-get install strongswan-charon libstrongswan-standard-plugins libcharon-extra-plugins"
+    yield _row("charon", "strongSwan, as a peer", charon or "missing", bool(charon), fix)
     yield _attempt("netns", "network namespaces", "any topology", "true", "root outside of a container")
     for trial in TRIALS:
         yield _attempt(*trial)
