@@ -6,14 +6,17 @@ sentences: what the evidence itself says against the run, whatever the scenario 
 """
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lab.emulation import graph
+from lab.errors import BrokenError
 from lab.evidence import finish, keys
 from lab.evidence.files import write_json
 from lab.peers.base import PeerFault
+from lab.plugin.agreement import agree
+from lab.plugin.verdict import FAILED, PASSED
 
 if TYPE_CHECKING:
     from lab.plugin.laboratory import Lab
@@ -24,27 +27,49 @@ SAS_SCHEMA, NAT_SCHEMA, COUNTERS_SCHEMA = "ikelab.sas/1", "ikelab.nat/1", "ikela
 def gather(lab: "Lab") -> list[str]:
     """Fill the scenario's directory; sentences on what the evidence contradicts."""
     running = lab.running
-    sas = {gateway.name: _asked(gateway.driver.sas, []) for gateway in running}
-    counters = {gateway.name: _asked(gateway.driver.counters, {}) for gateway in running}
+    problems: list[str] = []
+    sas = {gateway.name: _asked(gateway.driver.sas, [], problems) for gateway in running}
+    counters = {gateway.name: _asked(gateway.driver.counters, {}, problems) for gateway in running}
     write_json(lab.directory / "sas.json", {"schema": SAS_SCHEMA, **sas})
     write_json(lab.directory / "counters.json", {"schema": COUNTERS_SCHEMA, **counters})
+    lab.negotiated = negotiated(sas)
     _network(lab)
     lab.close()
     _files(lab)
     merged = keys.merge(gateway.driver.keys() for gateway in running)
     keys.write(merged, lab.directory / "keys.json")
-    if not (lab.directory / finish.RAW).exists():
-        return []
-    lab.finished = finish.finish(lab.directory)
-    return lab.finished.problems
+    if len(running) > 1:
+        finding = agree(merged, sas)
+        lab.steps.add("keys", FAILED if finding.problems else PASSED, finding.sentence)
+        problems += finding.problems
+    if (lab.directory / finish.RAW).exists():
+        lab.finished = finish.finish(lab.directory)
+        problems += lab.finished.problems
+    return list(dict.fromkeys(problems))
 
 
-def _asked(question: Callable[[], Any], otherwise: Any) -> Any:
-    """What a peer answers, or the given value if it is dead."""
+def _asked(question: Callable[[], Any], otherwise: Any, problems: list[str]) -> Any:
+    """What a peer answers, or the given value if it cannot; a peer that died meanwhile is a problem of the run."""
     try:
         return question()
-    except PeerFault:
-        return otherwise
+    except PeerFault as error:
+        problems.append(str(error))
+    except BrokenError:
+        pass  # it was never ready, and the scenario has failed for that already
+    return otherwise
+
+
+def negotiated(sas: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
+    """The algorithms of the first established IKE SA and its first child, as the first side lists them."""
+    established = [sa for views in sas.values() for sa in views if sa["state"] == "ESTABLISHED"]
+    if not established:
+        return {}
+    (ike, *_), children = established, established[0]["children"]
+    chosen = {"ike": {name: ike[name] for name in ("encr", "encr_key_length", "integ", "prf", "ke")}}
+    if children:
+        names = ("protocol", "mode", "encap", "encr", "encr_key_length", "integ", "esn", "local_ts", "remote_ts")
+        chosen["child"] = {name: children[0][name] for name in names}
+    return chosen
 
 
 def _network(lab: "Lab") -> None:
