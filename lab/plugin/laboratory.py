@@ -99,11 +99,9 @@ class Lab:
         self._network = Network(self.topology, self.scratch / "network")
         self._network.start()
         self.step("peers", " and ".join(f"{gateway}" for gateway in self.gateways if gateway.name in start))
-        self.left.address, self.right.address = self.ends.left, self.ends.right
-        trees = {
-            "left": left_tree(left or tunnel, self.ends),
-            "right": right_tree(right or tunnel, self.ends),
-        }
+        ends = self.ends()
+        self.left.address, self.right.address = ends.left, ends.right
+        trees = {"left": left_tree(left or tunnel, ends), "right": right_tree(right or tunnel, ends)}
         running = [gateway for gateway in self.gateways if gateway.name in start]
         for gateway in running:
             node = self._network.node(gateway.name)
@@ -117,7 +115,6 @@ class Lab:
         text = f"{self.seed}/{self.scenario.id}/{self.scenario.pairing}/{name}"
         return int.from_bytes(sha256(text.encode()).digest()[:8], "big")
 
-    @property
     def ends(self) -> Ends:
         """Where the gateways are."""
         topology = self._known_topology()
