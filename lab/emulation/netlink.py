@@ -7,6 +7,8 @@ import errno
 import os
 import socket
 import struct
+import time
+from collections.abc import Sequence
 from typing import Any
 
 from pyroute2.iproute.linux import IPBatch
@@ -18,6 +20,9 @@ from lab.errors import BrokenError, UnfitError
 
 _HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
 _NLMSG_ERROR = 2
+_RTM_GETLINK, _NLM_F_REQUEST = 18, 1
+_IFLA_OPERSTATE, _IF_OPER_UP = 16, 6
+_UP_S = 10.0
 _CREATE = 0x605  # NLM_F_REQUEST, ACK, CREATE, EXCL
 _RECEIVE = 1 << 20
 
@@ -75,6 +80,19 @@ class Batch:
         """Add or remove a packet filter."""
         self._compile(f"filter {command} {kind}", self._compiler.tc, f"{command}-filter", kind, index, **fields)
 
+    def copy(self) -> "Batch":
+        """The same requests, to be changed."""
+        other = Batch()
+        other.data, other.requests = bytearray(self.data), list(self.requests)
+        return other
+
+    def replace(self, marker: int, value: int, times: int) -> None:
+        """Replace a marker by the number it stands for."""
+        pattern = struct.pack("=I", marker)
+        if self.data.count(pattern) != times:
+            raise BrokenError(f"the marker {marker:#x} does not stand {times} times in the batch")
+        self.data = self.data.replace(pattern, struct.pack("=I", value))
+
     def _compile(self, words: str, request: Any, *arguments: Any, **fields: Any) -> None:
         self._compiler.asyncore.batch = bytearray()
         request(*arguments, **fields)
@@ -110,9 +128,39 @@ class RouteSocket:
             )
         raise BrokenError(f"{self._name}: the kernel refused `{request}`: {os.strerror(code)}")
 
+    def wait_until_up(self, indexes: Sequence[int]) -> None:
+        """Wait until these interfaces can send.
+
+        The second end of a veth pair to come up gives the first one its carrier, but a queue to send from only when the
+        kernel's link watch has run; until then packets vanish. Asking for a link runs the link watch (Linux 6.8 and
+        later), so the first answer is the last; older kernels take their time.
+        """
+        deadline = time.monotonic() + _UP_S
+        while not all(self._operational(index) for index in indexes):
+            if time.monotonic() > deadline:
+                raise BrokenError(f"{self._name}: its links did not come up within {_UP_S} s")
+            time.sleep(0.001)
+
+    def _operational(self, index: int) -> bool:
+        message = _HEADER.pack(32, _RTM_GETLINK, _NLM_F_REQUEST, 0, 0) + struct.pack("=BxHiII", 0, 0, index, 0, 0)
+        self._socket.send(message)
+        data = self._socket.recv(_RECEIVE)
+        return _attribute(data, _IFLA_OPERSTATE) == bytes([_IF_OPER_UP])
+
     def close(self) -> None:
         """Close the socket."""
         self._socket.close()
+
+
+def _attribute(data: bytes, wanted: int) -> bytes:
+    """The value of an attribute of a link message."""
+    at = _HEADER.size + 16
+    while at + 4 <= len(data):
+        length, kind = struct.unpack_from("=HH", data, at)
+        if kind == wanted:
+            return data[at + 4 : at + length]
+        at += max(4, length + -length % 4)
+    return b""
 
 
 def _answers(data: bytes) -> list[int]:

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from lab.emulation import convert, gate, graph, impair, mappings, nat, nft, wires
-from lab.emulation.capture import Recorder, Statistics
+from lab.emulation.capture import Capture, Statistics
 from lab.emulation.gate import Rule
 from lab.emulation.hosts import LabMininet
 from lab.emulation.model import Impairment
@@ -40,7 +40,7 @@ class Network:
         self._rules = 0
         self._blocks: dict[frozenset[str], Rule] = {}
         self._undo: list[Callable[[], object]] = []
-        self._recorder: Recorder | None = None
+        self._capture: Capture | None = None
         if any(self.run_dir.is_relative_to(place) for place in PRIVATE):
             raise ConfigError(f"the run directory {run_dir} lies below {PRIVATE[0]}, which every node has for itself")
 
@@ -91,8 +91,8 @@ class Network:
             self._sockets[name] = RouteSocket(namespace, name)
             self._undo.append(self._sockets[name].close)
         wires.realise(self.topology, namespaces, self._sockets)
-        self._recorder = Recorder(self.topology, namespaces, self.capture_file)
-        self._undo.append(self._recorder.stop)
+        self._capture = Capture(self.topology, namespaces, self.capture_file)
+        self._undo.append(self._capture.stop)
         for name, batch in impair.batches(self.topology).items():
             self._sockets[name].send(batch)
         for name, spec in self.topology.nodes.items():
@@ -132,16 +132,16 @@ class Network:
     @property
     def recorder_pid(self) -> int:
         """The process that writes the capture."""
-        return self._running_recorder().pid
+        return self._running_capture().pid
 
     def finish_capture(self) -> Statistics:
         """End the capture (and its file) while the nodes still run."""
-        return self._running_recorder().stop()
+        return self._running_capture().stop()
 
-    def _running_recorder(self) -> Recorder:
-        if self._recorder is None:
+    def _running_capture(self) -> Capture:
+        if self._capture is None:
             raise ConfigError("the network was never started")
-        return self._recorder
+        return self._capture
 
     def describe(self) -> dict[str, Any]:
         """The topology as realised, for topology.json."""

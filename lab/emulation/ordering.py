@@ -7,7 +7,7 @@ that leaves.
 """
 
 from collections import defaultdict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 _REMEMBERED = 256  # frames that left and never arrived (the link's far end refused them) are forgotten in time
@@ -24,10 +24,13 @@ class Frame:
 
 
 class Merger:
-    """Merges the frames of each node into one causal order. `far` maps a capture point to the other end of its link."""
+    """Merges the frames of each node into one causal order.
 
-    def __init__(self, far: Mapping[int, int]) -> None:
-        self._far = far
+    The capture points of a link are numbered 2n and 2n + 1: the far end of a point is its number with the last bit
+    flipped.
+    """
+
+    def __init__(self) -> None:
         self._travelling: dict[int, deque[bytes]] = defaultdict(lambda: deque(maxlen=_REMEMBERED))
 
     def merge(self, nodes: Sequence[Sequence[Frame]]) -> list[Frame]:
@@ -48,7 +51,7 @@ class Merger:
 
     def _passed(self, frame: Frame) -> None:
         if frame.outgoing:
-            self._travelling[self._far[frame.point]].append(frame.data)
+            self._travelling[frame.point ^ 1].append(frame.data)
         elif self._ready(frame):
             travelling = self._travelling[frame.point]
             while travelling.popleft() != frame.data:

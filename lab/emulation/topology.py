@@ -8,7 +8,7 @@ Nodes called `left` and `right` are the gateways where peers run. No kernel is t
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from ipaddress import ip_interface
 from pathlib import Path
 
@@ -39,9 +39,9 @@ class Attachment:
         return first_address(self.end, version)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Topology:
-    """A checked topology."""
+    """A checked topology. Two are equal only if they are the same, so that what follows from one can be kept."""
 
     name: str
     file: str
@@ -133,7 +133,7 @@ def names() -> list[str]:
 
 
 def load(path_or_name: str | Path) -> Topology:
-    """Load and check a topology by its name or by the path of a YAML file."""
+    """Load and check a topology by its name or by the path of a YAML file. An unchanged file is read once."""
     path = Path(path_or_name)
     if path.suffix not in {".yaml", ".yml"}:
         path = directory() / f"{path_or_name}.yaml"
@@ -141,6 +141,15 @@ def load(path_or_name: str | Path) -> Topology:
             raise ConfigError(
                 f"there is no topology `{path_or_name}`; choose from {', '.join(names())}, or give a file"
             )
+    try:
+        status = path.stat()
+    except OSError:
+        return build(source.read(path), path.stem)  # which says what is wrong
+    return _loaded(path, status.st_mtime_ns, status.st_size)
+
+
+@cache
+def _loaded(path: Path, _modified_ns: int, _size: int) -> Topology:
     return build(source.read(path), path.stem)
 
 

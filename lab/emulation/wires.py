@@ -10,7 +10,9 @@ import fcntl
 import socket
 import struct
 from collections.abc import Iterator, Mapping
+from functools import cache
 from ipaddress import ip_interface, ip_network
+from pathlib import Path
 
 from lab.emulation.model import NodeSpec
 from lab.emulation.namespace import Namespace
@@ -20,6 +22,7 @@ from lab.emulation.units import nanoseconds
 
 FIRST_INDEX = 101  # below it are lo and what some kernels put into every namespace (gre0, sit0, ...)
 DEFAULT_MTU = 1500
+_MARKERS = 0x6E657400  # no descriptor, address or length looks like this
 _NODAD = 0x02
 _SIOCETHTOOL, _ETHTOOL_STXCSUM = 0x8946, 0x17
 
@@ -42,8 +45,9 @@ def mtu(topology: Topology, attachment: Attachment) -> int:
     return (impairment and impairment.mtu) or DEFAULT_MTU
 
 
-def links(topology: Topology, namespaces: Mapping[str, Namespace]) -> Batch:
-    """Create every veth pair; may be sent from any of the namespaces."""
+@cache
+def links(topology: Topology) -> Batch:
+    """Create every veth pair; may be sent from any of the namespaces, with `_marker` replaced by their descriptors."""
     batch = Batch()
     for one, two in zip(topology.attachments[::2], topology.attachments[1::2], strict=True):
         batch.link(
@@ -53,20 +57,33 @@ def links(topology: Topology, namespaces: Mapping[str, Namespace]) -> Batch:
             index=index(topology, one),
             address=mac(topology, one),
             mtu=mtu(topology, one),
-            net_ns_fd=namespaces[one.node].net_descriptor,
+            net_ns_fd=_marker(topology, one.node),
             info_peer={
                 "index": index(topology, two),
                 "attrs": [
                     ["IFLA_IFNAME", two.interface],
                     ["IFLA_ADDRESS", mac(topology, two)],
                     ["IFLA_MTU", mtu(topology, two)],
-                    ["IFLA_NET_NS_FD", namespaces[two.node].net_descriptor],
+                    ["IFLA_NET_NS_FD", _marker(topology, two.node)],
                 ],
             },
         )
     return batch
 
 
+def _marker(topology: Topology, name: str) -> int:
+    """What stands for the descriptor of a namespace until it is known."""
+    return _MARKERS + list(topology.nodes).index(name)
+
+
+def _with_descriptors(topology: Topology, namespaces: Mapping[str, Namespace]) -> Batch:
+    batch = links(topology).copy()
+    for name, namespace in namespaces.items():
+        batch.replace(_marker(topology, name), namespace.net_descriptor, len(topology.at(name)))
+    return batch
+
+
+@cache
 def node(topology: Topology, name: str) -> Batch:
     """Bring up the interfaces of a node with their addresses, then its routes.
 
@@ -116,9 +133,7 @@ def settings(topology: Topology, name: str) -> dict[str, str]:
     forward = "0" if spec.kind == "host" else "1"
     values = {"ipv4/ip_forward": forward, "ipv4/conf/all/promote_secondaries": "1"}
     for scope in ("all", "default"):
-        for key in ("rp_filter", "send_redirects", "accept_redirects"):
-            values[f"ipv4/conf/{scope}/{key}"] = "0"
-    values["ipv6/conf/default/accept_ra"] = "0"
+        values |= {f"ipv4/conf/{scope}/rp_filter": "0", f"ipv4/conf/{scope}/send_redirects": "0"}
     if any(ip_interface(text).version == 6 for end in topology.at(name) for text in end.end.addresses):
         values |= {"ipv6/conf/default/accept_dad": "0", "ipv6/conf/all/forwarding": forward}
     else:
@@ -137,11 +152,17 @@ def _nat_settings(spec: NodeSpec) -> dict[str, str]:
 
 
 def write_settings(namespace: Namespace, values: Mapping[str, str]) -> None:
-    """Write values below /proc/sys/net as this namespace sees it."""
+    """Write values below /proc/sys/net as this namespace sees it, where they are not as they should be already."""
     with namespace.network():
         for key, value in values.items():
-            with open(f"/proc/sys/net/{key}", "w", encoding="ascii") as file:
-                file.write(value)
+            if _fresh(key) != value:
+                Path("/proc/sys/net", key).write_text(value)
+
+
+@cache
+def _fresh(key: str) -> str:
+    """The value in a namespace that is new, as is the one that asks first; all are made alike."""
+    return Path("/proc/sys/net", key).read_text().strip()
 
 
 def checksums_in_software(namespace: Namespace, interfaces: list[str]) -> None:
@@ -154,11 +175,12 @@ def checksums_in_software(namespace: Namespace, interfaces: list[str]) -> None:
 
 
 def realise(topology: Topology, namespaces: Mapping[str, Namespace], sockets: Mapping[str, RouteSocket]) -> None:
-    """Create all links, addresses and routes."""
+    """Create all links, addresses and routes; when this returns, packets flow."""
     for name, namespace in namespaces.items():
         write_settings(namespace, settings(topology, name))
-    first = next(iter(sockets.values()))
-    first.send(links(topology, namespaces))
+    next(iter(sockets.values())).send(_with_descriptors(topology, namespaces))
     for name, namespace in namespaces.items():
-        checksums_in_software(namespace, [attachment.interface for attachment in topology.at(name)])
+        checksums_in_software(namespace, [end.interface for end in topology.at(name)])
         sockets[name].send(node(topology, name))
+    for name in namespaces:
+        sockets[name].wait_until_up([index(topology, end) for end in topology.at(name)])
