@@ -144,9 +144,8 @@ class Daemon:
         keywords = {"control": self._control, "run_dir": directory, "keylog": directory, **options}
 
         def serve() -> int:
-            with self._stderr.open("a") as stderr:
-                os.dup2(stderr.fileno(), 2)
-                return main(file, **keywords)
+            sys.stderr = self._stderr.open("a", buffering=1)  # pytest has put one of its own in the place of fd 2
+            return main(file, **keywords)
 
         self.pid = node.fork(serve)
         until(self._listens, "the control socket")

@@ -9,7 +9,7 @@ import os
 import struct
 from pathlib import Path
 
-from lab.errors import UnfitError
+from lab.errors import BrokenError, UnfitError
 
 DEVICE = "/dev/net/tun"
 TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
@@ -51,6 +51,9 @@ class Tun:
             return os.read(self._fd, LARGEST)
         except BlockingIOError:
             return None
+        except OSError as error:
+            # Somebody deleted it. It would be readable for ever now.
+            raise BrokenError(f"the interface {self.name} is gone: {error.strerror}") from error
 
     def write(self, packet: bytes) -> None:
         """Give the system a packet; may raise OSError."""

@@ -22,6 +22,7 @@ from lab.endpoint import Endpoint
 from lab.errors import ConfigError, LabError, UnfitError
 from lab.ike.config import Config, load
 from lab.ike.path import PORT, PORT_NAT_T
+from lab.ike.swanctl import Section, parse
 from lab.trace import Trace
 
 BACKENDS = ("userspace", "none")
@@ -57,18 +58,21 @@ def _serve(
 ) -> int:
     text = _read(path)
     config = load(text, str(path))
+    if backend == "userspace":
+        _only_tunnels(parse(text, str(path)))
     clock, draw = time.monotonic, _random(seed, text)
     journal = Journal(run_dir, keylog, offset=time.time() - clock())
     trace = Trace(journal.record)
     trace.now = clock()
     try:
         with Signals() as signals:
-            server = _server(config, backend, journal, trace, draw)
+            server, loop = _server(config, backend, journal, trace, draw), Loop(clock)
             try:
                 trace.emit("note", f"serving {path}", backend=backend, seed=seed, pid=os.getpid())
-                return server.run(Loop(clock), control=control, signals=signals)
+                return server.run(loop, control=control, signals=signals)
             finally:
                 server.close()
+                loop.close()
     finally:
         journal.close()
 
@@ -80,6 +84,16 @@ def _read(path: Path) -> str:
         raise ConfigError(f"cannot read it: {error.strerror}", file=str(path)) from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"not UTF-8 text: {error.reason}", file=str(path)) from error
+
+
+def _only_tunnels(tree: Section) -> None:
+    """Refuse what the user-space data plane cannot carry yet, before a peer agrees to it."""
+    empty = Section()
+    for connection in tree.sections.get("connections", empty).sections.values():
+        for child in connection.sections.get("children", empty).sections.values():
+            mode = child.values.get("mode")
+            if mode is not None and mode.text != "tunnel":
+                raise child.error("the userspace backend carries tunnel mode only", "mode")
 
 
 def _random(seed: str | None, text: str) -> Callable[[int], bytes]:

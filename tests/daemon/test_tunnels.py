@@ -221,20 +221,26 @@ def test_a_child_alone_is_deleted(site: Site) -> None:
 def test_sigterm_says_goodbye_and_leaves_nothing(site: Site) -> None:
     site.wire()
     left, right = site.start()
-    before = site.left.ip("route"), site.left.ip("link"), site.left.ip("rule")
+    before = traces_in(site.left)
     left.call("initiate", child="net", timeout=10)
     assert "ikelab0" in site.left.ip("route")
     assert left.stop() == 0
     assert right.call("list-sas") == [], "the peer was told"
-    assert (site.left.ip("route"), site.left.ip("rule")) == (before[0], before[2])
-    assert "ikelab0" not in site.left.ip("link") and "ikelab0" in before[1]
+    links = [name for name in before[0] if name != "ikelab0"]
+    assert links != before[0] and traces_in(site.left) == [links, *before[1:]]
     assert not (site.directory / "left" / "ctl").exists()
     assert right.stop(signal.SIGINT) == 130
 
 
+def traces_in(node: Node) -> list[object]:
+    """What a daemon could leave behind in the system, without what changes by itself (states, link-local addresses)."""
+    links = sorted(link["ifname"] for link in json.loads(node.ip("-json link")))
+    return [links, node.ip("-4 route show table all"), node.ip("-4 rule"), node.ip("-6 rule")]
+
+
 def test_after_kill_nothing_is_left_and_a_restart_works(site: Site) -> None:
     site.wire()
-    clean = [site.left.ip(what) for what in ("link", "route", "route show table all", "rule")]
+    clean = traces_in(site.left)
     left, right = site.start(remote_ts="0.0.0.0/0")
     site.echo()
     left.call("initiate", child="net", timeout=10)
@@ -242,12 +248,20 @@ def test_after_kill_nothing_is_left_and_a_restart_works(site: Site) -> None:
     assert site.left.kill(left.pid) == -signal.SIGKILL
     # The kernel clears the device up when the last descriptor goes, a moment after the process.
     until(lambda: "ikelab0" not in site.left.ip("link"), "the device to go")
-    assert [site.left.ip(what) for what in ("link", "route", "route show table all", "rule")] == clean
+    assert traces_in(site.left) == clean
     left = Daemon(site.left, site.directory / "left", config("left", remote_ts="0.0.0.0/0"))
     left.call("initiate", child="net", timeout=10)
     assert site.ask()
     # What arrives for the SA of before the restart has an SPI that nobody knows.
     assert right.call("stats")["endpoint"]["ike_sas"] >= 1
+
+
+def test_a_device_that_somebody_deletes_ends_the_daemon_with_a_sentence(site: Site) -> None:
+    site.wire()
+    left, _right = site.start()
+    site.left.ip("link del ikelab0")
+    assert site.left.wait(left.pid) == 5
+    assert left.stderr() == "ikelab: the interface ikelab0 is gone: File descriptor in bad state\n"
 
 
 @pytest.mark.parametrize("remote_ts", ["0.0.0.0/0", "192.0.2.2/32, 10.2.0.0/24"])
@@ -322,6 +336,12 @@ def test_the_reply_leaves_from_the_address_that_was_asked(site: Site) -> None:
     assert right.call("list-sas")[0]["local_host"] == "192.0.2.77"
 
 
+def unreachables_sent() -> int:
+    """ICMP "destination unreachable" messages that this namespace sent."""
+    names, values = (line.split() for line in Path("/proc/self/net/snmp").read_text().splitlines() if "Icmp:" in line)
+    return int(dict(zip(names, values, strict=True))["OutDestUnreachs"])
+
+
 def test_garbage_is_counted_by_reason_and_hurts_nobody(site: Site) -> None:
     site.wire()
     left, right = site.start()
@@ -341,6 +361,8 @@ def test_garbage_is_counted_by_reason_and_hurts_nobody(site: Site) -> None:
 
     assert site.left.wait(site.left.fork(throw)) == 0
     assert site.ask(), "the tunnel still works"
+    # A kernel with ESP of its own sees the raw packets too; it must not answer them with "unreachable".
+    assert site.right.call(unreachables_sent) == 0
     drops = right.call("stats")["drops"]
     assert drops["too short for an ESP packet"] >= 4
     assert drops["integrity check failed"] >= 2 and drops["unknown SPI"] >= 1
