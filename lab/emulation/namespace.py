@@ -49,12 +49,14 @@ class Namespace:
         """A path that names the network namespace to other processes, for instance `nsenter --net=PATH`."""
         return f"/proc/{os.getpid()}/fd/{self._net}"
 
+    @property
+    def descriptors(self) -> tuple[int, int, int]:
+        """Its open descriptors in the order of `enter`, for a process elsewhere that is to move in."""
+        return self._net, self._mounts, self._root
+
     def enter(self) -> None:
         """Move this process in for good: for a forked child."""
-        linux.setns(self._net, linux.CLONE_NEWNET)
-        linux.setns(self._mounts, linux.CLONE_NEWNS)
-        os.fchdir(self._root)
-        os.chroot(".")
+        enter(*self.descriptors)
 
     @contextmanager
     def entered(self) -> Iterator[None]:
@@ -98,6 +100,14 @@ class Namespace:
         """Let go; the kernel removes the namespaces once no process is left in them."""
         for descriptor in (self._net, self._mounts, self._root):
             os.close(descriptor)
+
+
+def enter(net: int, mounts: int, root: int) -> None:
+    """Move this process into a network and a mount namespace with its root directory."""
+    linux.setns(net, linux.CLONE_NEWNET)
+    linux.setns(mounts, linux.CLONE_NEWNS)
+    os.fchdir(root)
+    os.chroot(".")
 
 
 @contextmanager

@@ -84,6 +84,11 @@ class Node:
         """Open a socket of this process in the node's network."""
         return self.namespace.socket(family, kind, protocol)
 
+    @property
+    def descriptors(self) -> tuple[int, int, int]:
+        """The descriptors by which another process can enter the node (namespace.enter)."""
+        return self.namespace.descriptors
+
     def enter(self) -> None:
         """Move this process into the node for good: for a forked child, never for the lab itself."""
         self.namespace.enter()

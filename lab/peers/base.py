@@ -50,8 +50,9 @@ class Node(Protocol):
         """Start a process in the node."""
         ...
 
-    def enter(self) -> None:
-        """Move this process into the node's network and mount namespaces."""
+    @property
+    def descriptors(self) -> tuple[int, int, int]:
+        """The descriptors by which another process can enter the node: network, mounts, root."""
         ...
 
 

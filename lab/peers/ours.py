@@ -1,25 +1,24 @@
-"""Our own stack as a peer: the daemon in a forked child of this process, inside the node's namespaces.
+"""Our own stack as a peer: a daemon forked by the nursery, inside the node's namespaces.
 
-Rules: the process is forked, not started, because everything is imported already (a fresh interpreter costs more than
-the whole handshake). The child never returns into the code of its parent: it ends with `os._exit`. Everything is asked
-over the daemon's control socket, as `ikelab ctl` would ask.
+Rules: the daemon is forked, not started, because a fresh interpreter costs more than the whole handshake. Everything is
+asked over its control socket, as `ikelab ctl` would ask. It is watched by a process descriptor, as it is no child.
 """
 
+import contextlib
 import json
 import os
+import select
 import signal
-import sys
 import time
-import traceback
 from pathlib import Path
 from typing import Any
 
 from lab import __version__
 from lab.daemon.client import Client, Refused
-from lab.daemon.main import main as serve
 from lab.errors import BrokenError, UnfitError
 from lab.ike.swanctl import Section, render
 from lab.peers.base import INITIATE_S, READY_S, Event, Node, Outcome, PeerFault
+from lab.peers.nursery import STDERR, Nursery
 
 CONFIG, CONTROL, KEYS, EVENTS, LOG = "swanctl.conf", "control", "keys.jsonl", "events.jsonl", "daemon.log"
 POLL_S = 0.005
@@ -36,8 +35,7 @@ class Ours:
         self.node, self.run_dir, self.seed, self.backend = node, run_dir, seed, backend
         self.source = f"{self.name}:{node.name}"
         self._tree = Section()
-        self._pid = 0
-        self._status: int | None = None
+        self._process = -1
         self._read_events = 0
         self._client: Client | None = None
 
@@ -46,38 +44,18 @@ class Ours:
         self._tree = tree
 
     def start(self) -> None:
-        """Write swanctl.conf and fork the daemon; returns at once."""
+        """Write swanctl.conf and have the daemon forked; returns at once."""
         self.run_dir.mkdir(parents=True, exist_ok=True)
         (self.run_dir / CONFIG).write_text(self.configs()[CONFIG])
-        self._pid = os.fork()
-        if self._pid == 0:
-            self._child()
-
-    def _child(self) -> None:
-        """In the forked child: enter the node, redirect output, be the daemon, and never come back."""
-        status = 70
-        try:
-            os.setsid()
-            signal.set_wakeup_fd(-1)
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, signal.SIG_DFL)
-            output = os.open(self.run_dir / "stderr", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-            os.dup2(output, 1)
-            os.dup2(output, 2)
-            self.node.enter()
-            status = serve(
-                self.run_dir / CONFIG,
-                backend=self.backend,
-                control=self.run_dir / CONTROL,
-                run_dir=self.run_dir,
-                keylog=self.run_dir,
-                seed=None if self.seed is None else str(self.seed),
-            )
-        except BaseException:  # noqa: BLE001  (a forked child must end here, whatever happened; its parent reads why)
-            os.write(2, traceback.format_exc().encode())
-        finally:
-            sys.stdout.flush()
-            os._exit(status)
+        request = {
+            "config": str(self.run_dir / CONFIG),
+            "backend": self.backend,
+            "control": str(self.run_dir / CONTROL),
+            "run_dir": str(self.run_dir),
+            "seed": None if self.seed is None else str(self.seed),
+        }
+        pid = Nursery.shared().fork(request, list(self.node.descriptors))
+        self._process = os.pidfd_open(pid)
 
     def ready(self, timeout: float = READY_S) -> None:
         """Wait until the control socket takes connections."""
@@ -95,13 +73,11 @@ class Ours:
                 return
 
     def _alive(self) -> bool:
-        if self._pid and self._status is None:
-            pid, status = os.waitpid(self._pid, os.WNOHANG)
-            self._status = os.waitstatus_to_exitcode(status) if pid else None
-        return self._pid != 0 and self._status is None
+        """Whether the daemon runs; its descriptor becomes readable when it ends."""
+        return self._process >= 0 and not select.select([self._process], [], [], 0)[0]
 
     def _last_words(self) -> str:
-        path = self.run_dir / "stderr"
+        path = self.run_dir / STDERR
         text = path.read_text(errors="replace").strip() if path.exists() else ""
         return text.splitlines()[-1] if text else "it said nothing"
 
@@ -172,7 +148,7 @@ class Ours:
 
     def logs(self) -> list[Path]:
         """The log files written so far."""
-        return [path for name in (LOG, "stderr") if (path := self.run_dir / name).exists() and path.stat().st_size]
+        return [path for name in (LOG, STDERR) if (path := self.run_dir / name).exists() and path.stat().st_size]
 
     def configs(self) -> dict[str, str]:
         """The configuration as given to the daemon: file name -> text."""
@@ -183,8 +159,11 @@ class Ours:
         if self._client is not None:
             self._client.close()
             self._client = None
-        if self._alive():
+        if self._process < 0:
+            return
+        with contextlib.suppress(ProcessLookupError):
             # Killed, not asked: when asked it would delete its SAs, which no scenario meant.
-            os.kill(self._pid, signal.SIGKILL)
-            os.waitpid(self._pid, 0)
-        self._pid = 0
+            signal.pidfd_send_signal(self._process, signal.SIGKILL)
+        select.select([self._process], [], [])
+        os.close(self._process)
+        self._process = -1

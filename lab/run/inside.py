@@ -2,8 +2,8 @@
 
     python -m lab.run.inside --out DIR --batch DIR [--seed N] SCENARIOS
 
-Rule: everything heavy is imported before pytest starts, because our daemon is forked from this process again and again
-and must find its modules loaded.
+Rule: whatever a scenario needs is imported before pytest starts, so that the first scenario costs no more than the
+others; processes that have to be forked come out of the nursery, never out of this one.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.peers.nursery import Nursery
 from lab.run.catalogue import plugin_arguments
 
 PLAN, EVENTS = "plan.json", "events.jsonl"
@@ -34,6 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--pause", type=Path)
     parser.add_argument("scenarios", type=Path)
     given = parser.parse_args(arguments)
+    Nursery.shared()  # first, so that it gets ready while this process imports
     for module in PRELOADED:
         importlib.import_module(module)
     # What is loaded now stays: keep the collector off it, in this process and in every child.

@@ -4,6 +4,7 @@ Rules: a runner blocks until its batch has ended, passes on every line of output
 never judges. The host's kernel is used only on request, as root, and inside namespaces that take everything with them.
 """
 
+import contextlib
 import os
 import platform
 import signal
@@ -115,7 +116,8 @@ def _end(process: "subprocess.Popen[str]", limit_s: float, stop: threading.Event
     deadline = time.monotonic() + limit_s
     while process.poll() is None:
         if stop.wait(STOP_POLL_S) or time.monotonic() > deadline:
-            os.killpg(process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             return
 
 
