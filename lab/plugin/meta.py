@@ -44,6 +44,10 @@ class Scenario:
         """Where its results go, below the run's directory."""
         return Path("scenarios", self.id, self.pairing.directory)
 
+    def command(self, seed: int) -> str:
+        """The command that runs exactly this again; quoted, as `>` means something to a shell."""
+        return f"ikelab run '{self.id}:{self.pairing}' --seed {seed}"
+
 
 def words(item: pytest.Item, mark: str) -> tuple[str, ...]:
     """All arguments of all marks of one name, the function's own first, without repeats."""

@@ -81,6 +81,6 @@ def result_of(lab: "Lab", verdict: Verdict) -> Result:
         evidence=[*(finished.evidence if finished else []), *also],
         messages=finished.messages if finished else {},
         negotiated=lab.negotiated,
-        reproduce=f"ikelab run {scenario.id} --seed {lab.seed}",
+        reproduce=scenario.command(lab.seed),
         attempts=[verdict.word],
     )

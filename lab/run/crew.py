@@ -160,7 +160,7 @@ class Crew:
             responder=scenario.pairing.responder,
             clauses=list(scenario.clauses),
             title=scenario.title,
-            reproduce=f"ikelab run {scenario.id} --seed {self.options.seed}",
+            reproduce=scenario.command(self.options.seed),
             attempts=["unresolved"],
         )
         (self.out / directory).mkdir(parents=True, exist_ok=True)

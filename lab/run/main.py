@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lab import __version__
-from lab.errors import ConfigError
 from lab.evidence.results import Kernel, Result, ResultWriter, Run, write_result
 from lab.plugin.meta import Scenario
 from lab.report import pages
@@ -48,7 +47,7 @@ def run(options: Options) -> tuple[int, Path | None]:
             crew.close()
             finished = writer.finish(interrupted=interrupted)
             index = pages.build(out)
-            _link_latest(out, options)
+            _link_latest(out, options, screen)
     if options.junit:
         junit.write(results, options.junit, seed=options.seed)
     screen.say(summary(results, finished.counts, finished.duration_s or 0.0))
@@ -104,13 +103,13 @@ def _empty(out: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _link_latest(out: Path, options: Options) -> None:
-    """Point `reports/out/latest` to a run that chose its own directory there."""
+def _link_latest(out: Path, options: Options, screen: Screen) -> None:
+    """Point `reports/out/latest` to a run that named no directory of its own."""
     link = DEFAULT_PARENT / LATEST
-    if options.out is not None or out.parent.resolve() != DEFAULT_PARENT.resolve():
+    if options.out is not None:
         return
     if link.is_symlink() or not link.exists():
         link.unlink(missing_ok=True)
         link.symlink_to(out.name, target_is_directory=True)
     else:
-        raise ConfigError(f"{link} is no link; remove it, so that it can point to the latest run")
+        screen.say(f"{link} is a directory and stays what it is; remove it, and it will point to the latest run")
