@@ -18,7 +18,7 @@ import socket
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,7 +68,7 @@ class RecorderProcess:
     @classmethod
     def shared(cls) -> "RecorderProcess":
         """The one that runs, or a new one."""
-        if cls._running is None or cls._running.process.poll() is not None:
+        if cls._running is None:
             cls._running = cls()
         return cls._running
 
@@ -77,22 +77,32 @@ class RecorderProcess:
         """Its process number."""
         return self.process.pid
 
-    def tell(self, message: Mapping[str, object], descriptors: list[int]) -> None:
+    def tell(self, message: Mapping[str, object], descriptors: Sequence[int] = ()) -> None:
         """Send a request; raises BrokenError if the recorder is gone."""
         try:
-            socket.send_fds(self._control, [json.dumps(message).encode()], descriptors)
+            socket.send_fds(self._control, [json.dumps(message).encode()], list(descriptors))
         except OSError as error:
-            raise BrokenError("the recorder died") from error
+            raise self._gone() from error
 
-    def answer(self) -> Statistics:
-        """The answer to a `stop`; raises BrokenError if the recorder is gone."""
+    def ask(self, message: Mapping[str, object]) -> Statistics:
+        """Send a request and wait for the answer; raises BrokenError if the recorder is gone."""
+        self.tell(message)
         try:
             data = self._control.recv(1000)
-        except ConnectionError:
-            data = b""
+        except ConnectionError as error:
+            raise self._gone() from error
         if not data:
-            raise BrokenError("the recorder died before the end of the capture")
+            raise self._gone()
         return Statistics(**json.loads(data))
+
+    def _gone(self) -> BrokenError:
+        """Forget a recorder that hung up; the next capture starts another."""
+        if RecorderProcess._running is self:
+            RecorderProcess._running = None
+            self._control.close()
+            self.process.kill()
+            self.process.wait()
+        return BrokenError("the recorder died before the end of the capture")
 
 
 class Capture:
@@ -120,12 +130,15 @@ class Capture:
         """The process that writes the file."""
         return self._recorder.pid
 
+    def flush(self) -> Statistics:
+        """Have everything written that was captured until now, and say what it was."""
+        return self._recorder.ask({"flush": self._number}) if self._statistics is None else self._statistics
+
     def stop(self) -> Statistics:
         """Have everything written that was captured, and say what it was; raises BrokenError if the recorder died."""
         if self._statistics is None:
             self._statistics = Statistics(0, 0)
-            self._recorder.tell({"stop": self._number}, [])
-            self._statistics = self._recorder.answer()
+            self._statistics = self._recorder.ask({"stop": self._number})
         return self._statistics
 
 

@@ -134,6 +134,10 @@ class Network:
         """The process that writes the capture."""
         return self._running_capture().pid
 
+    def flush_capture(self) -> Statistics:
+        """Wait until every packet that has passed a link by now is in the capture file."""
+        return self._running_capture().flush()
+
     def finish_capture(self) -> Statistics:
         """End the capture (and its file) while the nodes still run."""
         return self._running_capture().stop()

@@ -2,11 +2,14 @@
 
 import os
 import signal
+import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from lab.emulation import topology
+from lab.emulation.network import Network
 from lab.errors import BrokenError
 from lab.wire import pcapng
 from lab.wire.packets import checksum, decode_ip
@@ -94,12 +97,13 @@ def test_the_file_is_written_live(up: Up) -> None:
         for number in range(10):
             left.sendto(bytes([number]), ("203.0.113.1", 9))
             internet.recv(100)
-            left.sendto(b"next", ("203.0.113.1", 10))  # reading is done when the following one has been stamped
-        deadline = 200
-        while len(read(network.capture_file)) < 30 and deadline:
-            network.node("left").run(["true"])
-            deadline -= 1
-        assert deadline, "the packets are in the file while the network runs"
+            assert network.flush_capture().packets == 2 * number + 2
+            assert len(read(network.capture_file)) == 2 * number + 2
+        deadline = time.monotonic() + 5
+        left.sendto(b"last", ("203.0.113.1", 9))
+        while len(read(network.capture_file)) < 22 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert len(read(network.capture_file)) == 22, "unasked, too"
 
 
 def test_kill_of_the_recorder_leaves_a_readable_file_and_is_told(up: Up) -> None:
@@ -116,6 +120,30 @@ def test_kill_of_the_recorder_leaves_a_readable_file_and_is_told(up: Up) -> None
     assert len(capture.interfaces) == 8
     points = Counter(packet.point for packet in read(network.capture_file))
     assert all(count <= 51 for count in points.values())
+
+
+def test_two_networks_at_once(up: Up, tmp_path: Path) -> None:
+    one = up("direct")
+    with Network(topology.load("nat-initiator"), tmp_path / "other") as two:
+        assert one.recorder_pid == two.recorder_pid
+        with udp(one.node("left")) as left, udp(two.node("left")) as other:
+            left.sendto(b"one", ("203.0.113.1", 9))
+            other.sendto(b"two", ("192.168.1.1", 9))
+        assert {packet.payload for packet in seen(two)} == {b"two"}
+    assert {packet.payload for packet in seen(one)} == {b"one"}
+
+
+def test_a_full_buffer_is_told(up: Up, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lab.emulation.capture._BUFFER", 4096)
+    network = up("direct")
+    os.kill(network.recorder_pid, signal.SIGSTOP)
+    with udp(network.node("left")) as left:
+        for _ in range(100):
+            left.sendto(bytes(1000), ("203.0.113.1", 9))
+    os.kill(network.recorder_pid, signal.SIGCONT)
+    statistics = network.finish_capture()
+    assert statistics.dropped > 0
+    assert statistics.dropped + statistics.packets >= 200, "an ICMP error or two may have come back"
 
 
 def test_signals_to_the_lab_do_not_end_the_recorder(up: Up) -> None:

@@ -5,15 +5,16 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from lab.emulation import topology
 from lab.emulation.network import Network
-from lab.errors import ConfigError
+from lab.errors import ConfigError, UnfitError
 from lab.wire import pcapng
-from tests.emulation.conftest import Up
+from tests.emulation.conftest import VIRTUAL, Up
 from tests.emulation.wire import nothing_arrives, udp
 
 
@@ -37,6 +38,37 @@ def test_the_first_packet_passes(up: Up) -> None:
             left.sendto(b"first", ("198.51.100.2", 500))
             assert right.recv(100) == b"first"
         network.stop()
+
+
+@pytest.mark.skipif(VIRTUAL, reason="virtual time does not pass while the machine works")
+def test_six_nodes_stand_within_a_second(up: Up) -> None:
+    took = []
+    for _ in range(5):  # the best of five, as the machine may be busy: it is some 20 ms
+        before = time.perf_counter()
+        network = up("nat-initiator")
+        took.append(time.perf_counter() - before)
+        network.stop()
+    assert min(took) < 1.0, took
+
+
+def test_without_root(up: Up, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_flags: int) -> None:
+        raise PermissionError(1, "unshare: Operation not permitted")
+
+    monkeypatch.setattr("lab.emulation.linux.unshare", refuse)
+    with pytest.raises(UnfitError, match="network namespaces need root") as caught:
+        up("direct")
+    assert "guest kernel" in caught.value.fix
+
+
+def test_without_libnftables(up: Up, monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent() -> None:
+        raise UnfitError("libnftables is not installed", fix="apt-get install nftables")
+
+    monkeypatch.setattr("lab.emulation.nft._library", absent)
+    up("direct")
+    with pytest.raises(UnfitError, match="libnftables"):
+        up("nat-both")
 
 
 def test_addresses_interfaces_and_settings(up: Up) -> None:
