@@ -81,6 +81,20 @@ def _sas(client: Client) -> list[dict[str, object]]:
 
 
 @ctl.command()
+@click.argument("name")
+@click.option("--child", "is_child", is_flag=True, help="NAME is a child, also where an IKE SA has the same name.")
+@timeout_option
+@click.pass_obj
+def rekey(control: Path, name: str, is_child: bool, timeout: float | None) -> None:
+    """Replace the keys of the IKE SAs called (or numbered) NAME, else of the children called NAME."""
+
+    def use(client: Client) -> object:
+        return client.call("rekey", on_event=_show_event, timeout=timeout, **_meant(client, name, is_child))
+
+    _ask(control, use)
+
+
+@ctl.command()
 @click.argument("ike", required=False)
 @click.pass_obj
 def liveness(control: Path, ike: str | None) -> None:

@@ -94,6 +94,11 @@ def liveness(server: Server, client: Connection, args: Args, now: float) -> None
     client.answer({})
 
 
+def rekey(server: Server, client: Connection, args: Args, now: float) -> None:
+    """Replace keys: not in this version, and said so."""
+    raise ConfigError("this version cannot rekey yet; terminate and initiate instead")
+
+
 def list_sas(server: Server, client: Connection, args: Args, now: float) -> None:
     """All IKE SAs with their children and what these carried."""
     client.answer(server.sas())
@@ -119,6 +124,7 @@ def stop(server: Server, client: Connection, args: Args, now: float) -> None:
 COMMANDS: dict[str, tuple[Command, tuple[str, ...]]] = {
     "initiate": (initiate, ("child", "timeout")),
     "terminate": (terminate, ("ike", "child", "timeout")),
+    "rekey": (rekey, ("ike", "child", "timeout")),
     "liveness": (liveness, ("ike",)),
     "list-sas": (list_sas, ()),
     "stats": (stats, ()),

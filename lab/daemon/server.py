@@ -235,7 +235,7 @@ class Server:
     def sas(self) -> list[dict[str, object]]:
         """The view of the endpoint with what the data plane counted."""
         usage = self.backend.usage()
-        views = self.endpoint.sas()
+        views = self.endpoint.sas(self._now())
         for child in (child for sa in views for child in _children_of(sa)):
             child.update(usage.get(str(child["spi_in"]), {}))
         return views

@@ -101,6 +101,12 @@ def test_terminate_finds_out_what_a_name_means(
     assert daemon[1][-1] == {"command": "terminate", "timeout": None, **meant}
 
 
+def test_rekey_means_names_as_terminate_does(daemon: tuple[Path, list[dict[str, object]]]) -> None:
+    for name, meant in (("gw", {"ike": "gw"}), ("net", {"child": "net"})):
+        assert ctl(daemon[0], "rekey", name).exit_code == 0
+        assert daemon[1][-1] == {"command": "rekey", "timeout": None, **meant}
+
+
 def test_events_are_json_lines(daemon: tuple[Path, list[dict[str, object]]]) -> None:
     assert json.loads(ctl(daemon[0], "events").stdout) == {"event": "child-up", "child": "net"}
 

@@ -76,7 +76,7 @@ class Script:
     def next_deadline(self) -> float | None:
         return self.deadline
 
-    def sas(self) -> list[dict[str, object]]:
+    def sas(self, now: float | None = None) -> list[dict[str, object]]:
         return json.loads(json.dumps(self.views))
 
     def stats(self) -> dict[str, int]:
@@ -340,6 +340,7 @@ def test_events(bench: Bench) -> None:
 
 WRONG = [
     ({"command": "dance"}, "no command 'dance'"),
+    ({"command": "rekey", "ike": "gw"}, "cannot rekey yet"),
     ({"command": "stats", "x": 1}, "stats takes no arguments"),
     ({"command": "initiate"}, "wants a child"),
     ({"command": "initiate", "child": 7}, "child is a name"),
