@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lab.daemon.control import Connection
 from lab.daemon.waits import Wait, child_up, gone
-from lab.errors import ConfigError, LabError
+from lab.errors import ConfigError
 
 if TYPE_CHECKING:
     from lab.daemon.server import Server
@@ -18,7 +18,7 @@ Command = Callable[["Server", Connection, Args, float], None]
 
 
 def run(server: Server, client: Connection, request: Mapping[str, object], now: float) -> None:
-    """Carry out a request; what the lab refuses on purpose becomes the error of the answer."""
+    """Carry out a request; a mistake of whoever asked becomes the error of the answer."""
     name, args = str(request["command"]), {key: value for key, value in request.items() if key != "command"}
     try:
         if name not in COMMANDS:
@@ -27,7 +27,7 @@ def run(server: Server, client: Connection, request: Mapping[str, object], now: 
         if unknown := set(args) - set(allowed):
             raise ConfigError(f"{name} takes {', '.join(allowed) or 'no arguments'}; not {', '.join(sorted(unknown))}")
         command(server, client, args, now)
-    except LabError as error:
+    except ConfigError as error:
         client.refuse(str(error))
 
 
@@ -83,7 +83,7 @@ def _wait(server: Server, wait: Wait, begin: Callable[[], None]) -> None:
     server.waits.add(wait)
     try:
         begin()
-    except LabError:
+    except ConfigError:
         server.waits.drop(wait.client)
         raise
 

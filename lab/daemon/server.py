@@ -20,12 +20,13 @@ from lab.daemon.ports import Ports
 from lab.daemon.signals import Signals
 from lab.daemon.waits import Waits
 from lab.endpoint import Endpoint
-from lab.errors import LabError
+from lab.errors import ConfigError
 from lab.ike.actions import Action, Event, InstallChild, KeyLog, MoveChild, RemoveChild, Send
 from lab.ike.config import Child, Config
 from lab.ike.config import Connection as Configured
 from lab.ike.path import PORT, Path
 from lab.ipsec.dataplane import Acquire, Expired, Moved
+from lab.ipsec.drops import Drops, Reason
 from lab.trace import Trace
 from lab.wire.packets import classify_4500
 
@@ -42,7 +43,7 @@ class Server:
         self, endpoint: Endpoint, backend: Backend, ports: Ports, journal: Journal, *, trace: Trace, config: Config
     ) -> None:
         self.endpoint, self.backend, self.ports, self.journal, self.config = endpoint, backend, ports, journal, config
-        self._trace, self.waits = trace, Waits()
+        self._trace, self._drops, self.waits = trace, Drops(trace), Waits()
         self.exit_code: int | None = None
         self._ending: float | None = None
         self._end_code = ENDED
@@ -119,7 +120,7 @@ class Server:
         elif kind == "esp":
             self._reports(self.backend.esp_in_udp(data, path, now, traffic_class), now)
         elif kind == "bad":
-            self._trace.drop("neither IKE nor ESP", path=str(path), octets=len(data))
+            self._drops.add(Reason.NO_PROTOCOL, path=str(path), octets=len(data))
 
     def _packets(self, source: int, _mask: int) -> None:
         now = self._now()
@@ -129,7 +130,7 @@ class Server:
         for report in reports:
             try:
                 self.perform(self._report(report, now), now)
-            except LabError as error:
+            except ConfigError as error:
                 self._trace.emit("note", f"{type(report).__name__}: {error}")
                 if isinstance(report, Acquire):
                     self.backend.give_up(report.child)
@@ -201,7 +202,7 @@ class Server:
                     self._trap(connection, child)
         try:
             self.perform(self.endpoint.start(now), now)
-        except LabError as error:
+        except ConfigError as error:
             self._trace.emit("note", f"start: {error}")
 
     def _trap(self, connection: Configured, child: Child) -> None:
@@ -246,7 +247,7 @@ class Server:
             "schema": STATS_SCHEMA,
             "backend": self.backend.name,
             "endpoint": self.endpoint.stats(),
-            "drops": self.backend.drops(),
+            "drops": {**self.backend.drops(), **self._drops.counts},
             "loop": {"wakeups": self._loop.wakeups},
         }
 

@@ -28,6 +28,7 @@ class Reason(StrEnum):
     NO_SA = "no SA yet, one is being asked for"
     EXHAUSTED = "sequence numbers are used up"
     TOO_BIG = "packet is larger than ESP can carry"
+    NO_PROTOCOL = "neither IKE nor ESP on a port for both"
     NOT_SENT = "the system refused to send it"
     NOT_DELIVERED = "the system refused to take it"
 

@@ -11,7 +11,7 @@ from lab.backends.none import NoDataplane
 from lab.daemon.journal import Journal
 from lab.daemon.loop import Loop
 from lab.daemon.server import GRACE, Server
-from lab.errors import ConfigError
+from lab.errors import ConfigError, UnfitError
 from lab.ike.actions import Event, InstallChild, KeyLog, MoveChild, RemoveChild, Send
 from lab.ike.config import load
 from lab.ike.path import Path
@@ -179,6 +179,19 @@ def bench(tmp_path: File) -> Iterator[Bench]:
     made.loop.close()
 
 
+def test_a_full_disk_ends_the_daemon_whoever_is_served(bench: Bench) -> None:
+    for file in bench.directory.glob("*.jsonl"):
+        file.unlink()
+        file.symlink_to("/dev/full")
+    bench.server.journal = Journal(bench.directory, bench.directory, offset=0.0)
+    bench.endpoint.next = [Event("ike-up", {"connection": "gw"})]
+    with pytest.raises(UnfitError, match="No space left"):
+        bench.ask(command="initiate", child="net")
+    bench.endpoint.next = [Event("ike-up", {"connection": "gw"})]
+    with pytest.raises(UnfitError, match="No space left"):
+        bench.server._reports([Acquire("net", "flow")], 100.0)
+
+
 def test_actions_are_carried_out_in_their_order(bench: Bench) -> None:
     other = Path("192.0.2.1", 4500, "192.0.2.9", 4500)
     actions = [
@@ -228,7 +241,7 @@ def test_datagrams_go_where_they_belong(bench: Bench, data: bytes, port: int, go
     bench.server._datagram(data, path, 3)
     assert bench.endpoint.asked == ([("receive", data, path, 100.0)] if goes_to == "receive" else [])
     assert bench.done == ([("esp", data, 3)] if goes_to == "esp" else [])
-    assert ("neither IKE nor ESP" in bench.notes()) == (goes_to is None and data != b"\xff")
+    assert (Reason.NO_PROTOCOL in bench.server._drops.counts) == (goes_to is None and data != b"\xff")
 
 
 def test_initiate_answers_when_the_child_is_up(bench: Bench) -> None:
