@@ -4,15 +4,17 @@ Rules of this file: any field may be missing, and everything has bounds, because
 whatever a peer sent. A node's place counts in the octets that `of` names: `raw` as captured, `plain` as decrypted.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lab.report import facts
+from lab.report import facts, gist
 
 DEEPEST = 12
 MOST_NODES = 400
 MOST_OCTETS = 4096
-LONGEST = 400
+LONGEST, LINE = 400, 24
+HEX = re.compile(rf"^[0-9a-f]{{{LINE + 17},}}$")
 WIDTH = 16
 
 
@@ -30,8 +32,8 @@ class Node:
 
     @property
     def wraps(self) -> bool:
-        """Whether there are payloads inside it, as in SK: then it starts out open."""
-        return any(child.children for child in self.children)
+        """Whether decrypted parts are inside it, as in SK: then it starts out open."""
+        return any(child.of != self.of for child in self.children)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +91,24 @@ def _nodes(items: list[object], of: str, budget: Iterator[int], depth: int) -> I
             own = facts.text(item, "of", of)
             offset, length = _place(item)
             rfc = facts.text(item, "rfc").strip().replace(" ", ":", 1)
-            value = facts.text(item, "value")
+            inside = tuple(_nodes(facts.entries(item, "children"), own, budget, depth + 1))
+            value = facts.text(item, "value") or gist.of(facts.text(item, "name"), inside)
             yield Node(
                 name=facts.text(item, "name", "field"),
-                value=value if len(value) <= LONGEST else f"{value[:LONGEST]}...",
+                value=_shortened(value),
                 of=own,
                 offset=offset,
                 length=length,
                 rfc=f"rfc{rfc}" if rfc else "",
-                children=tuple(_nodes(facts.entries(item, "children"), own, budget, depth + 1)),
+                children=inside,
             )
+
+
+def _shortened(value: str) -> str:
+    """Octets stand in the hex view anyway, so a field shows only as many as one line holds."""
+    if HEX.match(value):
+        return f"{value[:LINE]}..., {len(value) // 2} octets"
+    return value if len(value) <= LONGEST else f"{value[:LONGEST]}..."
 
 
 def _place(item: dict[str, object]) -> tuple[int | None, int | None]:

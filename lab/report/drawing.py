@@ -53,6 +53,8 @@ def _attributes(node: ElementTree.Element) -> dict[str, str]:
         if name == "href":
             if value.startswith("#"):
                 kept["href"] = f"#{PREFIX}{value[1:]}"
+        elif name in ("aria-labelledby", "aria-describedby"):
+            kept[name] = " ".join(PREFIX + part for part in value.split())
         elif name == "id":
             kept["id"] = PREFIX + value
         elif (name in ATTRIBUTES or name.startswith("aria-")) and (safe := _value(value)) is not None:

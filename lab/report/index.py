@@ -35,8 +35,35 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
+class Scenario:
+    """All results of one scenario."""
+
+    results: tuple[Result, ...]
+
+    @property
+    def first(self) -> Result:
+        """The gravest result, which the scenario's name leads to."""
+        return min(self.results, key=lambda one: one.verdict.gravity)
+
+    @property
+    def title(self) -> str:
+        """What the scenario shows, in its own words."""
+        return next((one.title for one in self.results if one.title), "")
+
+    @property
+    def clauses(self) -> str:
+        """All clauses, for the search."""
+        return " ".join(dict.fromkeys(clause for one in self.results for clause in one.clauses))
+
+    @property
+    def total(self) -> int:
+        """How many results."""
+        return len(self.results)
+
+
+@dataclass(frozen=True, slots=True)
 class Clause:
-    """One clause of an RFC and the results that check it."""
+    """One clause of an RFC and the scenarios that check it, each by its gravest result."""
 
     key: str
     tally: Tally
@@ -65,12 +92,12 @@ def matrix(results: Sequence[Result]) -> tuple[list[str], list[tuple[str, list[T
     return pairings, [(group, [tally(cells[group, pairing]) for pairing in pairings]) for group in groups]
 
 
-def by_group(results: Sequence[Result]) -> list[tuple[str, list[Result]]]:
-    """Results under their groups, in order."""
-    found: dict[str, list[Result]] = defaultdict(list)
+def by_group(results: Sequence[Result]) -> list[tuple[str, list[Scenario]]]:
+    """Scenarios under their groups, in order."""
+    groups: dict[str, dict[str, list[Result]]] = defaultdict(lambda: defaultdict(list))
     for one in results:
-        found[one.group].append(one)
-    return sorted(found.items())
+        groups[one.group][one.id].append(one)
+    return [(group, [Scenario(tuple(found)) for found in groups[group].values()]) for group in sorted(groups)]
 
 
 def troubles(results: Sequence[Result]) -> list[Result]:
@@ -88,8 +115,9 @@ def clauses(results: Sequence[Result]) -> list[Clause]:
     listed = []
     for key in sorted(found, key=words.clause_order):
         ordered = sorted(found[key], key=lambda one: one.verdict.gravity)
-        shown = tuple(ordered[:LINKS_PER_CLAUSE])
-        listed.append(Clause(key, tally(ordered), shown, len(ordered) - len(shown)))
+        scenarios = list({one.id: one for one in reversed(ordered)}.values())[::-1]
+        shown = tuple(scenarios[:LINKS_PER_CLAUSE])
+        listed.append(Clause(key, tally(ordered), shown, len(scenarios) - len(shown)))
     return listed
 
 
@@ -136,7 +164,7 @@ def summary(run: Run) -> str:
     seed, took = facts.text(run.facts, "seed"), words.seconds(facts.number(run.facts, "duration_s"))
     said = [
         f"{kind} kernel {release}".strip() if kind or release else "",
-        *(f"{name} {words.plain(version)}"[:60] for name, version in list(versions.items())[:6]),
+        *(f"{name} {words.plain(version)}"[:60] for name, version in list(versions.items())[:6] if name != "ours"),
         f"seed {seed}" if seed else "",
         f"took {took}" if took else "",
     ]

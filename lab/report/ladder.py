@@ -7,6 +7,7 @@ because retransmission is about silences. Nothing is left out: every message is 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from lab.report import facts
 from lab.report.facts import Facts
@@ -81,6 +82,8 @@ class Message:
             found.append(f"retransmission of {self.retransmit_of}")
         if self.lost:
             found.append("lost")
+        if self.unseen:
+            found.append("not seen to arrive")
         if self.duplicates:
             found.append("duplicated by the network" + (f" {self.duplicates} times" if self.duplicates > 1 else ""))
         if self.encrypted and not self.opened:
@@ -88,9 +91,9 @@ class Message:
         return found + ([self.note] if self.note else [])
 
     @property
-    def rewritten(self) -> bool:
-        """Whether a NAT changed an address or a port under way."""
-        return len({(hop.src, hop.dst) for hop in self.hops}) > 1
+    def unseen(self) -> bool:
+        """Whether it was seen under way but nobody looked where it should have arrived."""
+        return not self.lost and self.received is None and any(hop.node != self.sender for hop in self.hops)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +162,7 @@ def _message(item: Facts, index: int, start: float) -> Message:
         spi=facts.text(item, "spi"),
         seq=facts.whole(item, "seq"),
         length=facts.whole(item, "length"),
-        hops=tuple(_hop(hop, start) for hop in facts.rows(item, "seen")),
+        hops=tuple(_hop(hop, start) for hop in facts.rows(item, "hops")),
         inner=facts.text(item, "inner"),
         duplicates=facts.whole(item, "duplicates") or 0,
         note=facts.text(item, "note"),
@@ -187,6 +190,13 @@ def rows(messages: Sequence[Message]) -> list[Row]:
         ends = [t for one in group for t in (one.sent, one.received) if t is not None]
         last = max(ends, default=last if last is not None else 0.0)
     return found
+
+
+def digits(messages: Sequence[Message]) -> int:
+    """How many digits after the point tell apart what happened at different times: 4 or 6."""
+    times = sorted(t for one in messages for t in (one.sent, one.received) if t is not None)
+    gaps = [after - before for before, after in pairwise(times) if after - before > 5e-7]
+    return 6 if gaps and min(gaps) < 1e-4 else 4
 
 
 def _groups(messages: Sequence[Message]) -> Iterator[list[Message]]:

@@ -1,7 +1,8 @@
 """Arrows of the ladder as inline SVG. Lanes stand at percentages, so that a drawing fits any width without scaling.
 
 Rules of this file: only geometry and words that stand in the picture. All drawings are `aria-hidden`: the same facts
-stand as text beside them. Dashed with a cross is lost, a double line is a retransmission, a diamond is a rewrite.
+stand as text beside them. Dashed with a cross is lost, dashed with an open circle is a
+message whose arrival nobody could see, a double line is a retransmission, a diamond is a rewrite.
 """
 
 from collections.abc import Mapping
@@ -47,12 +48,20 @@ def header(lanes: Lanes, captions: Mapping[str, str]) -> Markup:
     return element("svg", *drawn, class_="names", width="100%", height=36, aria_hidden="true")
 
 
-def arrow(message: Message, lanes: Lanes, *, addresses: bool) -> Markup:
+def arrow(message: Message, lanes: Lanes, *, addresses: bool, digits: int = 4) -> Markup:
     """One message from its sender to its receiver, or to where it was lost."""
     start, end = lanes.ends(message)
-    stop = _lost_at(message, lanes) if message.lost else float(end)
+    stop = _lost_at(message, lanes) if message.lost or message.unseen else float(end)
     again = message.retransmit_of is not None
-    kind = " ".join(["way", FAMILIES.get(message.protocol, "ike"), *["lost"] * message.lost, *["again"] * again])
+    kind = " ".join(
+        [
+            "way",
+            FAMILIES.get(message.protocol, "ike"),
+            *["lost"] * message.lost,
+            *["unseen"] * message.unseen,
+            *["again"] * again,
+        ]
+    )
     ends: dict[str, str | float] = {
         "x1": _percent(start, lanes), "y1": _height(start, start, end),
         "x2": _percent(stop, lanes), "y2": _height(stop, start, end),
@@ -60,16 +69,21 @@ def arrow(message: Message, lanes: Lanes, *, addresses: bool) -> Markup:
     drawn = [element("line", **ends, class_="stroke")]
     drawn += [element("line", **ends, class_="core")] if again else []
     x, y = _percent(stop, lanes), _height(stop, start, end)
-    drawn.append(_sign("M-5-5 5 5M5-5-5 5", "cross", x, y) if message.lost else _head(x, y, rightwards=end > start))
+    if message.lost:
+        drawn.append(_sign("M-5-5 5 5M5-5-5 5", "cross", x, y))
+    elif message.unseen:
+        drawn.append(_sign("M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0", "rewrite", x, y))
+    else:
+        drawn.append(_head(x, y, rightwards=end > start))
     for lane in rewrites(message, lanes):
         drawn.append(_sign("M0-5 5 0 0 5-5 0z", "rewrite", _percent(lane, lanes), _height(lane, start, end)))
-    drawn += _times(message, start, end)
+    drawn += _times(message, start, end, digits)
     drawn += _address_texts(message, lanes) if addresses else []
     height = HEIGHT + (ADDRESSES if addresses else 0)
     return element("svg", *drawn, class_=kind, width="100%", height=height, aria_hidden="true")
 
 
-def run(group: Run, lanes: Lanes) -> Markup:
+def run(group: Run, lanes: Lanes, *, digits: int = 4) -> Markup:
     """Many packets: one thick arrow for each direction."""
     drawn = []
     for row, (sender, receiver, _) in enumerate(group.ways):
@@ -80,7 +94,9 @@ def run(group: Run, lanes: Lanes) -> Markup:
     ends = ((group.messages[0].sent, "0%", -10, "end"), (group.messages[-1].received, "100%", 10, "start"))
     for t, x, dx, anchor in ends:
         if t is not None:
-            drawn.append(element("text", words.moment(t), x=x, dx=dx, y=TOP + 7, class_="time", text_anchor=anchor))
+            drawn.append(
+                element("text", words.moment(t, digits), x=x, dx=dx, y=TOP + 7, class_="time", text_anchor=anchor)
+            )
     kind = f"way bulk {FAMILIES.get(group.protocol, 'esp')}"
     return element("svg", *drawn, class_=kind, width="100%", height=TOP + 11 * len(group.ways) + 4, aria_hidden="true")
 
@@ -104,13 +120,13 @@ def rewrites(message: Message, lanes: Lanes) -> list[int]:
     return [after.lane for before, after in pairwise(ways) if (before.src, before.dst) != (after.src, after.dst)]
 
 
-def _times(message: Message, start: int, end: int) -> list[Markup]:
+def _times(message: Message, start: int, end: int, digits: int) -> list[Markup]:
     """When it was sent and received, outside the outermost lanes, as high as the ends of the arrow."""
     left, right = (message.sent, message.received) if end > start else (message.received, message.sent)
     heights = (TOP, BOTTOM) if end > start else (BOTTOM, TOP)
     found = ((left, "0%", -10, "end", heights[0]), (right, "100%", 10, "start", heights[1]))
     return [
-        element("text", words.moment(t), x=x, dx=dx, y=y + 4, class_="time", text_anchor=anchor)
+        element("text", words.moment(t, digits), x=x, dx=dx, y=y + 4, class_="time", text_anchor=anchor)
         for t, x, dx, anchor, y in found
         if t is not None
     ]

@@ -5,7 +5,7 @@ two neighbouring lanes; its number is that of the lane on its left.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from lab.report import facts
@@ -15,10 +15,14 @@ from lab.report.ladder import Hop, Message
 
 @dataclass(frozen=True, slots=True)
 class Lanes:
-    """Names from left to right; `taps` says for a capture point (`node:iface`) which stretch it sees."""
+    """Names from left to right; `taps` says for a capture point (`node:iface`) which stretch it sees.
+
+    `kinds` are those of the topology (`gateway`, `nat`, `router`, `host`), as far as they are known.
+    """
 
     names: tuple[str, ...]
     taps: dict[str, int]
+    kinds: dict[str, str] = field(default_factory=dict)
 
     def ends(self, message: Message) -> tuple[int, int]:
         """The lanes of sender and receiver; whoever is unknown stands at the edge that is free."""
@@ -46,8 +50,8 @@ def find(messages: Sequence[Message], topology: Facts) -> Lanes:
     path = _path(topology)
     names = [name for name in path if name in seen or _kind(topology, name) == "nat"]
     if len(names) < 2 or not all(name in names for name in seen):
-        return Lanes(tuple(seen), {})
-    return Lanes(tuple(names), _taps(topology, path, names))
+        names, path = seen, []
+    return Lanes(tuple(names), _taps(topology, path, names), {name: _kind(topology, name) for name in names})
 
 
 def _taps(topology: Facts, path: Sequence[str], names: Sequence[str]) -> dict[str, int]:

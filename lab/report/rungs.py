@@ -41,6 +41,7 @@ class Ladder:
     lines: Markup
     rungs: list[Rung]
     messages: list[Message]
+    digits: int
     cut: int
 
 
@@ -54,11 +55,13 @@ def load(directory: Path, result: Result, doubts: Doubts) -> Ladder | None:
     details = detail.read(facts.load(directory / "detail.json", doubts))
     rows = ladder.rows(messages)
     cut = sum(len(row.messages) if isinstance(row, Run) else isinstance(row, Message) for row in rows[MOST_ROWS:])
-    header = ladder_svg.header(found, _captions(messages, found, result))
-    return Ladder(header, ladder_svg.lines(found), _rungs(rows[:MOST_ROWS], found, details), messages, cut)
+    header = ladder_svg.header(found, _captions(found, result))
+    digits = ladder.digits(messages)
+    rungs = _rungs(rows[:MOST_ROWS], found, details, digits)
+    return Ladder(header, ladder_svg.lines(found), rungs, messages, digits, cut)
 
 
-def _rungs(rows: Sequence[Row], found: Lanes, details: dict[int, Detail]) -> list[Rung]:
+def _rungs(rows: Sequence[Row], found: Lanes, details: dict[int, Detail], digits: int) -> list[Rung]:
     rungs, left = [], DETAILS
     told: dict[tuple[str, str], object] = {}
     for row in rows:
@@ -70,10 +73,10 @@ def _rungs(rows: Sequence[Row], found: Lanes, details: dict[int, Detail]) -> lis
             if new:
                 told[row.sender, row.receiver] = addresses
             start, end = found.ends(row)
-            drawn = ladder_svg.arrow(row, found, addresses=new)
+            drawn = ladder_svg.arrow(row, found, addresses=new, digits=digits)
             rungs.append(Rung("message", row, drawn, end > start, opened if left > 0 else None))
         elif isinstance(row, Run):
-            rungs.append(Rung("run", row, ladder_svg.run(row, found)))
+            rungs.append(Rung("run", row, ladder_svg.run(row, found, digits=digits)))
         else:
             rungs.append(Rung("silence", row, Markup("")))
     return rungs
@@ -94,11 +97,9 @@ def _size(node: Node) -> int:
     return 1 + len(node.value) // COST_OF_NODE + sum(_size(child) for child in node.children)
 
 
-def _captions(messages: Sequence[Message], found: Lanes, result: Result) -> dict[str, str]:
-    """What stands under the names of the lanes: the peer and its role, or `NAT`."""
-    ends = {name for one in messages for name in (one.sender, one.receiver)}
-    captions = {name: "" if name in ends else "NAT" for name in found.names}
-    first = next((one for one in messages if one.exchange and not one.response), messages[0])
-    captions[first.sender] = ", ".join(filter(None, (result.initiator, "initiator")))
-    captions[first.receiver] = ", ".join(filter(None, (result.responder, "responder")))
+def _captions(found: Lanes, result: Result) -> dict[str, str]:
+    """What stands under the names of the lanes: a pairing's initiator sits left, its responder right."""
+    captions = {name: {"nat": "NAT", "gateway": ""}.get(kind, kind) for name, kind in found.kinds.items()}
+    captions[found.names[0]] = ", ".join(filter(None, (result.initiator, "initiator")))
+    captions[found.names[-1]] = ", ".join(filter(None, (result.responder, "responder")))
     return captions

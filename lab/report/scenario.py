@@ -124,7 +124,8 @@ def _step(item: Facts) -> Step:
     word = facts.text(item, "verdict")
     verdict = next((one for one in Verdict if one.value == word), Verdict.UNSUPPORTED)
     at = facts.number(item, "at_s")
-    shown = "" if at is None else f"{at:.3f} s"
+    # A step that the host adds after the guest has ended has no time of its own.
+    shown = "" if not at else f"{at:.3f} s"
     return Step(facts.text(item, "name", "unnamed"), verdict, word, facts.text(item, "detail"), shown)
 
 

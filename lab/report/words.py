@@ -2,7 +2,7 @@
 
 import re
 
-CLAUSE = re.compile(r"^rfc\s*-?(\d{3,5})[:#\s]*(?:section[- ])?([0-9A-Za-z][0-9A-Za-z.]*)?$", re.IGNORECASE)
+CLAUSE = re.compile(r"^(?:rfc)?\s*-?(\d{3,5})[:#\s]*(?:section[- ])?([0-9A-Za-z][0-9A-Za-z.]*)?$", re.IGNORECASE)
 
 
 def seconds(value: float | None) -> str:
@@ -21,9 +21,9 @@ def seconds(value: float | None) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
-def moment(value: float) -> str:
-    """A time on the ladder, in seconds to a tenth of a millisecond: `4.0210`."""
-    return f"{value:.4f}"
+def moment(value: float, digits: int = 4) -> str:
+    """A time on the ladder, in seconds: `4.0210`."""
+    return f"{value:.{digits}f}"
 
 
 def octets(value: int) -> str:

@@ -3,7 +3,7 @@
 (() => {
   "use strict";
   const $ = (id) => document.getElementById(id);
-  const rows = [...document.querySelectorAll("table.results tr[data-v]")];
+  const rows = [...document.querySelectorAll("table.results li[data-v]")];
   for (const button of document.querySelectorAll("button.copy")) copying(button);
   if (!rows.length) return;
 
@@ -11,11 +11,15 @@
   const [query, group, pairing] = [$("q"), $("group"), $("pairing")];
   const facts = rows.map((row) => ({
     row,
-    body: row.parentNode,
+    line: row.closest("tr"),
+    body: row.closest("tbody"),
     verdict: row.dataset.v,
     pairing: row.dataset.p,
-    text: `${row.parentNode.dataset.group}/${row.textContent} ${row.dataset.c || ""}`.toLowerCase(),
   }));
+  for (const fact of facts) {
+    const said = [...fact.line.cells].slice(0, 2).map((cell) => cell.textContent).join(" ");
+    fact.text = `${fact.body.dataset.group}/${said} ${fact.row.textContent} ${fact.line.dataset.c || ""}`.toLowerCase();
+  }
 
   document.querySelector(".filters").hidden = false;
 
@@ -35,7 +39,7 @@
   function show() {
     const chosen = new Set(boxes.filter((box) => box.checked).map((box) => box.value));
     const words = query.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const alive = new Map();
+    const alive = new Set();
     let count = 0;
     for (const fact of facts) {
       const fits = (!chosen.size || chosen.has(fact.verdict))
@@ -43,9 +47,12 @@
         && (!pairing.value || fact.pairing === pairing.value)
         && words.every((word) => fact.text.includes(word));
       fact.row.hidden = !fits;
-      if (fits) { count += 1; alive.set(fact.body, true); }
+      if (fits) { count += 1; alive.add(fact.line).add(fact.body); }
     }
-    for (const body of document.querySelectorAll("table.results tbody")) body.hidden = !alive.has(body);
+    for (const fact of facts) {
+      fact.line.hidden = !alive.has(fact.line);
+      fact.body.hidden = !alive.has(fact.body);
+    }
     $("nothing").hidden = count > 0;
     const total = `${rows.length} result${rows.length === 1 ? "" : "s"}`;
     $("shown").textContent = count === rows.length ? total : `${count} of ${total}`;

@@ -85,7 +85,7 @@ class Wire:
         common = {
             "n": n, "t_sent": sent, "t_received": None if lost else seen[-1]["t"], "from": sender, "to": receiver,
             "src": seen[0]["src"], "dst": seen[0]["dst"], "retransmit_of": again, "lost": lost, "udp": port > 0,
-            "seen": seen,
+            "hops": seen,
         }  # fmt: skip
         self.ladder.append({**common, **entry})
         self.now = sent + 0.0206
@@ -181,7 +181,7 @@ def write_run(path: Path, *, only: Iterable[str] = ()) -> Path:
     results = []
     wanted = tuple(only)
     for place, scenario in enumerate(one for one in SCENARIOS if not wanted or one[0] in wanted):
-        for pairing in PAIRINGS:
+        for pairing in [*PAIRINGS, "ours>ours"] if scenario[0] == "ikev2/plain_tunnel" else PAIRINGS:
             verdict = scenario[2] if pairing == PAIRINGS[0] or scenario[2] == "unsupported" else "passed"
             results.append(_write_scenario(path, scenario, pairing, verdict, seed=place))
     _write_json(path / "run.json", run_json(results))
@@ -216,7 +216,8 @@ def run_json(results: Iterable[Facts]) -> Facts:
     return {
         "schema": "ikelab.run/1", "run_id": "2026-11-23T22-10-04Z-demo", "started": "2026-11-23T22:10:04Z",
         "duration_s": 41.3, "command": "ikelab run --kernel guest", "seed": 20261123,
-        "kernel": {"kind": "guest", "release": "6.18.9"}, "versions": {"ours": "0.1.0", "strongswan": "6.0.1"},
+        "kernel": {"kind": "guest", "release": "6.18.9"},
+        "versions": {"ikelab": "0.1.0", "ours": "0.1.0", "strongswan": "6.0.1"},
         "counts": counts, "results": listed,
     }  # fmt: skip
 

@@ -108,7 +108,7 @@ def test_a_phone_need_not_scroll_sideways(browser: playwright.Browser, run_dir: 
 
 def test_the_index_reads_without_scripts(browser: playwright.Browser, run_dir: Path) -> None:
     with Visit(browser, run_dir / "index.html", java_script_enabled=False) as visit:
-        assert visit.page.locator("tr[data-v]:visible").count() == 18
+        assert visit.page.locator("li[data-v]:visible").count() == 19
         assert not visit.page.locator(".filters").is_visible()
         assert not visit.page.locator("button:visible").count()
         visit.page.locator(".matrix td a").first.click()
@@ -129,22 +129,22 @@ def test_filters_live_in_the_address(browser: playwright.Browser, run_dir: Path)
         page = visit.page
         page.get_by_role("link", name=re.compile("^1 failed$")).click()
         assert page.url.endswith("#verdict=failed")
-        assert page.locator("tr[data-v]:visible").count() == 1
-        assert page.locator("#shown").inner_text() == "1 of 18 results"
+        assert page.locator("li[data-v]:visible").count() == 1
+        assert page.locator("#shown").inner_text() == "1 of 19 results"
         page.get_by_role("button", name="Show all").click()
         page.get_by_label("Search").fill("rfc9370 mlkem")
-        assert page.locator("tr[data-v]:visible").count() == 2
+        assert page.locator("li[data-v]:visible").count() == 2
         page.locator("#pairing").select_option("strongswan \u2192 ours")
-        assert page.locator("tr[data-v]:visible").count() == 1
+        assert page.locator("li[data-v]:visible").count() == 1
         address = page.url
         page.get_by_label("Search").fill("no such thing")
         assert page.locator("#nothing").is_visible()
         page.goto("about:blank")
         page.goto(address)
-        assert page.locator("tr[data-v]:visible").count() == 1
+        assert page.locator("li[data-v]:visible").count() == 1
         assert page.get_by_label("Search").input_value() == "rfc9370 mlkem"
         page.get_by_role("link", name="2 passed").first.click()
-        assert page.locator("tr[data-v]:visible").count() == 2
+        assert page.locator("li[data-v]:visible").count() == 2
         assert visit.complaints == []
 
 
@@ -203,6 +203,6 @@ def test_hostile_strings_do_nothing(browser: playwright.Browser, tmp_path: Path)
 def test_two_thousand_results_are_filtered(browser: playwright.Browser, tmp_path: Path) -> None:
     with Visit(browser, build(write_many(tmp_path, 2000))) as visit:
         visit.page.get_by_label("Search").fill("length_7 failed")
-        visible = visit.page.evaluate("document.querySelectorAll('tr[data-v]:not([hidden])').length")
+        visible = visit.page.evaluate("document.querySelectorAll('li[data-v]:not([hidden])').length")
         assert visit.page.locator("#shown").inner_text() == f"{visible} of 2000 results"
         assert 0 < visible < 2000

@@ -26,7 +26,7 @@ def test_everything_has_bounds() -> None:
     deep: dict[str, object] = {"name": "end"}
     for _ in range(200):
         deep = {"name": "x", "children": [deep]}
-    wide = {"name": "y", "children": [{"name": "z", "value": "v" * 9999}] * 9999}
+    wide = {"name": "y", "children": [{"name": "z", "value": "long " * 999}] * 9999}
     found = detail.read([{"n": 0, "raw": "00" * 100_000, "tree": [deep, wide]}])[0]
 
     def nodes(node: detail.Node) -> list[detail.Node]:

@@ -15,6 +15,7 @@ def test_references_stay_inside_and_get_a_prefix() -> None:
     assert drawing.inline(f"<svg {NS}>{source}</svg>") == (
         '<svg><marker id="drawing-m"/><path marker-end="url(#drawing-m)"/><use href="#drawing-m"/><use/></svg>'
     )
+    assert drawing.inline(f'<svg {NS} aria-labelledby="a b"/>') == '<svg aria-labelledby="drawing-a drawing-b"/>'
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def test_no_message_is_left_out() -> None:
 
 def test_wrong_types_are_missing_values() -> None:
     (one,) = ladder.read(
-        [{"n": "x", "t_sent": "soon", "from": 7, "payloads": {}, "lost": "yes", "seen": [1], "spi": None}]
+        [{"n": "x", "t_sent": "soon", "from": 7, "payloads": {}, "lost": "yes", "hops": [1], "spi": None}]
     )
     assert (one.number, one.sent, one.sender, one.payloads, one.lost, one.hops, one.spi) == (
         1,

@@ -62,6 +62,17 @@ def test_a_lost_message_ends_in_a_cross_before_its_receiver_and_has_no_head() ->
     assert [part.text for part in svg.iter("text")] == ["0.0000"]
 
 
+def test_a_message_whose_arrival_nobody_saw_ends_open_where_it_was_seen_last() -> None:
+    hops = [{"point": point, "src": "a", "dst": "b"} for point in ("left:wan", "internet:left")]
+    (one,) = ladder.read([{"from": "left", "to": "right", "t_sent": 1.0, "t_received": None, "hops": hops}])
+    svg = ElementTree.fromstring(ladder_svg.arrow(one, FOUND, addresses=False))
+    assert one.marks == ["not seen to arrive"]
+    assert ends(svg) == ("0%", "50%") and "head" not in kinds(svg)
+    (other,) = ladder.read([{"from": "left", "to": "right", "t_sent": 1.0, "hops": hops[:1]}])
+    assert other.marks == []
+    assert "head" in kinds(ElementTree.fromstring(ladder_svg.arrow(other, FOUND, addresses=False)))
+
+
 def test_a_retransmission_is_a_double_line() -> None:
     svg = drawn(with_losses, 1)
     assert [line.get("class") for line in svg.iter("line")] == ["stroke", "core"]
@@ -70,14 +81,14 @@ def test_a_retransmission_is_a_double_line() -> None:
 @pytest.mark.parametrize(("points", "stop"), [([], "50%"), (["left:wan"], "50%"), (["left:wan", "right:wan"], "75%")])
 def test_where_a_message_was_lost_follows_from_where_it_was_seen(points: list[str], stop: str) -> None:
     seen = [{"point": point, "src": "a", "dst": "b"} for point in points]
-    (one,) = ladder.read([{"from": "left", "to": "right", "lost": True, "seen": seen}])
+    (one,) = ladder.read([{"from": "left", "to": "right", "lost": True, "hops": seen}])
     assert ends(ElementTree.fromstring(ladder_svg.arrow(one, FOUND, addresses=False)))[1] == stop
 
 
 def test_names_and_addresses_are_escaped() -> None:
     hostile = "</text><script>"
     found = lanes.Lanes((hostile, "right"), {})
-    (one,) = ladder.read([{"from": hostile, "to": "right", "seen": [{"point": hostile, "src": hostile, "dst": "&"}]}])
+    (one,) = ladder.read([{"from": hostile, "to": "right", "hops": [{"point": hostile, "src": hostile, "dst": "&"}]}])
     for svg in (ladder_svg.header(found, {hostile: hostile}), ladder_svg.arrow(one, found, addresses=True)):
         assert "<script>" not in svg and not re.search(r"&(?!amp;|lt;|gt;|#3[49];)", svg)
         ElementTree.fromstring(svg)

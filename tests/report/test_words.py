@@ -26,6 +26,7 @@ def test_sizes() -> None:
         ("RFC 3948", "RFC 3948", "https://www.rfc-editor.org/rfc/rfc3948"),
         ("rfc7296:section-1.2.1", "RFC 7296, 1.2.1", "https://www.rfc-editor.org/rfc/rfc7296#section-1.2.1"),
         ("rfc7296#C.1", "RFC 7296, C.1", "https://www.rfc-editor.org/rfc/rfc7296#appendix-C.1"),
+        ("7296#2.23", "RFC 7296, 2.23", "https://www.rfc-editor.org/rfc/rfc7296#section-2.23"),
         ("house rule 7", "house rule 7", ""),
         ("rfc7296:2.8\" onclick=", "rfc7296:2.8\" onclick=", ""),
     ],
