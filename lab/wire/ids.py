@@ -226,6 +226,16 @@ class AuthMethod(OpenEnum):
     DIGITAL_SIGNATURE = 14
 
 
+class HashAlgorithm(OpenEnum):
+    """Hash algorithms of SIGNATURE_HASH_ALGORITHMS (RFC 7427 7, RFC 8420)."""
+
+    SHA1 = 1
+    SHA2_256 = 2
+    SHA2_384 = 3
+    SHA2_512 = 4
+    IDENTITY = 5
+
+
 class TsType(OpenEnum):
     """Traffic selector types (RFC 7296 3.13.1)."""
 
