@@ -9,18 +9,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from lab.crypto import distinguished
+from lab.crypto import der, distinguished
+from lab.crypto.schemes import Scheme
 from lab.crypto.signatures import PublicKey
 from lab.errors import ProtocolError
-from lab.wire.ids import IdType, NotifyType
+from lab.wire.ids import HashAlgorithm, IdType, NotifyType
 
 LARGEST = 16384
-# Hashes that may stand in the signature of a certificate or CRL; None is EdDSA, which has its own.
-_SIGNED_WITH = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
+# Hashes that may stand in the signature of a certificate or CRL: SHA-1 no longer.
+_SIGNED_WITH = frozenset(HashAlgorithm) - {HashAlgorithm.SHA1}
 _PARSING = (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
 _INVALID = (*_PARSING, x509.InvalidVersion, TypeError, OverflowError)
 _EXTENSION = x509.oid.ExtensionOID
@@ -81,14 +81,7 @@ class Certificate:
 
     def signed_by(self, issuer: "Certificate") -> bool:
         """Whether the issuer's key made this certificate's signature, with a hash that holds."""
-        algorithm = self.parsed.signature_hash_algorithm
-        if algorithm is not None and not isinstance(algorithm, _SIGNED_WITH):
-            return False
-        try:
-            self.parsed.verify_directly_issued_by(issuer.parsed)
-        except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm):
-            return False
-        return True
+        return _signed(self.der, self.parsed.signature, issuer.public)
 
     @property
     def pem(self) -> bytes:
@@ -96,11 +89,29 @@ class Certificate:
         return self.parsed.public_bytes(Encoding.PEM)
 
 
+def _signed(data: bytes, signature: bytes, key: PublicKey) -> bool:
+    """Whether a key signed a certificate or CRL; both name the algorithm twice, and both names must be the same.
+
+    Names of issuers are not compared here: they may differ in case and blanks (RFC 5280 7.1).
+    """
+    try:
+        body = der.only(data, der.SEQUENCE)
+        signed = der.whole(body)
+        algorithm = der.only(der.whole(body[len(signed) :]), der.SEQUENCE)
+        inner = next((part for tag, part in der.each(der.only(signed, der.SEQUENCE)) if tag == der.SEQUENCE), None)
+        scheme = Scheme.of_identifier(der.sequence(algorithm))
+    except ProtocolError:
+        return False
+    return inner == algorithm and scheme.hash in _SIGNED_WITH and key.verify(scheme, signature, signed)
+
+
 def _broken(reason: str) -> ProtocolError:
     return ProtocolError(reason, NotifyType.AUTHENTICATION_FAILED)
 
 
 def _read(parsed: x509.Certificate) -> Certificate:
+    if parsed.serial_number < 0:
+        raise _broken("certificate with a negative serial number")
     found: dict[type, x509.ExtensionType] = {type(e.value): e.value for e in parsed.extensions}
     basic = found.get(x509.BasicConstraints)
     usage, purposes = found.get(x509.KeyUsage), found.get(x509.ExtendedKeyUsage)
@@ -175,13 +186,7 @@ class Crl:
 
     def signed_by(self, issuer: Certificate) -> bool:
         """Whether the issuer's key made this list's signature."""
-        algorithm = self.parsed.signature_hash_algorithm
-        if algorithm is not None and not isinstance(algorithm, _SIGNED_WITH):
-            return False
-        try:
-            return self.parsed.is_signature_valid(issuer.public.key)
-        except (TypeError, ValueError, UnsupportedAlgorithm):
-            return False
+        return _signed(self.parsed.public_bytes(Encoding.DER), self.parsed.signature, issuer.public)
 
     def revoked_at(self, serial: int) -> float | None:
         """When a certificate was revoked; None where it was not, or was taken off again."""

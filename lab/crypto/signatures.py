@@ -140,7 +140,7 @@ def load_private(data: bytes) -> PrivateKey:
     load = serialization.load_pem_private_key if b"-----BEGIN" in data else serialization.load_der_private_key
     try:
         return PrivateKey.of(load(data, None))
-    except (TypeError, UnsupportedAlgorithm, ProtocolError) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm, ProtocolError) as error:
         raise ValueError(f"no usable private key: {error}") from error
 
 

@@ -62,7 +62,7 @@ class _Search:
                 continue
             if anchored or self.extend((*path, issuer)):
                 return True
-        self.complain(path, f'certificate {last} was issued by "{text(last.issuer)}", whom we do not trust', 0)
+        self.complain(path, _untrusted(last), 0)
         return False
 
     def issuers(self, last: Certificate) -> list[Certificate]:
@@ -101,6 +101,12 @@ class _Search:
         if self.anchors.strict and not known:
             return f"no valid CRL says whether certificate {last} is revoked"
         return ""
+
+
+def _untrusted(last: Certificate) -> str:
+    if last.self_issued:
+        return f"certificate {last} is self-signed, and we do not trust it"
+    return f'certificate {last} was issued by "{text(last.issuer)}", whom we do not trust'
 
 
 def _alone(certificate: Certificate, now: float) -> str:
