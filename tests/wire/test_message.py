@@ -96,7 +96,7 @@ def test_random_mutations_raise_protocol_errors_only() -> None:
     generator = random.Random(20)
     originals = [init_request().encode(), Message(header(), PAYLOADS).encode()]
     survivors = 0
-    for _ in range(20_000):
+    for _ in range(5_000):
         data = bytearray(generator.choice(originals))
         for _ in range(generator.randint(1, 4)):
             data[generator.randrange(len(data))] = generator.randrange(256)
@@ -106,7 +106,7 @@ def test_random_mutations_raise_protocol_errors_only() -> None:
             continue
         survivors += 1
         Message.decode(decoded.encode())
-    assert survivors > 1000, "the mutations must also produce messages that are legal"
+    assert survivors > 500, "the mutations must also produce messages that are legal"
 
 
 def test_unknown_exchanges_and_payloads_are_kept() -> None:
