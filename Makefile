@@ -8,11 +8,8 @@ IKELAB := $(VENV)/bin/ikelab
 .PHONY: demo test lint bench clean setup image
 
 demo: SCOPE := demo
-demo:
-	@tools/bootstrap.sh demo
-	$(IKELAB) image build
+demo: image
 	$(IKELAB) run --out reports/out/latest
-	@echo "open reports/out/latest/index.html"
 
 test: image lint
 	$(PYTHON) -m pytest tests
@@ -24,7 +21,7 @@ lint: setup
 	$(VENV)/bin/mypy
 
 bench: setup
-	@for program in bench/*.py; do echo "== $$program"; $(PYTHON) $$program || exit 1; done
+	@for program in $(wildcard bench/*.py); do echo "== $$program"; $(PYTHON) $$program || exit 1; done
 
 setup:
 	@tools/bootstrap.sh $(SCOPE)

@@ -24,6 +24,7 @@ COMMANDS = {
     "daemon": ("lab.cli.daemon", "daemon"),
     "ctl": ("lab.cli.ctl", "ctl"),
     "doctor": ("lab.cli.doctor", "doctor"),
+    "graph": ("lab.cli.graph", "graph"),
     "image": ("lab.cli.image", "image"),
     "report": ("lab.cli.report", "report"),
     "version": ("lab.cli.version", "version"),

@@ -55,3 +55,9 @@ def test_decode_prints_the_ladder(file: Path) -> None:
     assert found["schema"] == "ikelab.ladder/1" and found["messages"]
     shown = ikelab("decode", file)
     assert shown.exit_code == 0 and "IKE_SA_INIT request 0" in shown.output
+
+
+@pytest.mark.parametrize(("form", "start"), [("--svg", "<svg"), ("--dot", "graph"), ("--mermaid", "graph")])
+def test_graph_draws_a_topology_in_three_forms(form: str, start: str) -> None:
+    drawing = ikelab("graph", "nat-both", form).output
+    assert start in drawing and "right-nat" in drawing
