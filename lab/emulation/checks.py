@@ -11,6 +11,7 @@ from itertools import combinations
 
 from lab.emulation.model import LinkSpec, NodeSpec
 from lab.emulation.source import KeyPath, Source
+from lab.emulation.units import nanoseconds
 
 Nodes = Mapping[str, NodeSpec]
 Links = Mapping[str, LinkSpec]
@@ -81,6 +82,10 @@ def _nat(nodes: Nodes, links: Links, source: Source) -> None:
             text = f"there is no interface `{spec.nat.outside}`; `{name}` has {', '.join(interfaces)}"
             raise source.error((*path, "outside"), text)
         _port_range(spec.nat.ports, source, (*path, "ports"))
+        for key in ("udp_timeout", "udp_timeout_stream"):
+            timeout = nanoseconds(getattr(spec.nat, key) or "1s")
+            if timeout < 10**9 or timeout % 10**9:
+                raise source.error((*path, key), "the kernel counts this in whole seconds, from 1")
         _forwards(name, spec, links, source)
 
 

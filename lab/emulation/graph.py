@@ -41,8 +41,7 @@ def svg(topology: Topology) -> str:
     where = {name: _centre(place, _DOWN + 3 * beside) for name, place in places(topology).items()}
     width = max(x for x, _ in where.values()) + _WIDTH // 2 + _MARGIN
     height = max(y for _, y in where.values()) + _HEIGHT // 2 + _MARGIN + 2 * beside
-    pairs = zip(topology.attachments[::2], topology.attachments[1::2], strict=True)
-    lines = [_link(topology, one, two, where) for one, two in pairs]
+    lines = [_link(topology, one, two, where) for one, two in topology.pairs]
     boxes = [_node(topology, name, centre) for name, centre in where.items()]
     name = escape(topology.name)
     return "\n".join(
@@ -131,11 +130,10 @@ def impairment_words(impairment: Impairment) -> list[str]:
 
 
 def _describe(topology: Topology) -> str:
-    pairs = zip(topology.attachments[::2], topology.attachments[1::2], strict=True)
     links = [
         f"{one.node} {one.interface} {', '.join(one.end.addresses)} to "
         f"{two.node} {two.interface} {', '.join(two.end.addresses)}"
-        for one, two in pairs
+        for one, two in topology.pairs
     ]
     nodes = [
         f"{name} is a {spec.kind}" if spec.nat is None else f"{name} is a NAT box that has {_port_words(spec.nat)}"
@@ -155,7 +153,7 @@ def dot(topology: Topology) -> str:
     lines = [f'graph "{topology.name}" {{', "  rankdir=LR"]
     for name, spec in topology.nodes.items():
         lines.append(f'  "{name}" [shape={_DOT_SHAPES[spec.kind]}, label="{name}\\n{spec.kind}"]')
-    for one, two in zip(topology.attachments[::2], topology.attachments[1::2], strict=True):
+    for one, two in topology.pairs:
         tail, head = (f"{end.interface} {', '.join(end.end.addresses)}" for end in (one, two))
         lines.append(f'  "{one.node}" -- "{two.node}" [label="{one.link}", taillabel="{tail}", headlabel="{head}"]')
     return "\n".join([*lines, "}", ""])
@@ -167,6 +165,6 @@ def mermaid(topology: Topology) -> str:
     for name, spec in topology.nodes.items():
         start, end = _MERMAID_SHAPES[spec.kind]
         lines.append(f'  {name}{start}"{name}<br>{spec.kind}"{end}')
-    for one, two in zip(topology.attachments[::2], topology.attachments[1::2], strict=True):
+    for one, two in topology.pairs:
         lines.append(f'  {one.node} ---|"{one.end.addresses[0]} - {two.end.addresses[0]}"| {two.node}')
     return "\n".join([*lines, ""])

@@ -71,7 +71,7 @@ class Network:
             private = [(place, self.run_dir / "nodes" / name / place.lstrip("/")) for place in PRIVATE]
             host = net.addHost(name, ip=None, privateDirs=private)
             self.nodes[name] = Node(name, self.topology, host)
-        for one, two in zip(self.topology.attachments[::2], self.topology.attachments[1::2], strict=True):
+        for one, two in self.topology.pairs:
             net.addLink(
                 self.nodes[one.node].mininet,
                 self.nodes[two.node].mininet,

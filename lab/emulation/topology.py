@@ -54,6 +54,11 @@ class Topology:
         """Every link end, in the order of the file."""
         return tuple(_attachments(self.links))
 
+    @property
+    def pairs(self) -> list[tuple[Attachment, Attachment]]:
+        """Both ends of each link."""
+        return list(zip(self.attachments[::2], self.attachments[1::2], strict=True))
+
     def at(self, node: str) -> list[Attachment]:
         """The link ends of a node."""
         if node not in self.nodes:

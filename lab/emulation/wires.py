@@ -49,7 +49,7 @@ def mtu(topology: Topology, attachment: Attachment) -> int:
 def links(topology: Topology) -> Batch:
     """Create every veth pair; may be sent from any of the namespaces, with `_marker` replaced by their descriptors."""
     batch = Batch()
-    for one, two in zip(topology.attachments[::2], topology.attachments[1::2], strict=True):
+    for one, two in topology.pairs:
         batch.link(
             "add",
             kind="veth",
@@ -145,7 +145,7 @@ def _nat_settings(spec: NodeSpec) -> dict[str, str]:
     nat = spec.nat
     timeouts = {"": nat and nat.udp_timeout, "_stream": nat and nat.udp_timeout_stream}
     return {
-        f"netfilter/nf_conntrack_udp_timeout{kind}": str(max(1, nanoseconds(text) // 10**9))
+        f"netfilter/nf_conntrack_udp_timeout{kind}": str(nanoseconds(text) // 10**9)
         for kind, text in timeouts.items()
         if text
     }

@@ -110,6 +110,7 @@ MISTAKES = {
     "forward twice": ("[500, 4500]", "[500, 500]", 9, "nodes.box.nat.forwards.0.ports", "forwarded already"),
     "port": ("[500, 4500]", "[500, 70000]", 9, "nodes.box.nat.forwards.0.ports.1", "65535"),
     "outside": ("    nat:\n", "    nat:\n      outside: eth0\n", 8, "nodes.box.nat.outside", "`box` has lan, wan"),
+    "timeout": ("    nat:\n", "    nat:\n      udp_timeout: 1500ms\n", 8, "nodes.box.nat.udp_timeout", "whole seconds"),
     "port range": ("    nat:\n", "    nat:\n      ports: 9-5\n", 8, "nodes.box.nat.ports", "not a range"),
     "nat without box": ("kind: router", "kind: nat", 10, "nodes.net", "needs the key `nat`"),
     "box without nat": ("kind: nat", "kind: router", 4, "nodes.box", "only a node of kind `nat`"),
