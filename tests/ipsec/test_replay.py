@@ -94,6 +94,14 @@ def test_esn_at_the_turn_of_the_low_half() -> None:
     assert young.whole(0xFFFFFFF0) < 0, "nothing came before the first number"
 
 
+@pytest.mark.parametrize("top_low", [0, 1, 62, 63, 64, 2**31, 2**32 - 64, 2**32 - 1])
+def test_esn_around_every_edge_of_the_window(top_low: int) -> None:
+    window = ReplayWindow(64, esn=True)
+    window.commit(5 * 2**32 + top_low)
+    for number in range(window.top - 63, window.top + 200):
+        assert window.whole(number & 0xFFFFFFFF) == number
+
+
 def test_without_esn_the_number_is_what_the_packet_says() -> None:
     window = ReplayWindow(64)
     window.commit(2**32 - 1)
