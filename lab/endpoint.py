@@ -6,29 +6,25 @@
 """
 
 from collections.abc import Callable, Sequence
-from ipaddress import ip_address
 
-from lab.errors import ConfigError, ProtocolError
+from lab.errors import ProtocolError
 from lab.ike.actions import Action, Send
-from lab.ike.config import Child, Config, Connection
+from lab.ike.config import Config
 from lab.ike.host import Host
 from lab.ike.path import Path
-from lab.ike.sa import UP
 from lab.ike.states import ChildState, IkeState
-from lab.ikev2 import ike_sa_init, informational, timers
-from lab.ikev2.engine import Engine, Responder
+from lab.ikev2 import ike_sa_init, timers
+from lab.ikev2.commands import Commands, Which
+from lab.ikev2.engine import Engine
 from lab.ikev2.gate import REFUSALS, Gate, is_initial, unprotected
+from lab.ikev2.responders import RESPONDERS
 from lab.ikev2.sa import Sa
 from lab.ikev2.table import Table
 from lab.trace import Trace
 from lab.wire.header import NO_SPI, Header
-from lab.wire.ids import ExchangeType, NotifyType
+from lab.wire.ids import NotifyType
 from lab.wire.packets import NON_ESP_MARKER
 from lab.wire.payloads_v2 import Notify
-
-RESPONDERS: dict[ExchangeType, Responder] = {
-    ExchangeType.INFORMATIONAL: informational.responder,
-}
 
 
 class Endpoint:
@@ -44,10 +40,9 @@ class Endpoint:
         keylog: bool = False,
     ) -> None:
         self.host = Host(config, random, trace, keylog)
-        self.local = tuple(local)
         self._gate = Gate(self.host)
         self.table = Table(self.host)
-        self._numbers = 0
+        self._commands = Commands(self.host, self.table, tuple(local))
         self._concerned: Engine | None = None
         self._stranger: tuple[Header, Path] | None = None
 
@@ -110,7 +105,8 @@ class Endpoint:
         if self.table.full:
             raise ProtocolError("the table of IKE SAs is full")
         connections = [c for c in self.host.config.connections if c.serves(path.local_host, path.remote_host)]
-        sa = self._new_sa(ike_sa_init.connection_for(connections, message, path), path, initiator=False)
+        connection = ike_sa_init.connection_for(connections, message, path)
+        sa = Sa(self.host, connection, path, initiator=False, number=self.host.new_number())
         sa.spi_i, sa.spi_r = header.spi_i, self.host.new_ike_spi()
         engine = Engine(sa, RESPONDERS)
         engine.converse(ike_sa_init.responder(sa, message, path), message, path)
@@ -155,76 +151,40 @@ class Endpoint:
         for connection in self.host.config.connections:
             for child in connection.children.values():
                 if "start" in child.start_action:
-                    self._initiate(connection, child)
+                    self._commands.initiate(connection, child)
         return self._leave()
 
-    def initiate(self, child: str, now: float) -> list[Action]:
-        """Bring a child up, with an IKE SA where there is none; the event `child-up` or `failed` tells the outcome."""
-        found = self.host.config.child(child)
-        if found is None:
-            names = ", ".join(name for c in self.host.config.connections for name in c.children)
-            raise ConfigError(f"no child is called {child!r}; there are: {names or 'none'}")
+    def initiate(self, child: str, now: float, *, anew: bool = False) -> list[Action]:
+        """Bring a child up; the event `child-up` or `failed` tells the outcome.
+
+        It is made under the IKE SA of its connection, or with a new one where there is none, or always with a new one
+        (`anew`). A child that is up already is reported again.
+        """
+        found = self._commands.find(child)
         self._enter(now)
-        self._initiate(*found)
+        self._commands.initiate(*found, anew=anew)
         return self._leave()
 
     def acquire(self, child: str, now: float) -> list[Action]:
-        """A packet wants this child; nothing happens while it is being made."""
-        making = any(child == sa.goal for sa in self._sas() if sa.state is IkeState.CONNECTING)
-        return [] if making else self.initiate(child, now)
+        """A packet wants this child; nothing happens where it is up or being made."""
+        return [] if self._commands.under_way(child) else self.initiate(child, now)
 
-    def _initiate(self, connection: Connection, child: Child) -> None:
-        path = self._path(connection)
-        sa = self._new_sa(connection, path, initiator=True)
-        sa.goal = child.name
-        sa.first_contact = not any(o.connection is connection and o.state in UP for o in self._sas())
-        sa.spi_i = self.host.new_ike_spi()
-        engine = Engine(sa, RESPONDERS)
-        self.table.add(engine)
-        self.host.touched.add(sa.spi)
-        engine.begin(ike_sa_init.initiator(sa))
-
-    def _path(self, connection: Connection) -> Path:
-        """Where a connection begins: its first addresses, ours from those of this host where none is written."""
-        remotes = [a for a in connection.remote_addrs if "/" not in a]
-        if not remotes:
-            raise ConfigError(f"connection {connection.name} names no remote address: it can only respond")
-        family = ip_address(remotes[0]).version
-        written = [a for a in connection.local_addrs if "/" not in a]
-        ours = [a for a in (*written, *self.local) if ip_address(a).version == family]
-        if not ours:
-            raise ConfigError(f"connection {connection.name}: no local address of the family of {remotes[0]}")
-        return Path(ours[0], connection.local_port, remotes[0], connection.remote_port)
-
-    def terminate(self, now: float, ike: str | int | None = None, child: str | None = None) -> list[Action]:
+    def terminate(self, now: float, ike: Which = None, child: str | None = None) -> list[Action]:
         """Delete the IKE SAs of a connection, of a number, or all; with `child` only their children of that name."""
         self._enter(now)
-        found = [sa for sa in self._sas() if ike in (None, sa.connection.name, sa.number)]
-        if child is not None:
-            children = [(sa, c) for sa in found for c in sa.children.values() if c.config.name == child and c.sa]
-            if not children:
-                raise ConfigError(f"no child SA {child!r} is up")
-            for sa, one in children:
-                sa.start(informational.delete_child(sa, one))
-        else:
-            if not found:
-                raise ConfigError(f"no IKE SA {ike!r} is up" if ike is not None else "no IKE SA is up")
-            for sa in found:
-                self._delete(sa)
+        self._commands.terminate(ike, child)
         return self._leave()
 
-    def _delete(self, sa: Sa) -> None:
-        if sa.state in (IkeState.CREATED, IkeState.CONNECTING):
-            sa.fail("ended by us before it was up")
-        else:
-            sa.start(informational.delete_ike(sa))
+    def rekey(self, now: float, ike: Which = None, child: str | None = None) -> list[Action]:
+        """Rekey the IKE SAs of a connection, of a number, or all; with `child` their children of that name instead."""
+        self._enter(now)
+        self._commands.rekey(ike, child)
+        return self._leave()
 
-    def liveness(self, now: float, ike: str | int | None = None) -> list[Action]:
+    def liveness(self, now: float, ike: Which = None) -> list[Action]:
         """Ask the peers of these IKE SAs whether they live."""
         self._enter(now)
-        for sa in self._sas():
-            if ike in (None, sa.connection.name, sa.number) and sa.state in UP:
-                sa.start(informational.liveness(sa))
+        self._commands.liveness(ike)
         return self._leave()
 
     # -- what the data plane tells
@@ -243,18 +203,16 @@ class Endpoint:
         sa = self._sa_of_child(spi_in)
         if sa is not None and inbound:
             sa.last_heard = now
+            sa.peer_uses(sa.children[spi_in])
         elif sa is not None:
             sa.last_sent = now
         return self._leave()
 
     def _sa_of_child(self, spi_in: bytes) -> Sa | None:
-        sa = next((sa for sa in self._sas() if spi_in in sa.children), None)
+        sa = next((sa for sa in self._commands.sas() if spi_in in sa.children), None)
         if sa is not None:
-            self.host.touched.add(sa.spi)
+            self.host.touch(sa.spi)
         return sa
-
-    def _sas(self) -> list[Sa]:
-        return [engine.sa for engine in self.table.engines.values() if engine.sa.alive]
 
     # -- time
 
@@ -266,7 +224,7 @@ class Endpoint:
         """Do what is due; calling it early does nothing."""
         self._enter(now)
         for engine in self.table.due(now):
-            self.host.touched.add(engine.sa.spi)
+            self.host.touch(engine.sa.spi)
             timers.tick(engine)
         return self._leave()
 
@@ -276,11 +234,11 @@ class Endpoint:
         """All IKE SAs with their children, in the shape of ikelab.sas/1, their ages as of `now`."""
         if now is not None:
             self.host.now = now
-        return [sa.view() for sa in self._sas()]
+        return [sa.view() for sa in self._commands.sas()]
 
     def stats(self) -> dict[str, int]:
         """Sizes of the tables; none of them grows without bound."""
-        sas = self._sas()
+        sas = list(self._commands.sas())
         return {
             "ike_sas": len(sas),
             "half_open": self._gate.half_open,
@@ -291,10 +249,6 @@ class Endpoint:
 
     # -- every call
 
-    def _new_sa(self, connection: Connection, path: Path, *, initiator: bool) -> Sa:
-        self._numbers += 1
-        return Sa(self.host, connection, path, initiator=initiator, number=self._numbers)
-
     def _enter(self, now: float) -> None:
         self.host.now = self.host.trace.now = now
         self._concerned, self._stranger = None, None
@@ -302,13 +256,27 @@ class Endpoint:
     def _leave(self) -> list[Action]:
         """Bring the tables up to date with what the call did, and hand out its actions."""
         if self._concerned:
-            self.host.touched.add(self._concerned.sa.spi)
-        while self.host.touched:
-            engine = self.table.get(self.host.touched.pop())
-            if engine is None:
-                continue
-            engine.settle()
-            self.table.schedule(engine)
-            if engine.sa.state is not IkeState.CONNECTING:
-                self._gate.settled(engine.sa.spi)
-        return self.host.take()
+            self.host.touch(self._concerned.sa.spi)
+        host = self.host
+        while host.touched or host.restart or host.born:
+            born, host.born = host.born, []
+            restart, host.restart = host.restart, []
+            touched, host.touched = host.touched, []
+            for sa in born:
+                assert isinstance(sa, Sa)
+                self.table.add(Engine(sa, RESPONDERS))
+            for connection, child in restart:
+                self._commands.initiate(connection, child)
+            for spi in touched:
+                self._after(spi)
+        return host.take()
+
+    def _after(self, spi: bytes) -> None:
+        """An SA may have more to do, another deadline, or have come to its end."""
+        engine = self.table.get(spi)
+        if engine is None:
+            return
+        engine.settle()
+        self.table.schedule(engine)
+        if engine.sa.state is not IkeState.CONNECTING:
+            self._gate.settled(spi)

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lab.endpoint import Endpoint
-from lab.ike.actions import Action, Event, InstallChild, KeyLog, MoveChild, Path, RemoveChild, Send
+from lab.ike.actions import Action, Event, InstallChild, KeyLog, MoveChild, Path, RemoveChild, Send, UseChild
 from lab.ike.child import ChildSa
 from lab.ike.config import load
 from lab.ike.swanctl import mirror, parse, render
@@ -252,6 +252,7 @@ class Side:
         self.keys: list[dict[str, object]] = []
         self.installed: dict[bytes, ChildSa] = {}
         self.ever: list[ChildSa] = []
+        self.order: list[bytes] = []
 
     def take(self, actions: list[Action]) -> None:
         for action in actions:
@@ -262,14 +263,29 @@ class Side:
                 assert action.child.spi_in not in self.installed, "installed twice"
                 self.installed[action.child.spi_in] = action.child
                 self.ever.append(action.child)
+                if action.outbound:
+                    self.use(action.child.spi_in)
+            elif isinstance(action, UseChild):
+                self.use(action.spi_in)
             elif isinstance(action, RemoveChild):
                 del self.installed[action.spi_in]
+                self.order = [spi for spi in self.order if spi != action.spi_in]
             elif isinstance(action, MoveChild):
                 assert action.spi_in in self.installed, "moved a child that is not installed"
             elif isinstance(action, Event):
                 self.events.append(action)
             elif isinstance(action, KeyLog):
                 self.keys.append(action.entry)
+
+    def use(self, spi_in: bytes) -> None:
+        """What the data plane does: the child that came into use last carries the packets."""
+        if spi_in not in self.order:
+            self.order.insert(0, spi_in)
+
+    @property
+    def sending(self) -> ChildSa | None:
+        """The child that packets leave through."""
+        return self.installed[self.order[0]] if self.order else None
 
     def do(self, command: str, *args: object, **named: object) -> None:
         """Call a command of the endpoint at the time of now and carry out its actions."""
@@ -316,6 +332,9 @@ class Pair:
         self.right = Side("right", right if right is not None else mirrored(left), right_host, seed, self)
         self._flight: list[tuple[float, int, Datagram]] = []
         self._order = itertools.count()
+        self._esp: list[tuple[float, int, Side, bytes]] = []
+        self.packets = 0
+        self.lost: list[str] = []
 
     @property
     def sides(self) -> tuple[Side, Side]:
@@ -405,6 +424,30 @@ class Pair:
         side.do("initiate", "net")
         self.settle()
         return self
+
+    def ping(self, seconds: float, every: float = 0.02) -> None:
+        """Let both sides send packets at this spacing for a while; `self.lost` counts those that found no child."""
+        end = self.now + seconds
+        while self.now < end:
+            for here, there in (self.sides, self.sides[::-1]):
+                self.packets += 1
+                if here.sending is None:
+                    self.lost.append(f"{self.now:.3f} {here.name} has nothing to send through")
+                else:
+                    heapq.heappush(self._esp, (self.now + self.delay, next(self._order), there, here.sending.spi_out))
+            self._until(self.now + every)
+
+    def _until(self, when: float) -> None:
+        """Run the wire and deliver the ESP packets that are under way, in the order of their times."""
+        while self._esp and self._esp[0][0] <= when:
+            at, _, side, spi = self._esp[0]
+            self.run(at)
+            heapq.heappop(self._esp)
+            if spi in side.installed:
+                side.use(spi)
+            else:
+                self.lost.append(f"{self.now:.3f} {side.name} knows no SPI {spi.hex()}")
+        self.run(when)
 
     def check(self, children: int = 1) -> None:
         """Both sides have the same children with the same keys, one the mirror of the other."""

@@ -25,8 +25,11 @@ class Backend(Protocol):
     def esp_in_udp(self, data: bytes, path: Path, now: float, traffic_class: int) -> list[Report]:
         """Take an ESP packet that came in a UDP datagram of the daemon's."""
 
-    def install(self, child: ChildSa) -> None:
-        """Put both directions of a child into effect."""
+    def install(self, child: ChildSa, *, outbound: bool = True) -> None:
+        """Put both directions of a child into effect; with `outbound` False it stands by for sending."""
+
+    def use(self, spi_in: bytes) -> None:
+        """Send through this child from now on."""
 
     def remove(self, spi_in: bytes) -> None:
         """Take a child out, both directions."""

@@ -31,7 +31,10 @@ class NoDataplane:
         self._drops.add(Reason.UNKNOWN_SPI, direction="in", spi=data[:4].hex())
         return []
 
-    def install(self, child: ChildSa) -> None:
+    def install(self, child: ChildSa, *, outbound: bool = True) -> None:
+        """Nothing to do."""
+
+    def use(self, spi_in: bytes) -> None:
         """Nothing to do."""
 
     def remove(self, spi_in: bytes) -> None:

@@ -135,13 +135,17 @@ class Userspace:
         except OSError as error:
             self._plane.drops.add(Reason.NOT_DELIVERED, direction="in", detail=error.strerror)
 
-    def install(self, child: ChildSa) -> None:
+    def install(self, child: ChildSa, *, outbound: bool = True) -> None:
         """Put a child into effect: first the data plane, then the routes that bring packets to it."""
-        self._plane.install(child)
+        self._plane.install(child, outbound=outbound)
         family = family_of(child.path.remote_host)
         self._rooms[child.spi_in] = self._routes.mtu_to(child) - _IP_HEADER[family] - _UDP_HEADER * child.encap
         self._fit()
         self._routes.add(child.ts_local, child.ts_remote)
+
+    def use(self, spi_in: bytes) -> None:
+        """Send through this child from now on."""
+        self._plane.use(spi_in)
 
     def remove(self, spi_in: bytes) -> None:
         """Take a child out: first the routes."""

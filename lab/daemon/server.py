@@ -21,7 +21,7 @@ from lab.daemon.signals import Signals
 from lab.daemon.waits import Waits
 from lab.endpoint import Endpoint
 from lab.errors import ConfigError
-from lab.ike.actions import Action, Event, InstallChild, KeyLog, MoveChild, RemoveChild, Send
+from lab.ike.actions import Action, Event, InstallChild, KeyLog, MoveChild, RemoveChild, Send, UseChild
 from lab.ike.config import Child, Config
 from lab.ike.config import Connection as Configured
 from lab.ike.path import PORT, Path
@@ -155,8 +155,10 @@ class Server:
             match action:
                 case Send(data=data, path=path):
                     self._send(data, path)
-                case InstallChild(child=child):
-                    self.backend.install(child)
+                case InstallChild(child=child, outbound=outbound):
+                    self.backend.install(child, outbound=outbound)
+                case UseChild(spi_in=spi):
+                    self.backend.use(spi)
                 case RemoveChild(spi_in=spi):
                     self.backend.remove(spi)
                     self._told.pop(spi, None)

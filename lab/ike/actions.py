@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from lab.ike.child import ChildSa
 from lab.ike.path import Path
 
-__all__ = ["Action", "Event", "InstallChild", "KeyLog", "MoveChild", "Path", "RemoveChild", "Send"]
+__all__ = ["Action", "Event", "InstallChild", "KeyLog", "MoveChild", "Path", "RemoveChild", "Send", "UseChild"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +22,21 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class InstallChild:
-    """Put both directions of a child into the data plane."""
+    """Put both directions of a child into the data plane.
+
+    Where `outbound` is False it stands by: packets leave through it only from the first that comes in, or from
+    `UseChild` on, because the peer may not be ready to receive on it yet (RFC 7296 2.8).
+    """
 
     child: ChildSa
+    outbound: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class UseChild:
+    """From now on send through the child that we receive under this SPI."""
+
+    spi_in: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,4 +73,4 @@ class KeyLog:
     entry: dict[str, object] = field(repr=False)
 
 
-Action = Send | InstallChild | RemoveChild | MoveChild | Event | KeyLog
+Action = Send | InstallChild | UseChild | RemoveChild | MoveChild | Event | KeyLog

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lab.ike.actions import Action, Event
-from lab.ike.config import Config
+from lab.ike.config import Child, Config, Connection
 from lab.trace import Trace
 
 if TYPE_CHECKING:
@@ -20,7 +20,9 @@ LOWEST_SPI = 256
 @dataclass(slots=True)
 class Host:
     """One per endpoint. `now` is set at every entry; SAs never ask a clock. `ike_sas` is keyed by the SPI that we
-    chose, and `touched` holds those of the SAs whose deadlines or state the call in progress changed.
+    chose, and `touched` holds those of the SAs whose deadlines or state the call in progress changed. `born` are new
+    IKE SAs that a rekeying made and that are not in the table yet, `restart` are children whose peer was silent and
+    that are to be made anew.
     """
 
     config: Config
@@ -33,7 +35,10 @@ class Host:
     child_spis: set[bytes] = field(default_factory=set)
     ike_sas: "dict[bytes, IkeSa]" = field(default_factory=dict)
     reqids: int = 0
-    touched: set[bytes] = field(default_factory=set)
+    numbers: int = 0
+    born: "list[IkeSa]" = field(default_factory=list)
+    restart: list[tuple[Connection, Child]] = field(default_factory=list)
+    touched: list[bytes] = field(default_factory=list)
 
     def act(self, action: Action) -> None:
         """Append an action to those that the call in progress returns."""
@@ -42,6 +47,11 @@ class Host:
     def tell(self, name: str, /, **fields: object) -> None:
         """Report an event; events come behind all actions of the call."""
         self.events.append(Event(name, fields))
+
+    def touch(self, spi: bytes) -> None:
+        """The IKE SA with this SPI of ours has to be looked at before the call ends."""
+        if spi not in self.touched:
+            self.touched.append(spi)
 
     def take(self) -> list[Action]:
         """The actions of the call in progress, then its events."""
@@ -68,6 +78,15 @@ class Host:
             spi = self.random(8)
             if spi != bytes(8) and spi not in self.ike_sas:
                 return spi
+
+    def new_number(self) -> int:
+        """The number of an IKE SA, from 1."""
+        self.numbers += 1
+        return self.numbers
+
+    def fraction(self) -> float:
+        """A random number from 0 up to, but without, 1."""
+        return int.from_bytes(self.random(4), "big") / 2**32
 
     def new_reqid(self) -> int:
         """The number of a child's policies, from 1."""

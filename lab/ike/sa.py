@@ -5,40 +5,22 @@ out of the data plane and say why.
 """
 
 from lab.errors import ProtocolError
-from lab.ike.actions import InstallChild, MoveChild, RemoveChild
+from lab.ike.actions import InstallChild, MoveChild, RemoveChild, UseChild
 from lab.ike.child import ChildSa
 from lab.ike.config import Child, Connection
 from lab.ike.credentials import Identity
 from lab.ike.host import Host
+from lab.ike.live_child import LiveChild
 from lab.ike.nat import NatSituation
 from lab.ike.path import Path
-from lab.ike.states import CHILD_MOVES, IKE_MOVES, ChildState, IkeState, Lifecycle
+from lab.ike.states import IKE_MOVES, ChildState, IkeState, Lifecycle
 from lab.ike.view import child_view, ike_view
 from lab.wire.ids import NotifyType
 
 NO_SPI = bytes(8)
+# How long a replaced child receives on: packets sent before its Delete may arrive after it.
+FADE = 5.0
 UP = (IkeState.ESTABLISHED, IkeState.REKEYING, IkeState.REKEYED)
-
-
-class LiveChild:
-    """A child from the moment its SPI is chosen to its end; `sa` is set once it has keys."""
-
-    def __init__(self, host: Host, config: Child, spi_in: bytes, reqid: int) -> None:
-        self.config, self.spi_in, self.reqid = config, spi_in, reqid
-        self.life = Lifecycle(f"child {config.name} {spi_in.hex()}", ChildState.CREATED, CHILD_MOVES, host.trace)
-        self.sa: ChildSa | None = None
-        self.installed_at = 0.0
-
-    @property
-    def state(self) -> ChildState:
-        """The state of now."""
-        return self.life.state
-
-    @property
-    def keyed(self) -> ChildSa:
-        """The keyed child; only for children that are or were installed."""
-        assert self.sa is not None, f"{self.life.subject} has no keys yet"
-        return self.sa
 
 
 class IkeSa:
@@ -51,11 +33,15 @@ class IkeSa:
         self.life = Lifecycle(f"IKE SA {connection.name}[{number}]", IkeState.CREATED, IKE_MOVES, host.trace)
         self.stage = ""
         self.goal: str | None = None
-        self.first_contact = False
+        self.first_contact = self.replaced = self.dead = False
         self.nat = NatSituation()
         self.local_id: Identity | None = None
         self.remote_id: Identity | None = None
         self.children: dict[bytes, LiveChild] = {}
+        # Replaced children whose packets may still be on their way: when to stop receiving, and the SPI.
+        self.fading: list[tuple[float, bytes]] = []
+        self.rekey_at: float | None = None
+        self.expire_at: float | None = None
         self.created_at = self.last_heard = self.last_sent = host.now
         self.established_at: float | None = None
         self.ended_at = 0.0
@@ -88,8 +74,18 @@ class IkeSa:
     def established(self) -> None:
         """Both sides are authenticated."""
         self.life.become(IkeState.ESTABLISHED)
-        self.established_at, self.stage = self.host.now, ""
+        self.lives_from_now()
         self.host.tell("ike-up", **self.named(), path=str(self.path))
+
+    def lives_from_now(self) -> None:
+        """Set the times of rekeying and of the end by the configuration; the first is drawn at random (2.8)."""
+        config, now = self.connection, self.host.now
+        self.established_at, self.stage = now, ""
+        over = config.over_time if config.over_time >= 0 else config.rekey_time / 10
+        if config.rekey_time:
+            spread = config.rand_time if config.rand_time >= 0 else over
+            self.rekey_at = now + max(0.0, config.rekey_time - spread * self.host.fraction())
+            self.expire_at = now + config.rekey_time + over
 
     def named(self) -> dict[str, object]:
         """The fields by which events name this SA."""
@@ -122,7 +118,7 @@ class IkeSa:
     def close(self, reason: str) -> None:
         """End an SA with all its children; one that was up goes with an event."""
         self._end(reason)
-        if self.established_at is not None:
+        if self.established_at is not None and not self.replaced:
             self.host.tell("ike-down", **self.named(), reason=reason)
 
     def admit(self, *, initial_contact: bool) -> None:
@@ -145,10 +141,16 @@ class IkeSa:
 
     def _end(self, reason: str) -> None:
         self.life.become(IkeState.GONE)
-        self.host.touched.add(self.spi)
+        self.host.touch(self.spi)
+        if self.dead:
+            wanted = {c.config.name for c in self.children.values() if c.config.dpd_action in ("start", "restart")}
+            self.host.restart += [(self.connection, self.connection.children[name]) for name in sorted(wanted)]
         self.ended_at = self.host.now
         for child in list(self.children.values()):
             self.drop_child(child, reason)
+        for _, spi in self.fading:
+            self._remove(spi)
+        self.fading.clear()
 
     def new_child(self, config: Child, reqid: int = 0) -> LiveChild:
         """A child with an SPI of its own, not yet installed."""
@@ -156,22 +158,74 @@ class IkeSa:
         self.children[child.spi_in] = child
         return child
 
-    def install(self, child: LiveChild, keyed: ChildSa) -> None:
+    def install(self, child: LiveChild, keyed: ChildSa, *, outbound: bool = True) -> None:
         """Put a keyed child into the data plane."""
-        child.sa, child.installed_at = keyed, self.host.now
+        child.sa, child.standby = keyed, not outbound
         child.life.become(ChildState.INSTALLED)
-        self.host.act(InstallChild(keyed))
+        child.lives_from(self.host)
+        self.host.act(InstallChild(keyed, outbound))
+
+    def child_up(self, child: LiveChild) -> None:
+        """Report a new child."""
+        self.host.tell("child-up", **self._child_fields(child))
+
+    def _child_fields(self, child: LiveChild) -> dict[str, object]:
+        return {
+            "connection": self.connection.name,
+            "number": self.number,
+            "child": child.config.name,
+            **child_view(child.keyed),
+        }
+
+    def use(self, child: LiveChild) -> None:
+        """Send through this child from now on."""
+        if child.standby:
+            child.standby = False
+            self.host.act(UseChild(child.spi_in))
+
+    def replace(self, old: LiveChild, new: LiveChild) -> None:
+        """From now on `new` stands for `old`, which only receives until its Delete."""
+        old.successor, new.quiet = new, False
+        self.use(new)
+        self.host.tell("child-rekeyed", **self._child_fields(new), old_spi_in=old.spi_in.hex())
+
+    def peer_uses(self, child: LiveChild) -> None:
+        """The peer sends through this child, so it also receives on it: nothing need wait any more (RFC 7296 2.8)."""
+        if not child.standby:
+            return
+        old = [o for o in self.children.values() if o.collisions.theirs and o.collisions.theirs.made is child]
+        if old and old[0].successor is None:
+            self.replace(old[0], child)
+        else:
+            self.use(child)
 
     def drop_child(self, child: LiveChild, reason: str) -> None:
-        """Take a child out, whatever its state; one that was installed goes with an event."""
+        """Take a child out, whatever its state; one that was up goes with an event.
+
+        One that was replaced goes without, and receives a little longer what is still on its way.
+        """
         if child.state is ChildState.GONE:
             return
         child.life.become(ChildState.GONE)
         self.children.pop(child.spi_in, None)
-        self.host.release(child.spi_in)
-        if child.sa is not None:
-            self.host.act(RemoveChild(child.spi_in))
-            self.host.tell("child-down", connection=self.connection.name, **child_view(child.sa), reason=reason)
+        if child.sa is None:
+            self.host.release(child.spi_in)
+        elif child.successor is not None and self.alive:
+            self.fading.append((self.host.now + FADE, child.spi_in))
+        else:
+            self._remove(child.spi_in)
+            if not child.quiet and child.successor is None:
+                self.host.tell("child-down", **self._child_fields(child), reason=reason)
+
+    def _remove(self, spi_in: bytes) -> None:
+        self.host.act(RemoveChild(spi_in))
+        self.host.release(spi_in)
+
+    def fade(self) -> None:
+        """Stop receiving on the replaced children whose time is over."""
+        for due, spi in [entry for entry in self.fading if entry[0] <= self.host.now]:
+            self.fading.remove((due, spi))
+            self._remove(spi)
 
     def move(self, path: Path) -> None:
         """Follow the peer to another address or port, with all children."""

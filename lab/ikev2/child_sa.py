@@ -16,8 +16,8 @@ from lab.ike.actions import KeyLog
 from lab.ike.child import ChildSa
 from lab.ike.config import Child
 from lab.ike.host import LOWEST_SPI
-from lab.ike.sa import LiveChild
-from lab.ike.view import child_keys, child_view
+from lab.ike.live_child import LiveChild
+from lab.ike.view import child_keys
 from lab.ikev2 import keys
 from lab.ikev2.exchange import Payloads
 from lab.ikev2.sa import Sa
@@ -27,6 +27,7 @@ from lab.wire.message import Message
 from lab.wire.payloads_v2 import SA, TS, Notify, Proposal, TrafficSelector
 
 Selectors = tuple[TrafficSelector, ...]
+Sides = tuple[Selectors, Selectors]  # local, remote
 MODES = {"tunnel": False, "transport": True}
 
 
@@ -56,11 +57,15 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """What the keys of a child are made of: [g^ir (new) |] Ni | Nr, and whether we began the exchange (2.17)."""
+    """What the keys of a child are made of: [g^ir (new) |] Ni | Nr, and whether we began the exchange (2.17).
+
+    `outbound` False keeps the child from sending until the peer shows that it is ready.
+    """
 
     seed: bytes
     initiator: bool
     ke: KeMethod | None = None
+    outbound: bool = True
 
 
 def proposals(child: LiveChild, *, ke: bool) -> tuple[Proposal, ...]:
@@ -69,16 +74,16 @@ def proposals(child: LiveChild, *, ke: bool) -> tuple[Proposal, ...]:
     return tuple(replace(p if ke else without_ke(p), spi=child.spi_in) for p in configured)
 
 
-def our_selectors(sa: Sa, config: Child) -> tuple[Selectors, Selectors]:
+def our_selectors(sa: Sa, config: Child) -> Sides:
     """The configured selectors, local and remote; `dynamic` is the address of that side."""
     local = tuple(selector.at(sa.path.local_host) for selector in config.local_ts)
     remote = tuple(selector.at(sa.path.remote_host) for selector in config.remote_ts)
     return local, remote
 
 
-def offer(sa: Sa, child: LiveChild, *, ke: bool = False) -> tuple[Payloads, Payloads]:
+def offer(sa: Sa, child: LiveChild, *, ke: bool = False, sides: Sides | None = None) -> tuple[Payloads, Payloads]:
     """What an initiator sends: SAi2, and behind nonce and key exchange TSi, TSr and the notifies of the child."""
-    local, remote = our_selectors(sa, child.config)
+    local, remote = sides or our_selectors(sa, child.config)
     return (SA(proposals(child, ke=ke)),), (
         *_mode(child.config),
         TS(PayloadType.TSi, local),
@@ -90,7 +95,9 @@ def _mode(config: Child) -> Payloads:
     return (Notify(NotifyType.USE_TRANSPORT_MODE),) if MODES[config.mode] else ()
 
 
-def check_answer(sa: Sa, child: LiveChild, answer: Message, *, ke: bool = False) -> Terms | Refusal:
+def check_answer(
+    sa: Sa, child: LiveChild, answer: Message, *, ke: bool = False, sides: Sides | None = None
+) -> Terms | Refusal:
     """The initiator's look at the answer; a refusal leaves the IKE SA alive."""
     if error := answer.error:
         return Refusal(_refused(sa, child, error))
@@ -103,7 +110,7 @@ def check_answer(sa: Sa, child: LiveChild, answer: Message, *, ke: bool = False)
     transport = answer.notify(NotifyType.USE_TRANSPORT_MODE) is not None
     if transport and not MODES[child.config.mode]:
         return Refusal("peer chose transport mode; we asked for tunnel mode", NotifyType.NO_PROPOSAL_CHOSEN)
-    local, remote = our_selectors(sa, child.config)
+    local, remote = sides or our_selectors(sa, child.config)
     return _agree(chosen, (tsi.selectors, local), (tsr.selectors, remote), transport)
 
 
@@ -131,10 +138,10 @@ def _refused(sa: Sa, child: LiveChild, error: Notify) -> str:
     return reason
 
 
-def choose(sa: Sa, request: Message, *, ke: bool = False) -> tuple[Child, Terms] | Refusal:
+def choose(sa: Sa, request: Message, *, ke: bool = False, only: Child | None = None) -> tuple[Child, Terms] | Refusal:
     """The responder's choice: the first configured child that fits; a refusal leaves the IKE SA alive."""
     refusal = Refusal(f"connection {sa.connection.name} has no children", NotifyType.TS_UNACCEPTABLE)
-    for config in sa.connection.children.values():
+    for config in (only,) if only else sa.connection.children.values():
         terms = _fit(sa, config, request, ke=ke)
         if isinstance(terms, Terms):
             return config, terms
@@ -202,8 +209,7 @@ def install(sa: Sa, child: LiveChild, terms: Terms, secret: Secret) -> None:
         replay_window=child.config.replay_window,
         ike_spi_i=sa.spi_i,
     )
-    sa.install(child, keyed)
+    sa.install(child, keyed, outbound=secret.outbound)
     if sa.host.keylog:
         for entry in child_keys(keyed):
             sa.host.act(KeyLog(entry))
-    sa.host.tell("child-up", connection=sa.connection.name, number=sa.number, child=keyed.name, **child_view(keyed))

@@ -87,7 +87,7 @@ class Engine:
         while self.sa.queue and len(self._pending) < self.sa.peer_window:
             if self.sa.state in _INITIAL or not self.sa.alive:
                 return
-            exchange = self.sa.queue.popleft()
+            exchange = self.sa.queue.popleft()(self.sa)
             with contextlib.suppress(StopIteration):  # what it was about is settled meanwhile
                 self._advance(exchange, next(exchange))
 
@@ -303,6 +303,7 @@ class Engine:
         if self.sa.state is IkeState.CONNECTING:
             self.sa.fail(reason)
         elif self.sa.alive:
+            self.sa.dead = self.sa.state is not IkeState.DELETING
             self.sa.close(reason)
 
 

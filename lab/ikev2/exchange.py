@@ -1,13 +1,18 @@
 """The shapes of an exchange, shared by the engine and the files that hold one exchange each."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from lab.errors import LabError
 from lab.wire.ids import ExchangeType
 from lab.wire.message import Message
 from lab.wire.payloads import Payload
+
+if TYPE_CHECKING:
+    from lab.ikev2.sa import Sa
+
+__all__ = ["Callable", "Conversation", "Exchange", "ExchangeTimeout", "Payloads", "Plan", "Request", "Sa"]
 
 Payloads: TypeAlias = tuple[Payload, ...]
 
@@ -26,5 +31,7 @@ class Request:
 
 # An initiator yields a Request, or None for "that was no answer, keep waiting"; it is sent the verified response.
 Exchange: TypeAlias = Generator[Request | None, Message, None]
+# What waits for room in the window: an exchange that begins when its turn comes, on the IKE SA that is then the one.
+Plan: TypeAlias = "Callable[[Sa], Exchange]"
 # A responder to several requests in a row yields each response and returns the last one.
 Conversation: TypeAlias = Generator[Payloads, Message, Payloads]

@@ -75,7 +75,8 @@ def initiator(sa: Sa) -> Exchange:
     first, last = child_sa.offer(sa, child) if child else ((), ())
     contact = (Notify(NotifyType.INITIAL_CONTACT),) if sa.first_contact else ()
     idr = (asked,) if wanted else ()
-    answer = yield Request(ExchangeType.IKE_AUTH, (idi, *contact, *idr, proof.auth_i(sa), *first, *last))
+    payloads = (idi, *contact, *idr, proof.auth_i(sa), *first, *last, *_our_window(sa))
+    answer = yield Request(ExchangeType.IKE_AUTH, payloads)
     refusal = _check(sa, idi, answer)
     if refusal:
         sa.refuse(refusal)
@@ -89,6 +90,7 @@ def initiator(sa: Sa) -> Exchange:
             informational.withdraw(sa, child, terms)
         else:
             child_sa.install(sa, child, terms, Secret(sa.nonces, initiator=True))
+            sa.child_up(child)
 
 
 def _check(sa: Sa, idi: ID, answer: Message) -> str:
@@ -128,7 +130,7 @@ def responder(sa: Sa, request: Message) -> Payloads:
     _window(sa, request)
     sa.admit(initial_contact=request.notify(NotifyType.INITIAL_CONTACT) is not None)
     sa.established()
-    return (idr, proof.auth_r(sa), *_child(sa, request))
+    return (idr, proof.auth_r(sa), *_child(sa, request), *_our_window(sa))
 
 
 def _connection(sa: Sa, wanted: Identity | None) -> Connection:
@@ -149,6 +151,12 @@ def _answers_to(connection: Connection, wanted: Identity | None) -> bool:
     return wanted is None or connection.local.id is None or connection.local.id.matches(wanted)
 
 
+def _our_window(sa: Sa) -> Payloads:
+    """2.3: said only where it is more than one."""
+    size = sa.host.config.settings.window_size
+    return (Notify(NotifyType.SET_WINDOW_SIZE, size.to_bytes(4, "big")),) if size > 1 else ()
+
+
 def _window(sa: Sa, message: Message) -> None:
     """2.3: how many requests the peer takes at once."""
     told = message.notify(NotifyType.SET_WINDOW_SIZE)
@@ -167,5 +175,6 @@ def _child(sa: Sa, request: Message) -> Payloads:
     config, terms = found
     child = sa.new_child(config)
     child_sa.install(sa, child, terms, Secret(sa.nonces, initiator=False))
+    sa.child_up(child)
     first, last = child_sa.answer(child, terms)
     return (*first, *last)

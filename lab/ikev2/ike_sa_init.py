@@ -19,12 +19,14 @@ from lab.ike.nat import NatSituation, detect, nat_hash
 from lab.ike.path import Path
 from lab.ike.states import IkeState
 from lab.ikev2 import ike_auth, keys
+from lab.ikev2.child_sa import Refusal
 from lab.ikev2.exchange import Conversation, Exchange, Payloads, Request
+from lab.ikev2.key_exchange import offered_groups, wanted_group
 from lab.ikev2.sa import Sa
 from lab.wire.header import NO_SPI
-from lab.wire.ids import ExchangeType, KeMethod, NotifyType, TransformType
+from lab.wire.ids import ExchangeType, KeMethod, NotifyType
 from lab.wire.message import Message
-from lab.wire.payloads_v2 import KE, SA, Nonce, Notify, Proposal
+from lab.wire.payloads_v2 import KE, SA, Nonce, Notify
 
 # Honest peers need two further rounds: one COOKIE, one INVALID_KE_PAYLOAD; a stale cookie costs one more each time.
 MOST_ROUNDS = 8
@@ -48,7 +50,10 @@ def initiator(sa: Sa) -> Exchange:
         if again := answer.notify(NotifyType.COOKIE):  # 2.6: the same request, the cookie in front
             cookie = (again,)
         elif retry := answer.notify(NotifyType.INVALID_KE_PAYLOAD):  # 1.2: the group that the responder wants
-            group = _wanted_group(retry, groups)
+            wanted = wanted_group(retry, groups)  # anybody may have sent it, so only one that we offered will do
+            if isinstance(wanted, Refusal):
+                raise ProtocolError(wanted.reason)
+            group = wanted
             pair = registry.group(group).generate(sa.host.random)
         else:
             break
@@ -64,20 +69,6 @@ def _stale(answer: Message, cookie: tuple[Notify, ...], group: KeMethod) -> bool
     if again is not None:
         return bool(cookie) and again.data == cookie[0].data
     return retry is not None and retry.data == group.to_bytes(2, "big")
-
-
-def _wanted_group(retry: Notify, groups: list[KeMethod]) -> KeMethod:
-    """The group that INVALID_KE_PAYLOAD names; anybody may have sent it, so only one that we offered will do."""
-    wanted = KeMethod(int.from_bytes(retry.data, "big")) if len(retry.data) == 2 else KeMethod.NONE
-    if wanted not in groups:
-        ours = ", ".join(group.name for group in groups)
-        raise ProtocolError(f"peer wants key exchange method {wanted.name}; we offer {ours}")
-    return wanted
-
-
-def offered_groups(proposals: tuple[Proposal, ...]) -> list[KeMethod]:
-    """The key exchange methods of an offer, the preferred first, each once."""
-    return list(dict.fromkeys(KeMethod(t.id) for p in proposals for t in p.of(TransformType.KE)))
 
 
 def nat_detection(sa: Sa, path: Path) -> Payloads:

@@ -7,8 +7,10 @@ Deleting an IKE SA is answered with an empty message and takes its children alon
 SPI of the other direction, unless both sides delete it at once: then neither answer names it (1.4.1).
 """
 
+from functools import partial
+
 from lab.ike import explain
-from lab.ike.sa import LiveChild
+from lab.ike.live_child import LiveChild
 from lab.ike.states import ChildState, IkeState
 from lab.ikev2.child_sa import Refusal
 from lab.ikev2.exchange import Exchange, Payloads, Request
@@ -54,6 +56,7 @@ def delete_child(sa: Sa, child: LiveChild, reason: str = "deleted by us") -> Exc
         return
     child.life.become(ChildState.DELETING)
     yield _request(Delete(ProtocolId.ESP, (child.spi_in,)))
+    _give_way(sa, child)
     sa.drop_child(child, reason)
 
 
@@ -63,7 +66,7 @@ def withdraw(sa: Sa, child: LiveChild, refusal: Refusal) -> None:
     if refusal.notify is None:
         sa.drop_child(child, refusal.reason)
     else:
-        sa.start(delete_child(sa, child, refusal.reason))
+        sa.start(partial(delete_child, child=child, reason=refusal.reason))
 
 
 def responder(sa: Sa, request: Message) -> Payloads:
@@ -87,5 +90,17 @@ def _deleted(sa: Sa, delete: Delete) -> list[bytes]:
         if child.keyed.spi_out in delete.spis:
             if child.state is not ChildState.DELETING:
                 answer.append(child.spi_in)
+            _give_way(sa, child)
             sa.drop_child(child, "deleted by the peer")
     return answer
+
+
+def _give_way(sa: Sa, child: LiveChild) -> None:
+    """A child that the peer rekeyed goes: its successor takes over (2.8)."""
+    theirs = child.collisions.theirs
+    if theirs is None or child.successor is not None or not child.alive:
+        return
+    if theirs.made.up:
+        sa.replace(child, theirs.made)
+    else:
+        child.successor = theirs.made.successor  # replaced in its turn before this Delete came

@@ -4,18 +4,21 @@ from collections import deque
 
 from lab.crypto.sk import IkeCipher
 from lab.ike.actions import KeyLog
+from lab.ike.collisions import Collisions
 from lab.ike.config import Connection
 from lab.ike.host import Host
 from lab.ike.path import Path
 from lab.ike.sa import IkeSa
 from lab.ike.states import IkeState
 from lab.ike.view import key_bits
-from lab.ikev2.exchange import Exchange
+from lab.ikev2.exchange import Plan
 from lab.ikev2.keys import IkeKeys, Suite
 from lab.wire.ids import ExchangeType
 
 # RFC 7296 2.10: at least half the key size of the PRF; 32 serves them all.
 NONCE_OCTETS = 32
+# Seconds until we ask again a peer that was busy (TEMPORARY_FAILURE, 2.25), at least and up to as many more.
+RETRY = 5.0
 
 
 class Sa(IkeSa):
@@ -36,8 +39,11 @@ class Sa(IkeSa):
         self.ni = self.nr = b""
         self.sent = self.init_i = self.init_r = b""
         self.expects = ExchangeType.IKE_SA_INIT
-        self.queue: deque[Exchange] = deque()
+        self.queue: deque[Plan] = deque()
+        self.later: list[tuple[float, Plan]] = []
+        self.collisions: Collisions[Sa] = Collisions()
         self.peer_window = 1
+        self.redundant = False
 
     @property
     def agreed(self) -> Suite:
@@ -61,14 +67,59 @@ class Sa(IkeSa):
         """Whether new children may be made under this SA."""
         return self.state is IkeState.ESTABLISHED
 
+    @property
+    def rekeying(self) -> bool:
+        """Whether our own exchange that rekeys this SA is under way."""
+        return self.state is IkeState.REKEYING
+
     def new_nonce(self) -> bytes:
         """Fresh Nonce Data."""
         return self.host.random(NONCE_OCTETS)
 
-    def start(self, exchange: Exchange) -> None:
+    def start(self, plan: Plan) -> None:
         """Run an exchange as soon as the window has room; the engine takes it from the queue."""
-        self.queue.append(exchange)
-        self.host.touched.add(self.spi)
+        self.queue.append(plan)
+        self.host.touch(self.spi)
+
+    def start_later(self, plan: Plan, least: float = RETRY, spread: float = RETRY) -> None:
+        """Run an exchange between `least` and `least + spread` seconds from now."""
+        self.later.append((self.host.now + least + spread * self.host.fraction(), plan))
+        self.host.touch(self.spi)
+
+    def successor(self, *, initiator: bool) -> "Sa":
+        """A new IKE SA between the same two, to be keyed by rekeying this one (2.18)."""
+        new = Sa(self.host, self.connection, self.path, initiator=initiator, number=self.host.new_number())
+        new.nat, new.local_id, new.remote_id = self.nat, self.local_id, self.remote_id
+        return new
+
+    def hand_over(self, heir: "Sa") -> None:
+        """Children and waiting exchanges go to the IKE SA that replaces this one (2.8)."""
+        self.replaced = True
+        heir.children, self.children = self.children, {}
+        heir.fading, self.fading = self.fading, []
+        heir.queue.extend(self.queue)
+        heir.later.extend(self.later)
+        self.queue.clear()
+        self.later.clear()
+        heir.lives_from_now()
+        if self.state is not IkeState.REKEYED:
+            self.life.become(IkeState.REKEYED)
+        self.host.tell("ike-rekeyed", **heir.named(), old_spi_i=self.spi_i.hex(), old_spi_r=self.spi_r.hex())
+        self.host.touch(self.spi)
+        self.host.touch(heir.spi)
+
+    def forget_soon(self) -> None:
+        """The peer has to delete this SA, but may never have learned that we made it: it ends by itself (2.25.2)."""
+        self.redundant = True
+        self.expire_at = self.host.now + self.host.config.settings.half_open_timeout
+        self.host.touch(self.spi)
+
+    def close(self, reason: str) -> None:
+        """End this SA; where the peer has replaced it meanwhile, its children live on under the new one (2.25.2)."""
+        theirs = self.collisions.theirs
+        if self.rekeying and theirs is not None and theirs.made.alive:
+            self.hand_over(theirs.made)
+        super().close(reason)
 
     def adopt(self, suite: Suite, keys: IkeKeys) -> None:
         """From now on this SA seals and opens with these keys."""

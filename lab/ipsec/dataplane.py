@@ -75,21 +75,32 @@ class Dataplane:
         self._by_spi: dict[bytes, Association] = {}
         self._asked: set[str] = set()
         self._expired: set[bytes] = set()
+        self._standby: set[bytes] = set()
         self.policies, self.drops = Policies(), Drops(trace)
 
-    def install(self, child: ChildSa) -> Association:
-        """Put both directions of a child into effect; it carries what its selectors take from now on."""
+    def install(self, child: ChildSa, *, outbound: bool = True) -> Association:
+        """Put a child into effect; with `outbound` False it stands by until it is used by the peer or by `use`."""
         association = Association(child, self._random)
         self.remove(child.spi_in)
         self._by_spi[child.spi_in] = association
-        self.policies.protect(association)
+        self._standby.add(child.spi_in)
+        if outbound:
+            self.use(child.spi_in)
         self._asked.discard(child.name)
         return association
+
+    def use(self, spi_in: bytes) -> None:
+        """Send what its selectors take through this child from now on."""
+        association = self._by_spi.get(spi_in)
+        if association is not None and spi_in in self._standby:
+            self._standby.remove(spi_in)
+            self.policies.protect(association)
 
     def remove(self, spi_in: bytes) -> ChildSa | None:
         """Take a child out, both directions; None where there was none."""
         association = self._by_spi.pop(spi_in, None)
         self._expired.discard(spi_in)
+        self._standby.discard(spi_in)
         if association is None:
             return None
         self.policies.forget(association)
@@ -176,6 +187,8 @@ class Dataplane:
         if association is None:
             raise Dropped(Reason.UNKNOWN_SPI)
         inner = association.open(packet, outer_class, self._trace.now)
+        # A peer that sends through a new child also receives on it (RFC 7296 2.8).
+        self.use(association.child.spi_in)
         # Before the packet: its answer may already want the new path.
         moved = [Moved(association.child.spi_in, path)] if association.strayed(path) else []
         return [*moved, Deliver(inner)]

@@ -12,7 +12,7 @@ from lab.daemon.journal import Journal
 from lab.daemon.loop import Loop
 from lab.daemon.server import GRACE, Server
 from lab.errors import ConfigError, UnfitError
-from lab.ike.actions import Event, InstallChild, KeyLog, MoveChild, RemoveChild, Send
+from lab.ike.actions import Event, InstallChild, KeyLog, MoveChild, RemoveChild, Send, UseChild
 from lab.ike.config import load
 from lab.ike.path import Path
 from lab.ipsec.dataplane import Acquire, Expired, Moved
@@ -90,8 +90,11 @@ class Recorder(NoDataplane):
         super().__init__(trace)
         self.done, self.reports, self.times = done, [], {}
 
-    def install(self, child: object) -> None:
-        self.done.append(("install", child))
+    def install(self, child: object, *, outbound: bool = True) -> None:
+        self.done.append(("install" if outbound else "stand by", child))
+
+    def use(self, spi_in: bytes) -> None:
+        self.done.append(("use", spi_in))
 
     def remove(self, spi_in: bytes) -> None:
         self.done.append(("remove", spi_in))
@@ -196,7 +199,9 @@ def test_actions_are_carried_out_in_their_order(bench: Bench) -> None:
     other = Path("192.0.2.1", 4500, "192.0.2.9", 4500)
     actions = [
         InstallChild("child"),
+        InstallChild("next", outbound=False),
         Send(b"reply", PATH),
+        UseChild(SPI),
         MoveChild(SPI, other),
         RemoveChild(SPI),
         KeyLog({"kind": "ike"}),
@@ -204,7 +209,14 @@ def test_actions_are_carried_out_in_their_order(bench: Bench) -> None:
     ]
     bench.done.clear()
     bench.server.perform(actions, 100.0)
-    assert bench.done == [("install", "child"), ("send", b"reply", PATH), ("move", SPI, other), ("remove", SPI)]
+    assert bench.done == [
+        ("install", "child"),
+        ("stand by", "next"),
+        ("send", b"reply", PATH),
+        ("use", SPI),
+        ("move", SPI, other),
+        ("remove", SPI),
+    ]
     assert json.loads((bench.directory / "keys.jsonl").read_text()) == {"kind": "ike"}
     assert json.loads((bench.directory / "events.jsonl").read_text())["event"] == "ike-up"
 

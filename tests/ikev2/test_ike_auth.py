@@ -263,7 +263,7 @@ def test_initial_contact_ends_what_a_crashed_peer_left() -> None:
 )
 def test_a_second_sa_between_the_same_identities(unique: str, sas: int, outcome: str) -> None:
     pair = Pair(net(), mirrored(net(f"unique = {unique}"))).initiate()
-    pair.left.do("initiate", "net")
+    pair.left.do("initiate", "net", anew=True)
     pair.settle()
     assert len(pair.right.sas) == sas
     assert pair.left.events[2].name == outcome
@@ -271,7 +271,8 @@ def test_a_second_sa_between_the_same_identities(unique: str, sas: int, outcome:
 
 def test_initial_contact_is_sent_with_the_first_sa_only() -> None:
     pair = Pair().initiate()
-    pair.initiate()
+    pair.left.do("initiate", "net", anew=True)
+    pair.settle()
     sent = [text for text in messages(pair) if text.startswith("IKE_AUTH request")]
     assert ["INITIAL_CONTACT" in text for text in sent] == [True, False]
 
@@ -289,6 +290,12 @@ def test_the_peers_window_is_taken_from_ike_auth() -> None:
     change_auth(pair, lambda ps: (*ps, Notify(NotifyType.SET_WINDOW_SIZE, (5).to_bytes(4, "big"))))
     pair.initiate()
     assert engine_of(pair.right).sa.peer_window == 5
+    assert engine_of(pair.left).sa.peer_window == 1
+
+
+def test_our_window_is_told_where_it_is_more_than_one() -> None:
+    pair = Pair(net(settings="window_size = 4"), mirrored(net())).initiate()
+    assert engine_of(pair.right).sa.peer_window == 4
     assert engine_of(pair.left).sa.peer_window == 1
 
 

@@ -4,7 +4,20 @@ import pytest
 
 from lab.wire.ids import ExchangeType, NotifyType, ProtocolId
 from lab.wire.payloads_v2 import Delete, Notify, VendorId
-from tests.pair import LEFT, RIGHT, Datagram, Pair, Side, engine_of, forged, is_request, is_response, net, sent_by
+from tests.pair import (
+    LEFT,
+    RIGHT,
+    Datagram,
+    Pair,
+    Side,
+    engine_of,
+    forged,
+    is_request,
+    is_response,
+    mirrored,
+    net,
+    sent_by,
+)
 
 INFO = ExchangeType.INFORMATIONAL
 BOTH = pytest.mark.parametrize("by", ["left", "right"])
@@ -194,6 +207,25 @@ def test_a_dead_peer_is_noticed_after_dpd_delay_and_165_seconds() -> None:
     pair.run(heard + 30 + 165.1)
     assert pair.left.up == []
     assert len(pair.wire.seen(lambda d: is_request(INFO)(d) and d.src[0] == LEFT)) == 6
+
+
+@pytest.mark.parametrize(("action", "again"), [("restart", True), ("start", True), ("clear", False), ("trap", False)])
+def test_what_follows_the_silence_of_a_peer(action: str, again: bool) -> None:
+    pair = Pair(net("dpd_delay = 30s", f"dpd_action = {action}"), mirrored(net())).initiate()
+    pair.wire.drop(lambda d: d.src[0] == RIGHT and pair.now < 200, count=1000)
+    pair.run(199)
+    assert pair.left.names[2:4] == ["child-down", "ike-down"]
+    pair.run(400)
+    assert pair.left.names.count("child-up") == 1 + again
+    assert pair.left.up == ["ESTABLISHED"] * again
+
+
+def test_a_deleted_sa_is_not_restarted() -> None:
+    pair = Pair(net(child="dpd_action = restart")).initiate()
+    pair.wire.drop(sent_by(RIGHT), count=100)
+    pair.left.do("terminate")
+    pair.run(300)
+    assert pair.left.up == []
 
 
 def test_no_liveness_while_a_request_is_under_way() -> None:

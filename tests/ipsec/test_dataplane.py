@@ -136,6 +136,29 @@ def test_used_up_sequence_numbers_are_told_once() -> None:
     assert left.drops.counts == {Reason.EXHAUSTED: 2}
 
 
+def test_a_child_on_standby_sends_when_it_is_told_or_when_the_peer_does() -> None:
+    old = child()
+    new = replace(old, spi_in=b"\xc1\x00\x00\x03", spi_out=b"\xc2\x00\x00\x04")
+    left, right = plane(old), plane(mirror(old))
+    left.install(new, outbound=False)
+    right.install(mirror(new), outbound=False)
+    assert send(left, packet())[:4] == old.spi_out, "nothing is sent through it yet"
+    left.use(new.spi_in)
+    first = send(left, packet())
+    assert first[:4] == new.spi_out
+    assert right.outbound(packet("10.2.0.7", "10.1.0.5"), 0.0)[0].data[:4] == old.spi_in
+    damaged = first[:-1] + bytes([first[-1] ^ 1])
+    assert right.inbound(damaged, RIGHT, 0.0) == []
+    assert right.outbound(packet("10.2.0.7", "10.1.0.5"), 0.0)[0].data[:4] == old.spi_in, (
+        "forged packets change nothing"
+    )
+    assert right.inbound(first, RIGHT, 0.0) == [Deliver(packet())]
+    assert right.outbound(packet("10.2.0.7", "10.1.0.5"), 0.0)[0].data[:4] == new.spi_in
+    left.use(b"none")
+    left.use(new.spi_in)
+    assert send(left, packet())[:4] == new.spi_out
+
+
 def test_a_rekeyed_child_sends_on_the_new_sa_and_receives_on_both() -> None:
     old = child()
     new = replace(old, spi_in=b"\xc1\x00\x00\x03", spi_out=b"\xc2\x00\x00\x04")

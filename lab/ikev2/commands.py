@@ -1,0 +1,137 @@
+"""What the owner of an endpoint may ask for: children up, IKE SAs and children rekeyed, deleted, asked whether they
+live.
+
+Everything here only starts exchanges; their outcome comes as events. What names nothing that exists is a ConfigError.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+from ipaddress import ip_address
+
+from lab.errors import ConfigError
+from lab.ike.config import Child, Connection
+from lab.ike.host import Host
+from lab.ike.live_child import LiveChild
+from lab.ike.path import Path
+from lab.ike.sa import UP
+from lab.ike.states import IkeState
+from lab.ikev2 import create_child_sa, ike_sa_init, informational, rekey_child, rekey_ike
+from lab.ikev2.engine import Engine
+from lab.ikev2.responders import RESPONDERS
+from lab.ikev2.sa import Sa
+from lab.ikev2.table import Table
+
+Which = str | int | None  # an IKE SA by the name of its connection or by its number; None for all
+_UNBORN = (IkeState.CREATED, IkeState.CONNECTING)
+
+
+class Commands:
+    """The commands of one endpoint."""
+
+    def __init__(self, host: Host, table: Table, local: tuple[str, ...]) -> None:
+        self._host, self._table, self._local = host, table, local
+
+    def sas(self, which: Which = None) -> Iterator[Sa]:
+        """The IKE SAs that are alive and meant."""
+        for engine in list(self._table.engines.values()):
+            if engine.sa.alive and which in (None, engine.sa.connection.name, engine.sa.number):
+                yield engine.sa
+
+    def _children(self, which: Which, name: str) -> list[tuple[Sa, LiveChild]]:
+        found = [(sa, c) for sa in self.sas(which) for c in sa.children.values() if c.config.name == name and c.sa]
+        if not found:
+            raise ConfigError(f"no child SA {name!r} is up")
+        return found
+
+    def _some(self, which: Which) -> list[Sa]:
+        found = list(self.sas(which))
+        if not found:
+            raise ConfigError("no IKE SA is up" if which is None else f"no IKE SA {which!r} is up")
+        return found
+
+    def find(self, child: str) -> tuple[Connection, Child]:
+        """A configured child by its name."""
+        found = self._host.config.child(child)
+        if found is None:
+            names = ", ".join(name for c in self._host.config.connections for name in c.children)
+            raise ConfigError(f"no child is called {child!r}; there are: {names or 'none'}")
+        return found
+
+    def initiate(self, connection: Connection, child: Child, *, anew: bool = False) -> None:
+        """Bring a child up under the IKE SA of its connection, or with a new one where there is none (or if `anew`)."""
+        if anew or not self._join(connection, child):
+            self._begin(connection, child)
+
+    def under_way(self, child: str) -> bool:
+        """Whether this child is up or being made."""
+        return any(
+            (sa.state in _UNBORN and sa.goal == child) or any(c.config.name == child for c in sa.children.values())
+            for sa in self.sas()
+        )
+
+    def _join(self, connection: Connection, child: Child) -> bool:
+        """Make the child under an IKE SA that there is; a child that is up already is reported again."""
+        for sa in self.sas():
+            if sa.connection is not connection:
+                continue
+            up = [c for c in sa.children.values() if c.config.name == child.name and c.up]
+            if up:
+                sa.child_up(up[0])
+                return True
+            if sa.state in (IkeState.ESTABLISHED, IkeState.REKEYING) and not sa.redundant:
+                sa.start(partial(create_child_sa.initiator, config=child))
+                return True
+            if sa.state in _UNBORN and sa.initiator:
+                if sa.goal != child.name:
+                    sa.start(partial(create_child_sa.initiator, config=child))
+                return True
+        return False
+
+    def _begin(self, connection: Connection, child: Child) -> None:
+        number = self._host.new_number()
+        sa = Sa(self._host, connection, self._path(connection), initiator=True, number=number)
+        sa.goal, sa.spi_i = child.name, self._host.new_ike_spi()
+        sa.first_contact = not any(o.connection is connection and o.state in UP for o in self.sas())
+        engine = Engine(sa, RESPONDERS)
+        self._table.add(engine)
+        self._host.touch(sa.spi)
+        engine.begin(ike_sa_init.initiator(sa))
+
+    def _path(self, connection: Connection) -> Path:
+        """Where a connection begins: its first addresses, ours from those of this host where none is written."""
+        remotes = [a for a in connection.remote_addrs if "/" not in a]
+        if not remotes:
+            raise ConfigError(f"connection {connection.name} names no remote address: it can only respond")
+        family = ip_address(remotes[0]).version
+        written = [a for a in connection.local_addrs if "/" not in a]
+        ours = [a for a in (*written, *self._local) if ip_address(a).version == family]
+        if not ours:
+            raise ConfigError(f"connection {connection.name}: no local address of the family of {remotes[0]}")
+        return Path(ours[0], connection.local_port, remotes[0], connection.remote_port)
+
+    def terminate(self, which: Which, child: str | None) -> None:
+        """Delete IKE SAs, or with `child` only their children of that name."""
+        if child is not None:
+            for sa, one in self._children(which, child):
+                sa.start(partial(informational.delete_child, child=one))
+            return
+        for sa in self._some(which):
+            if sa.state in _UNBORN:
+                sa.fail("ended by us before it was up")
+            else:
+                sa.start(informational.delete_ike)
+
+    def rekey(self, which: Which, child: str | None) -> None:
+        """Rekey IKE SAs, or with `child` their children of that name instead."""
+        if child is not None:
+            for sa, one in self._children(which, child):
+                sa.start(partial(rekey_child.initiator, old=one))
+            return
+        for sa in self._some(which):
+            sa.start(rekey_ike.initiator)
+
+    def liveness(self, which: Which) -> None:
+        """Ask the peers of IKE SAs whether they live."""
+        for sa in self.sas(which):
+            if sa.state in UP:
+                sa.start(informational.liveness)

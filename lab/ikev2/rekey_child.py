@@ -1,0 +1,105 @@
+"""CREATE_CHILD_SA that rekeys a child (RFC 7296 1.3.3, 2.8, 2.25.1).
+
+    HDR, SK {N(REKEY_SA), SA, Ni, [KEi], TSi, TSr}  -->    <--  HDR, SK {SA, Nr, [KEr], TSi, TSr}
+    HDR, SK {D(old)}  -->                                  <--  HDR, SK {D(old)}
+
+Make before break: the responder can receive on the new child before its answer leaves and sends on it when the peer
+does, or when the old one is deleted; the initiator uses it as soon as the answer is here, and then deletes the old one.
+
+Both may do this at once: each answers as usual, and the nonces decide whose child is redundant (see collisions). A
+request that concerns a child which we are deleting, or which is replaced already, is answered with TEMPORARY_FAILURE.
+"""
+
+from functools import partial
+
+from lab.ike.collisions import Attempt
+from lab.ike.live_child import LiveChild
+from lab.ike.states import ChildState, IkeState
+from lab.ikev2 import child_sa, create_child_sa, informational
+from lab.ikev2.child_sa import Refusal, Sides
+from lab.ikev2.create_child_sa import Agreement, accept, ask_for, busy, conclude, refuse
+from lab.ikev2.exchange import Exchange, Payloads
+from lab.ikev2.sa import Sa
+from lab.wire.ids import NotifyType, ProtocolId
+from lab.wire.message import Message
+from lab.wire.payloads_v2 import Notify
+
+
+def initiator(sa: Sa, old: LiveChild) -> Exchange:
+    """RFC 7296 1.3.3    HDR, SK {N(REKEY_SA), SA, Ni, [KEi], TSi, TSr}  -->    <--  HDR, SK {SA, Nr, [KEr], ...}."""
+    if old.state is not ChildState.INSTALLED:  # deleted or rekeyed by the peer while we waited for the window
+        return
+    old.life.become(ChildState.REKEYING)
+    new = sa.new_child(old.config, old.reqid)
+    new.quiet = True
+    sides: Sides = old.keyed.ts_local, old.keyed.ts_remote
+    head = Notify(NotifyType.REKEY_SA, protocol=ProtocolId.ESP, spi=old.spi_in)
+    ask = ask_for(sa, new, head, sides=sides)
+    answer = yield from ask.exchange(sa)
+    agreed = conclude(sa, new, ask, answer, sides)
+    if isinstance(agreed, Refusal):
+        _not_rekeyed(sa, old, new, agreed, answer)
+    else:
+        _rekeyed(sa, old, new, agreed)
+
+
+def _rekeyed(sa: Sa, old: LiveChild, new: LiveChild, agreed: Agreement) -> None:
+    """Our exchange made a successor: use it and delete the old one, unless the peer's own successor prevails."""
+    collisions = old.collisions
+    collisions.ours = Attempt(agreed.ni, agreed.nr, new)
+    lost = collisions.lost
+    child_sa.install(sa, new, agreed.terms, agreed.secret(initiator=True, outbound=not lost))
+    if old.state is ChildState.REKEYING:
+        old.life.become(ChildState.REKEYED)
+    if lost:
+        sa.start(partial(informational.delete_child, child=new, reason="redundant: the peer rekeyed at the same time"))
+        return
+    if old.successor is None:
+        sa.replace(old, new)
+    sa.start(partial(informational.delete_child, child=old, reason="rekeyed"))
+
+
+def _not_rekeyed(sa: Sa, old: LiveChild, new: LiveChild, refusal: Refusal, answer: Message | Refusal) -> None:
+    """The old child goes on, or is replaced by the peer's exchange, or is made anew where the peer has lost it."""
+    superseded = old.collisions.theirs is not None or old.state is ChildState.GONE
+    missing = isinstance(answer, Message) and answer.notify(NotifyType.CHILD_SA_NOT_FOUND) is not None
+    if refusal.notify is not None:
+        informational.withdraw(sa, new, refusal)
+    else:
+        sa.drop_child(new, refusal.reason)
+    if old.state is ChildState.REKEYING:
+        old.life.become(ChildState.REKEYED if superseded else ChildState.INSTALLED)
+    if superseded:
+        return
+    if missing:
+        # 2.25.1: the peer has no such child, so nothing can be rekeyed or deleted there.
+        sa.drop_child(old, "the peer does not have it")
+        sa.start(partial(create_child_sa.initiator, config=old.config))
+    else:
+        if not busy(answer) and refusal.notify is None:
+            sa.failed(refusal.reason, old.config.name, stage="CREATE_CHILD_SA")
+        sa.start_later(partial(initiator, old=old))
+
+
+def responder(sa: Sa, request: Message, rekey: Notify) -> Payloads:
+    """RFC 7296 1.3.3    -->  HDR, SK {N(REKEY_SA), SA, Ni, [KEi], TSi, TSr}    HDR, SK {SA, Nr, [KEr], ...}  <--."""
+    if sa.state is not IkeState.ESTABLISHED:
+        return (Notify(NotifyType.TEMPORARY_FAILURE),)
+    mine = [c for c in sa.children.values() if c.sa and (c.sa.protocol, c.sa.spi_out) == (rekey.protocol, rekey.spi)]
+    if not mine:
+        return (Notify(NotifyType.CHILD_SA_NOT_FOUND, protocol=rekey.protocol, spi=rekey.spi),)
+    (old, *_) = mine
+    if not old.up or old.collisions.theirs is not None:
+        return (Notify(NotifyType.TEMPORARY_FAILURE),)
+    found = accept(sa, request, old.config)
+    if isinstance(found, Refusal):
+        return refuse(sa, found, old.config.name)
+    _, agreed, between = found
+    new = sa.new_child(old.config, old.reqid)
+    new.quiet = True
+    child_sa.install(sa, new, agreed.terms, agreed.secret(initiator=False, outbound=False))
+    old.collisions.theirs = Attempt(agreed.ni, agreed.nr, new)
+    if old.state is ChildState.INSTALLED:  # else our own exchange is under way, and its answer decides
+        old.life.become(ChildState.REKEYED)
+    first, last = child_sa.answer(new, agreed.terms)
+    return (*first, *between, *last)

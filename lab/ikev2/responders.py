@@ -1,0 +1,28 @@
+"""Which exchange answers which request once an IKE SA is up."""
+
+from collections.abc import Mapping
+
+from lab.ikev2 import create_child_sa, informational, rekey_child, rekey_ike
+from lab.ikev2.engine import Responder
+from lab.ikev2.exchange import Payloads
+from lab.ikev2.sa import Sa
+from lab.wire.ids import ExchangeType, NotifyType, ProtocolId
+from lab.wire.message import Message
+from lab.wire.payloads_v2 import SA
+
+
+def create_child(sa: Sa, request: Message) -> Payloads:
+    """Of the three uses of 1.3, the protocol of the proposals tells an IKE SA, and REKEY_SA an existing child."""
+    payload = request.get(SA)
+    rekey = request.notify(NotifyType.REKEY_SA)
+    if payload is not None and any(p.protocol == ProtocolId.IKE for p in payload.proposals):
+        return rekey_ike.responder(sa, request)
+    if rekey is not None:
+        return rekey_child.responder(sa, request, rekey)
+    return create_child_sa.responder(sa, request)
+
+
+RESPONDERS: Mapping[ExchangeType, Responder] = {
+    ExchangeType.INFORMATIONAL: informational.responder,
+    ExchangeType.CREATE_CHILD_SA: create_child,
+}
