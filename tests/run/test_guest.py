@@ -1,11 +1,14 @@
 """The command itself, with guests: slow, and needs the image."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.guest.ordinary import user_with_image
 
 ROOT = Path(__file__).parents[2]
 pytestmark = [pytest.mark.guest, pytest.mark.slow]
@@ -49,3 +52,15 @@ def test_a_seed_gives_the_same_keys_again(tmp_path):
     first, again, other = (keys_of_a_run(tmp_path / name, name[0]) for name in ("7", "7 again", "8"))
     assert first == again
     assert first != other
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody else")
+def test_an_ordinary_user_runs_scenarios():
+    """No root, no capability, no user namespace."""
+    with user_with_image() as (python, environment, home):
+        command = [*python, "-m", "lab", "run", "nat/both-sides:strongswan>ours", "--out", str(home / "out"), "--json"]
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["counts"]["passed"] == 1
