@@ -122,11 +122,18 @@ def read_result(directory: Path, run_dir: Path) -> Result:
 
 
 def _interrupted(directory: Path, run_dir: Path, reason: str) -> Result:
+    """A result for a scenario that wrote none, with what begun.json or else its place says of it."""
     parts = directory.relative_to(run_dir).parts
     named = parts[1:] if parts[:1] == ("scenarios",) and len(parts) > 2 else parts
+    try:
+        begun = msgspec.json.decode((directory / "begun.json").read_bytes(), type=dict[str, str])
+    except (OSError, msgspec.DecodeError):
+        begun = {}
     return Result(
-        id="/".join(named[:-1]) or named[-1],
-        pairing=named[-1],
+        id=begun.get("id") or "/".join(named[:-1]) or named[-1],
+        pairing=begun.get("pairing", named[-1]),
+        initiator=begun.get("initiator", ""),
+        responder=begun.get("responder", ""),
         verdict="unresolved",
         reason=reason,
         dir=directory.relative_to(run_dir).as_posix(),

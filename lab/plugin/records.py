@@ -45,9 +45,11 @@ class Records:
     def started(self, lab: "Lab") -> None:
         """Say that a scenario has begun."""
         lab.directory.mkdir(parents=True, exist_ok=True)
-        begun = {"id": lab.scenario.id, "pairing": str(lab.scenario.pairing)}
-        write_json(lab.directory / "begun.json", begun)
-        self.line("started", **begun, dir=self._plan.directory(lab.scenario).as_posix())
+        scenario, pairing = lab.scenario, lab.scenario.pairing
+        begun = {"id": scenario.id, "pairing": str(pairing)}
+        peers = {"initiator": pairing.initiator, "responder": pairing.responder}
+        write_json(lab.directory / "begun.json", begun | peers)
+        self.line("started", **begun, dir=self._plan.directory(scenario).as_posix())
 
     def finished(self, lab: "Lab", verdict: Verdict) -> None:
         """Write result.json, then say so."""
