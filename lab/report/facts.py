@@ -24,7 +24,7 @@ class Doubts:
 
 
 def load(path: Path, doubts: Doubts, *, needed: bool = False) -> object:
-    """The JSON value in `path`, or None; a missing file is a doubt only if it is needed."""
+    """The JSON value in `path`, or None; that there is no such file is a doubt only if it is needed."""
     try:
         return _legible(json.loads(path.read_bytes()))
     except FileNotFoundError:

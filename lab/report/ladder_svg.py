@@ -18,6 +18,8 @@ from lab.report.svg import element
 
 HEIGHT, TOP, BOTTOM = 26, 5.0, 20.0
 ADDRESSES = 15
+# Longer ones (IPv6) would run into each other between four lanes.
+LONGEST_ADDRESSES = 46
 FAMILIES = {"ESP": "esp", "AH": "esp", "GRE": "esp", "NAT-keepalive": "keepalive"}
 
 
@@ -135,6 +137,8 @@ def _times(message: Message, start: int, end: int, digits: int) -> list[Markup]:
 def _address_texts(message: Message, lanes: Lanes) -> list[Markup]:
     drawn = []
     for way in stretches(message, lanes):
+        if len(way.src + way.dst) > LONGEST_ADDRESSES and len(lanes.names) > 2:
+            continue
         rightwards = way.following > way.lane
         said = f"{way.src} \u2192 {way.dst}" if rightwards else f"{way.dst} \u2190 {way.src}"
         x = _percent((way.lane + way.following) / 2, lanes)

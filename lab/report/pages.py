@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from lab import __version__
 from lab.errors import ConfigError
-from lab.report import assets, detail, index, model, scenario, words
+from lab.report import assets, banner, detail, index, model, scenario, words
 from lab.report.model import Result, Run
 
 
@@ -46,8 +46,9 @@ def _index(run: Run) -> str:
         troubles=index.troubles(run.results),
         clauses=index.clauses(run.results),
         slowest=index.slowest(run.results),
-        environment=index.environment(run),
+        environment=banner.environment(run),
         index=index,
+        banner=banner,
     )
 
 
@@ -72,7 +73,7 @@ def _write_scenario(run_dir: Path, run: Run, result: Result, before: Sequence[Re
 
 
 def _render(template: str, script: str, **values: object) -> str:
-    style, code = assets.static("style.css"), assets.static(script)
+    style, code = assets.static("style.css"), assets.static("copy.js") + assets.static(script)
     return (
         _environment()
         .get_template(template)

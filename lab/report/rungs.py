@@ -15,7 +15,7 @@ from lab.report.detail import Detail, Node
 from lab.report.facts import Doubts
 from lab.report.ladder import Message, Row, Run
 from lab.report.lanes import Lanes
-from lab.report.model import Result
+from lab.report.model import Result, Verdict
 
 DETAILS = 500_000
 COST_OF_NODE = 140
@@ -37,6 +37,7 @@ class Rung:
 class Ladder:
     """The ladder of a scenario. `cut` messages at the end are only in ladder.json."""
 
+    lanes: int
     header: Markup
     lines: Markup
     rungs: list[Rung]
@@ -47,7 +48,10 @@ class Ladder:
 
 def load(directory: Path, result: Result, doubts: Doubts) -> Ladder | None:
     """The ladder of a scenario's directory, or None if there is none."""
-    messages = ladder.read(facts.load(directory / "ladder.json", doubts, needed=True))
+    source = directory / "ladder.json"
+    messages = ladder.read(facts.load(source, doubts))
+    if not messages and not source.exists() and result.verdict is not Verdict.UNSUPPORTED:
+        doubts.add("There is no ladder.json, so no messages are shown.")
     if not messages:
         return None
     topology = facts.table(facts.load(directory / "topology.json", doubts))
@@ -58,7 +62,7 @@ def load(directory: Path, result: Result, doubts: Doubts) -> Ladder | None:
     header = ladder_svg.header(found, _captions(found, result))
     digits = ladder.digits(messages)
     rungs = _rungs(rows[:MOST_ROWS], found, details, digits)
-    return Ladder(header, ladder_svg.lines(found), rungs, messages, digits, cut)
+    return Ladder(len(found.names), header, ladder_svg.lines(found), rungs, messages, digits, cut)
 
 
 def _rungs(rows: Sequence[Row], found: Lanes, details: dict[int, Detail], digits: int) -> list[Rung]:

@@ -4,7 +4,6 @@
   "use strict";
   const $ = (id) => document.getElementById(id);
   const rows = [...document.querySelectorAll("table.results li[data-v]")];
-  for (const button of document.querySelectorAll("button.copy")) copying(button);
   if (!rows.length) return;
 
   const boxes = [...document.querySelectorAll("input[name=verdict]")];
@@ -22,19 +21,6 @@
   }
 
   document.querySelector(".filters").hidden = false;
-
-  function copying(button) {
-    button.hidden = false;
-    button.addEventListener("click", () => {
-      const code = button.parentNode.querySelector("code");
-      const done = () => { button.textContent = "Copied"; setTimeout(() => { button.textContent = "Copy"; }, 1500); };
-      const byHand = () => {
-        getSelection().selectAllChildren(code);
-        if (document.execCommand("copy")) done();
-      };
-      if (navigator.clipboard) navigator.clipboard.writeText(code.textContent).then(done, byHand); else byHand();
-    });
-  }
 
   function show() {
     const chosen = new Set(boxes.filter((box) => box.checked).map((box) => box.value));

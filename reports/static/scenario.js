@@ -1,23 +1,9 @@
-/* A scenario's page: copying, opening all rungs, arrow keys on the ladder, and fields that light up their octets.
+/* A scenario's page: opening all rungs, arrow keys on the ladder, and fields that light up their octets.
    Without this script everything can still be read and opened. */
 (() => {
   "use strict";
-  for (const button of document.querySelectorAll("button.copy")) copying(button);
   ladder();
   octets();
-
-  function copying(button) {
-    button.hidden = false;
-    button.addEventListener("click", () => {
-      const code = button.parentNode.querySelector("code");
-      const done = () => { button.textContent = "Copied"; setTimeout(() => { button.textContent = "Copy"; }, 1500); };
-      const byHand = () => {
-        getSelection().selectAllChildren(code);
-        if (document.execCommand("copy")) done();
-      };
-      if (navigator.clipboard) navigator.clipboard.writeText(code.textContent).then(done, byHand); else byHand();
-    });
-  }
 
   function ladder() {
     const rungs = [...document.querySelectorAll(".rungs summary.rung")];

@@ -11,21 +11,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from lab.emulation import graph
+from lab.emulation import topology as topologies
 from tests.report.octets import detail_of
 
 Facts = dict[str, Any]
 START = 1_774_000_000.0
 PAIRINGS = ("ours>strongswan", "strongswan>ours")
 SPIS = "a1b2c3d4e5f60718:5d2e9b7c40f1a683"
-NAT_SVG = """<?xml version="1.0"?>
-<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 760 120" role="img"><title>nat-both</title>
-<g fill="none" stroke="currentColor"><path d="M90 50h110M290 50h110M490 50h110"/></g>
-<g fill="none" stroke="currentColor"><rect x="10" y="30" width="80" height="40" rx="6"/>
-<rect x="200" y="30" width="90" height="40" rx="6"/><rect x="400" y="30" width="90" height="40" rx="6"/>
-<rect x="600" y="30" width="90" height="40" rx="6"/></g>
-<g fill="currentColor" font-size="13" text-anchor="middle"><text x="50" y="55">left</text>
-<text x="245" y="55">left-nat</text><text x="445" y="55">right-nat</text><text x="645" y="55">right</text></g></svg>
-"""
 
 
 class Wire:
@@ -194,13 +187,15 @@ def write_many(path: Path, number: int) -> Path:
     for place in range(number):
         group = ("ikev2", "nat", "faults", "esp", "interop", "conformance")[place % 6]
         verdict = "failed" if place % 97 == 0 else "unsupported" if place % 31 == 0 else "passed"
+        pairing = PAIRINGS[place // 6 % 2]
         name = f"{group}/some_scenario_of_ordinary_length_{place // 12}"
         results.append({
-            "id": name, "pairing": PAIRINGS[place // 6 % 2], "verdict": verdict,
+            "id": name, "title": "The responder answers a repeated request with the same response, and one SA results.",
+            "pairing": pairing, "verdict": verdict,
             "reason": "" if verdict == "passed" else "The responder sent 3 messages where RFC 7296 1.2 allows 2.",
             "duration_s": 0.4 + place % 13 / 10, "topology": "nat-initiator", "initiator": "ours",
             "responder": "strongswan", "clauses": [f"rfc7296:2.{place % 25 + 1}", f"rfc7296:3.{place % 15}.1"],
-            "dir": f"scenarios/{name}/{place}",
+            "dir": f"scenarios/{name}/{pairing.replace('>', '-to-')}",
         })  # fmt: skip
     path.mkdir(parents=True, exist_ok=True)
     _write_json(path / "run.json", run_json(results))
@@ -271,7 +266,7 @@ def write_evidence(place: Path, wire: Wire, topology: str, verdict: str) -> None
     _write_json(place / "sas.json", {"left": sas("left"), "right": sas("right")} if verdict != "failed" else {})
     if wire.nat:
         _write_json(place / "nat.json", mappings())
-    (place / "topology.svg").write_text(NAT_SVG)
+    (place / "topology.svg").write_text(graph.svg(topologies.load(topology)))
     for name in ("wire.pcapng", "clear.pcapng", "wireshark-profile.zip"):
         (place / name).write_bytes(bytes(4200))
     for side in ("left", "right"):

@@ -49,7 +49,7 @@ def test_nothing_in_a_page_fetches_or_acts_but_its_one_script(built: Path) -> No
         found = outline(page)
         assert found.suspects == []
         script = "index.js" if page.parent == built else "scenario.js"
-        assert found.scripts == [assets.static(script)]
+        assert found.scripts == [assets.static("copy.js") + assets.static(script)]
 
 
 def test_the_index_shows_the_run(built: Path) -> None:
