@@ -52,10 +52,20 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class AuthConfig:
-    """`local { }` or `remote { }`: how one side proves who it is; `id` None is `%any`."""
+    """`local { }` or `remote { }`: how one side proves who it is; `id` None is `%any`.
+
+    `eap_id` is the name in EAP: of the user where it is local; where it is remote, `%any` asks the peer for it, a name
+    is taken as the peer's, and without one its IKE identity is.
+    """
 
     auth: str = "psk"
     id: Identity | None = None
+    eap_id: str = ""
+
+    @property
+    def eap(self) -> bool:
+        """Whether this side proves itself by EAP."""
+        return self.auth.startswith("eap")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +152,13 @@ _CONNECTION: dict[str, options.Reader] = {
     "over_time": options.seconds,
     "rand_time": options.seconds,
 }
-_AUTH: dict[str, options.Reader] = {"auth": options.one_of("psk"), "id": options.identity}
+# `eap` and `eap-dynamic` are any method; the others are those that `lab.ikev2.eap.methods` has.
+EAP_WORDS = ("eap", "eap-dynamic", "eap-md5", "eap-mschapv2")
+_AUTH: dict[str, options.Reader] = {
+    "auth": options.one_of("psk", *EAP_WORDS),
+    "id": options.identity,
+    "eap_id": options.text,
+}
 _CHILD: dict[str, options.Reader] = {
     "local_ts": options.selectors,
     "remote_ts": options.selectors,
@@ -235,8 +251,12 @@ def _effective(values: dict[str, object]) -> dict[str, object]:
 
 
 def _credentials(section: Section) -> Credentials:
-    options.read(section, {}, (r"ike.*",))
-    return Credentials(tuple(_secret(inner) for inner in section.sections.values()))
+    options.read(section, {}, (r"(ike|eap).*",))
+    secrets = section.sections.items()
+    return Credentials(
+        shared=tuple(_secret(inner) for name, inner in secrets if name.startswith("ike")),
+        eap=tuple(_secret(inner) for name, inner in secrets if name.startswith("eap")),
+    )
 
 
 def _secret(section: Section) -> SharedSecret:

@@ -134,9 +134,25 @@ class Credentials:
     """All secrets of an endpoint."""
 
     shared: tuple[SharedSecret, ...] = ()
+    eap: tuple[SharedSecret, ...] = ()
 
     def psk(self, local: Identity, remote: Identity) -> SharedSecret | None:
         """The pre-shared key that fits best; of equals the first; None where none fits."""
         ranked: Sequence[tuple[int, SharedSecret]] = [(s.rank(local, remote), s) for s in self.shared]
         best = max((rank for rank, _ in ranked), default=0)
         return next((secret for rank, secret in ranked if rank == best), None) if best else None
+
+    def eap_secret(self, user: bytes) -> bytes | None:
+        """The password of an EAP identity as it came; what names its owner exactly goes first."""
+        identity = _eap_identity(user)
+        ranked = [(max((_fit(identity, one) for one in s.owners), default=1), s.secret) for s in self.eap]
+        best = max((rank for rank, _ in ranked), default=0)
+        return next((secret for rank, secret in ranked if rank == best), None) if best else None
+
+
+def _eap_identity(user: bytes) -> Identity:
+    """An EAP identity is text; what cannot be read as one, or would mean anybody, is itself and no more."""
+    with contextlib.suppress(ValueError):
+        if found := Identity.parse(user.decode()):
+            return found
+    return Identity(IdType.ID_KEY_ID, user)

@@ -19,6 +19,7 @@ from lab.ike import explain
 from lab.ike.actions import Send
 from lab.ike.path import Path
 from lab.ike.states import IkeState
+from lab.ikev2 import informational
 from lab.ikev2.exchange import Conversation, Exchange, ExchangeTimeout, Payloads, Request
 from lab.ikev2.sa import Sa
 from lab.wire import rules
@@ -184,18 +185,23 @@ class Engine:
             self._drop(f"{header.exchange.name} has no place here ({sa.state.name})", arrival)
         else:
             message = self._open(arrival)
+            if sa.state in _INITIAL and header.exchange != sa.expects and not informational.fatal(message):
+                self._drop(f"{header.exchange.name} before the peer is authenticated", arrival)
+                return
             arrival.verified = True
             self._heard(arrival.path, may_move=True)
             self._reply(arrival, self._answer(message))
 
     def _welcome(self, exchange: ExchangeType) -> bool:
-        """Before authentication only the next step of the initial exchanges is served; afterwards all but those."""
+        """Before authentication only the next step of the initial exchanges is served, or that the peer gives up;
+        afterwards all but those.
+        """
         if self.sa.state in _INITIAL:
-            return self._conversation is not None and exchange == self.sa.expects
+            return self._conversation is not None and exchange in (self.sa.expects, ExchangeType.INFORMATIONAL)
         return self.sa.alive and exchange not in (ExchangeType.IKE_SA_INIT, ExchangeType.IKE_AUTH)
 
     def _answer(self, message: Message) -> Payloads:
-        if self._conversation is None:
+        if self._conversation is None or message.header.exchange == ExchangeType.INFORMATIONAL:
             responder = self._responders.get(message.header.exchange)
             if responder is None:
                 raise ProtocolError(f"{message.header.exchange.name} is not supported", NotifyType.INVALID_SYNTAX)

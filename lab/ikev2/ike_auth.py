@@ -9,39 +9,18 @@ A child that is refused leaves the IKE SA alive. A proof that is refused ends it
 initiator by an INFORMATIONAL request, since the responder believes the SA to be up.
 """
 
-from dataclasses import dataclass
-
 from lab.errors import ProtocolError
 from lab.ike import explain
 from lab.ike.config import Connection
 from lab.ike.credentials import Identity
-from lab.ikev2 import child_sa, informational
-from lab.ikev2.auth import shared_key_auth, signed_octets, verified
+from lab.ikev2 import child_sa, eap_auth, informational
+from lab.ikev2.auth import Proof, verified
 from lab.ikev2.child_sa import Refusal, Secret
-from lab.ikev2.exchange import Exchange, Payloads, Request
+from lab.ikev2.exchange import Conversation, Exchange, Payloads, Request
 from lab.ikev2.sa import Sa
 from lab.wire.ids import ExchangeType, NotifyType, PayloadType
 from lab.wire.message import Message
 from lab.wire.payloads_v2 import ID, SA, Auth, Notify
-
-
-@dataclass(frozen=True, slots=True)
-class _Proof:
-    """The two ID payloads of an IKE SA and the secret for them."""
-
-    idi: ID
-    idr: ID
-    secret: bytes
-
-    def auth_i(self, sa: Sa) -> Auth:
-        """AUTH of the initiator."""
-        prf = sa.agreed.prf_spec
-        return shared_key_auth(prf, self.secret, signed_octets(prf, sa.init_i, sa.nr, sa.keys.sk_pi, self.idi))
-
-    def auth_r(self, sa: Sa) -> Auth:
-        """AUTH of the responder."""
-        prf = sa.agreed.prf_spec
-        return shared_key_auth(prf, self.secret, signed_octets(prf, sa.init_r, sa.ni, sa.keys.sk_pr, self.idr))
 
 
 def _payload(kind: PayloadType, identity: Identity) -> ID:
@@ -69,19 +48,20 @@ def initiator(sa: Sa) -> Exchange:
     # The peer's identity may be open until it answers; its address stands in for choosing the secret.
     expected = wanted or Identity.of_address(sa.path.remote_host)
     asked = _payload(PayloadType.IDr, expected)
-    proof = _Proof(idi, asked, _secret(sa, sa.local_id, expected))
     config = sa.connection.children[sa.goal] if sa.goal else None
     child = sa.new_child(config) if config else None
     first, last = child_sa.offer(sa, child) if child else ((), ())
     contact = (Notify(NotifyType.INITIAL_CONTACT),) if sa.first_contact else ()
     idr = (asked,) if wanted else ()
-    payloads = (idi, *contact, *idr, proof.auth_i(sa), *first, *last, *_our_window(sa))
+    payloads = (idi, *contact, *idr, *_proof(sa, idi, asked), *first, *last, *_our_window(sa))
     answer = yield Request(ExchangeType.IKE_AUTH, payloads)
     refusal = _check(sa, idi, answer)
     if refusal:
         sa.refuse(refusal)
         yield from informational.refuse(sa, NotifyType.AUTHENTICATION_FAILED)
         return
+    if sa.connection.local.eap:
+        answer = yield from eap_auth.initiator(sa, idi, _idr(answer), answer)
     _window(sa, answer)
     sa.established()
     if child:
@@ -93,47 +73,80 @@ def initiator(sa: Sa) -> Exchange:
             sa.child_up(child)
 
 
+def _proof(sa: Sa, idi: ID, asked: ID) -> Payloads:
+    """Our AUTH; with EAP none yet, but whether the responder may do without its own (RFC 5998)."""
+    config = sa.connection
+    if config.local.eap:
+        return (Notify(NotifyType.EAP_ONLY_AUTHENTICATION),) if config.remote.eap else ()
+    if config.remote.eap:
+        raise ProtocolError(
+            "an initiator proves itself by EAP, never a responder alone: local { auth = eap-... } is needed"
+        )
+    ours, theirs = (Identity(one.id_type, one.data) for one in (idi, asked))
+    return (Proof(idi, asked, _secret(sa, ours, theirs)).auth_i(sa),)
+
+
+def _idr(answer: Message) -> ID:
+    idr = answer.of(PayloadType.IDr)
+    if not isinstance(idr, ID):
+        raise ProtocolError(explain.refused("IKE_AUTH", answer.error) if answer.error else "peer's answer lacks IDr")
+    return idr
+
+
 def _check(sa: Sa, idi: ID, answer: Message) -> str:
     """The responder's identity and proof; the reason in words where we do not take them, else an empty text."""
-    idr, auth = answer.of(PayloadType.IDr), answer.get(Auth)
-    if not isinstance(idr, ID) or auth is None:
-        reason = explain.refused("IKE_AUTH", answer.error) if answer.error else "peer's answer lacks IDr or AUTH"
-        raise ProtocolError(reason)
+    idr, auth = _idr(answer), answer.get(Auth)
     sa.remote_id = Identity(idr.id_type, idr.data)
     if not sa.remote_id.matches(sa.connection.remote.id):
         return f"peer calls itself {sa.remote_id}; we expect {sa.connection.remote.id}"
+    if auth is None:
+        return "" if sa.connection.remote.eap else "peer's answer lacks AUTH"
     local = Identity(idi.id_type, idi.data)
     found = sa.host.config.credentials.psk(local, sa.remote_id)
     if found is None:
         return explain.no_secret(local, sa.remote_id)
-    if not verified(auth, _Proof(idi, idr, found.secret).auth_r(sa)):
+    if not verified(auth, Proof(idi, idr, found.secret).auth_r(sa)):
         return explain.wrong_proof(sa.remote_id, auth)
     return ""
 
 
-def responder(sa: Sa, request: Message) -> Payloads:
+def responder(sa: Sa, request: Message) -> Conversation:
     """RFC 7296 1.2    -->  HDR, SK {IDi, [IDr,] AUTH, SAi2, TSi, TSr}    HDR, SK {IDr, AUTH, SAr2, TSi, TSr}  <--."""
     sa.stage = "IKE_AUTH"
     idi, asked, auth = request.of(PayloadType.IDi), request.of(PayloadType.IDr), request.get(Auth)
     if not isinstance(idi, ID):
         raise ProtocolError("IKE_AUTH request without IDi", NotifyType.INVALID_SYNTAX)
-    if auth is None:
-        raise ProtocolError("peer wants EAP; we take a pre-shared key", NotifyType.AUTHENTICATION_FAILED)
     sa.remote_id = Identity(idi.id_type, idi.data)
     wanted = Identity(asked.id_type, asked.data) if isinstance(asked, ID) else None
-    sa.connection = _connection(sa, wanted)
+    sa.connection = _connection(sa, wanted, eap=auth is None)
     sa.local_id = own_identity(sa)
     idr = _payload(PayloadType.IDr, sa.local_id)
-    proof = _Proof(idi, idr, _secret(sa, sa.local_id, sa.remote_id))
-    if not verified(auth, proof.auth_i(sa)):
-        raise ProtocolError(explain.wrong_proof(sa.remote_id, auth), NotifyType.AUTHENTICATION_FAILED)
+    if auth is None:
+        answer = yield from eap_auth.responder(sa, idi, idr, (idr, *_own_proof(sa, idi, idr, request)))
+        if not sa.alive:
+            return answer
+    else:
+        proof = Proof(idi, idr, _secret(sa, sa.local_id, sa.remote_id))
+        if not verified(auth, proof.auth_i(sa)):
+            raise ProtocolError(explain.wrong_proof(sa.remote_id, auth), NotifyType.AUTHENTICATION_FAILED)
+        answer = (idr, proof.auth_r(sa))
     _window(sa, request)
     sa.admit(initial_contact=request.notify(NotifyType.INITIAL_CONTACT) is not None)
     sa.established()
-    return (idr, proof.auth_r(sa), *_child(sa, request), *_our_window(sa))
+    return (*answer, *_child(sa, request), *_our_window(sa))
 
 
-def _connection(sa: Sa, wanted: Identity | None) -> Connection:
+def _own_proof(sa: Sa, idi: ID, idr: ID, request: Message) -> Payloads:
+    """The responder's AUTH in front of EAP; none where both sides are content with EAP alone."""
+    if not sa.connection.local.eap:
+        local, remote = (Identity(one.id_type, one.data) for one in (idr, idi))
+        return (Proof(idi, idr, _secret(sa, local, remote)).auth_r(sa),)
+    if request.notify(NotifyType.EAP_ONLY_AUTHENTICATION) is None:
+        raise ProtocolError("peer wants more proof of us than EAP alone", NotifyType.AUTHENTICATION_FAILED)
+    return ()
+
+
+def _connection(sa: Sa, wanted: Identity | None, *, eap: bool) -> Connection:
     """The connection whose addresses and identities fit, the most exact first; IKE_SA_INIT only knew addresses."""
     remote = sa.remote_id
     assert remote is not None, "IDi was read before"
@@ -143,6 +156,11 @@ def _connection(sa: Sa, wanted: Identity | None) -> Connection:
     if not fitting:
         reason = explain.no_connection(remote, wanted, (c.name for c in known))
         raise ProtocolError(reason, NotifyType.AUTHENTICATION_FAILED)
+    ways = " or ".join(dict.fromkeys(c.remote.auth for c in fitting))
+    fitting = [c for c in fitting if c.remote.eap == eap]
+    if not fitting:
+        does = "wants EAP" if eap else "proves itself without EAP"
+        raise ProtocolError(f"peer {does}; we take {ways}", NotifyType.AUTHENTICATION_FAILED)
     # False sorts first: an identity that is written out, then the connection that IKE_SA_INIT was answered with.
     return min(fitting, key=lambda c: (c.remote.id is None, c.remote.id != remote, c is not sa.connection))
 

@@ -140,7 +140,7 @@ def responder(sa: Sa, request: Message, path: Path) -> Conversation:
     sa.expects = ExchangeType.IKE_AUTH
     first = yield (SA((chosen.proposal,)), KE(chosen.ke, public), Nonce(sa.nr), *nat_detection(sa, path))
     sa.init_r = sa.sent
-    return ike_auth.responder(sa, first)
+    return (yield from ike_auth.responder(sa, first))
 
 
 def connection_for(connections: list[Connection], request: Message, path: Path) -> Connection:

@@ -69,12 +69,21 @@ def withdraw(sa: Sa, child: LiveChild, refusal: Refusal) -> None:
         sa.start(partial(delete_child, child=child, reason=refusal.reason))
 
 
+def fatal(request: Message) -> Notify | None:
+    """The notify by which a peer gives the whole IKE SA up, if there is one."""
+    return next((notify for notify in request.all(Notify) if notify.notify_type in _FATAL), None)
+
+
 def responder(sa: Sa, request: Message) -> Payloads:
     """RFC 7296 1.4    -->  HDR, SK {[N,] [D]}    HDR, SK {[D]}  <--."""
-    for notify in request.all(Notify):
-        if notify.notify_type in _FATAL:
-            sa.close(explain.refused("this IKE SA", notify))
-            return ()
+    if notify := fatal(request):
+        reason = explain.refused("this IKE SA", notify)
+        # 2.21.2: an initiator that refuses us tells so before the SA is up, while it has authenticated nobody.
+        if sa.state is IkeState.CONNECTING:
+            sa.fail(reason)
+        else:
+            sa.close(reason)
+        return ()
     deletes = list(request.all(Delete))
     if any(delete.protocol == ProtocolId.IKE for delete in deletes):
         sa.close("deleted by the peer")

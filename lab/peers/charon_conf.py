@@ -11,8 +11,8 @@ from lab.ike.swanctl import Section, Value, parse, render
 # `openssl` brings AES, ChaCha20-Poly1305, SHA-2, HMAC, X25519, ECP and MODP; the rest is what it lacks.
 PLUGINS = (
     "random nonce openssl aes sha1 sha2 md5 hmac kdf gmp curve25519 gcm ctr ccm cmac xcbc chapoly pem pkcs1 pkcs8 x509 "
-    "pubkey constraints revocation kernel-netlink socket-default vici updown eap-identity eap-mschapv2 xauth-generic "
-    "counters"
+    "pubkey constraints revocation kernel-netlink socket-default vici updown eap-identity eap-mschapv2 eap-md5 "
+    "xauth-generic counters"
 )
 # ikelab setting -> charon setting
 SETTINGS = {

@@ -21,7 +21,8 @@ _IKEV2 = _words("ikev2 psk tunnel nat-t cookie liveness delete narrowing")
 _ALGORITHMS = _words(
     "aes-gcm aes-cbc chacha20-poly1305 sha2-256 sha2-384 sha2-512 x25519 ecp256 ecp384 modp2048 modp3072"
 )
-_ALSO = _words("rekey transport ah esn mobike eap-mschapv2 certificates fragmentation")
+_EAP = _words("eap-mschapv2 eap-md5")
+_ALSO = _words("rekey transport ah esn mobike certificates fragmentation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +44,12 @@ class Peer:
 PEERS = {
     peer.name: peer
     for peer in (
-        Peer("ours", "our own stack", "lab.peers.ours:Ours", _IKEV2 | _ALGORITHMS),
+        Peer("ours", "our own stack", "lab.peers.ours:Ours", _IKEV2 | _ALGORITHMS | _EAP),
         Peer(
             "strongswan",
             "strongSwan's charon, driven through vici",
             "lab.peers.strongswan:StrongSwan",
-            _IKEV2 | _ALGORITHMS | _ALSO,
+            _IKEV2 | _ALGORITHMS | _EAP | _ALSO,
         ),
     )
 }

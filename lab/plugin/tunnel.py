@@ -52,7 +52,9 @@ secrets {{
 
 @dataclass(frozen=True, slots=True)
 class Tunnel:
-    """One side's wishes. `connection`, `child` and `settings` add or replace keys of swanctl.conf by name."""
+    """One side's wishes. `connection`, `child` and `settings` add or replace keys of swanctl.conf by name; so do
+    `local` and `remote`, from that side's own view, and `secrets`, section by section.
+    """
 
     ike: str = IKE
     esp: str = ESP
@@ -60,6 +62,9 @@ class Tunnel:
     connection: Mapping[str, str] = field(default_factory=dict)
     child: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
+    local: Mapping[str, str] = field(default_factory=dict)
+    remote: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,10 @@ def _adjusted(tree: Section, tunnel: Tunnel) -> Section:
     connection = tree.sections["connections"].sections[CONNECTION]
     _set(connection, tunnel.connection)
     _set(connection.sections["children"].sections[CHILD], tunnel.child)
+    for side, values in (("local", tunnel.local), ("remote", tunnel.remote)):
+        _set(connection.sections[side], values)
+    for name, secret in tunnel.secrets.items():
+        _set(tree.sections["secrets"].sections.setdefault(name, Section(name)), secret)
     if tunnel.settings:
         _set(tree.sections.setdefault("ikelab", Section("ikelab")), tunnel.settings)
     return tree

@@ -1,0 +1,112 @@
+"""IKE_AUTH with EAP: the initiator leaves out AUTH, and both prove themselves at the end by the key (RFC 7296 2.16).
+
+    initiator                                              responder
+    HDR, SK {IDi, [N(EAP_ONLY),] [IDr,] SAi2, TSi, TSr}  -->
+                                                         <--  HDR, SK {IDr, [AUTH,] EAP}
+    HDR, SK {EAP}                                        -->
+                                                         <--  HDR, SK {EAP}             as often as the method needs
+    HDR, SK {EAP}                                        -->
+                                                         <--  HDR, SK {EAP(Success)}
+    HDR, SK {AUTH}                                       -->
+                                                         <--  HDR, SK {AUTH, SAr2, TSi, TSr}
+
+The last two AUTH are shared-key proofs over the usual octets; their secret is the MSK or, for methods that make none,
+SK_pi and SK_pr. The first AUTH of the responder is missing where both sides are content with EAP alone (RFC 5998), for
+which only methods will do that are proof against a false authenticator.
+"""
+
+from collections.abc import Generator, Sequence
+
+from lab.errors import ProtocolError
+from lab.ike import explain
+from lab.ike.config import AuthConfig
+from lab.ike.credentials import Identity
+from lab.ikev2.auth import Proof, verified
+from lab.ikev2.eap.method import Method, Run
+from lab.ikev2.eap.methods import allowed
+from lab.ikev2.eap.session import Authenticator, Peer
+from lab.ikev2.exchange import Payloads, Request
+from lab.ikev2.sa import Sa
+from lab.wire.eap import Packet
+from lab.wire.ids import ExchangeType, NotifyType
+from lab.wire.message import Message
+from lab.wire.payloads_v2 import EAP, ID, Auth, Notify
+
+_FAILED = NotifyType.AUTHENTICATION_FAILED
+
+
+def _methods(config: AuthConfig, *, alone: bool) -> Sequence[Method]:
+    """What the configuration allows; without a proof beside it only methods that can do without."""
+    found = [method for method in allowed(config.auth) if method.alone or not alone]
+    if not found:
+        raise ProtocolError(f"{config.auth} does not prove the responder; it cannot stand alone", _FAILED)
+    return found
+
+
+def _run(sa: Sa, user: bytes, server: Identity) -> Run:
+    credentials = sa.host.config.credentials
+    return Run(user, str(server).encode(), credentials.eap_secret, sa.host.random)
+
+
+def _packet(message: Message) -> Packet:
+    payload = message.get(EAP)
+    if payload is None:
+        reason = explain.refused("EAP", message.error) if message.error else "no EAP payload where EAP is due"
+        raise ProtocolError(reason, NotifyType.INVALID_SYNTAX)
+    return Packet.decode(payload.data)
+
+
+def _note(sa: Sa, words: str) -> None:
+    sa.host.trace.emit("note", words, connection=sa.connection.name)
+
+
+def _proofs(sa: Sa, idi: ID, idr: ID, msk: bytes) -> tuple[Auth, Auth]:
+    """The last AUTH of the initiator and of the responder."""
+    keys = sa.keys
+    return Proof(idi, idr, msk or keys.sk_pi).auth_i(sa), Proof(idi, idr, msk or keys.sk_pr).auth_r(sa)
+
+
+def initiator(sa: Sa, idi: ID, idr: ID, answer: Message) -> Generator[Request, Message, Message]:
+    """From the responder's first answer, whose AUTH is checked where it has one, to its last, checked too."""
+    config = sa.connection.local
+    own = config.eap_id or str(sa.local_id)
+    run = _run(sa, own.encode(), Identity(idr.id_type, idr.data))
+    peer = Peer(_methods(config, alone=answer.get(Auth) is None), run)
+    while (response := peer.receive(_packet(answer))) is not None:
+        answer = yield Request(ExchangeType.IKE_AUTH, (EAP(response.encode()),))
+    _note(sa, f"EAP: {peer.method.word if peer.method else ''} succeeded for {run.name}")
+    ours, theirs = _proofs(sa, idi, idr, run.msk)
+    last = yield Request(ExchangeType.IKE_AUTH, (ours,))
+    auth = last.get(Auth)
+    if auth is None:
+        raise ProtocolError(explain.refused("our last AUTH", last.error) if last.error else "no AUTH after EAP")
+    if not verified(auth, theirs):
+        raise ProtocolError("AUTH of the responder does not verify with the key of EAP")
+    return last
+
+
+def responder(sa: Sa, idi: ID, idr: ID, first: Payloads) -> Generator[Payloads, Message, Payloads]:
+    """Runs EAP after the request without AUTH; `first` goes in front of the first EAP payload.
+
+    Returns our last AUTH. A failed peer ends the SA, and what is returned tells it so.
+    """
+    config = sa.connection.remote
+    alone = not any(isinstance(payload, Auth) for payload in first)
+    user = config.eap_id if config.eap_id not in ("", "%any") else str(sa.remote_id)
+    run = _run(sa, user.encode(), Identity(idr.id_type, idr.data))
+    session = Authenticator(_methods(config, alone=alone), run, ask_identity=config.eap_id == "%any")
+    request = yield (*first, EAP(session.begin().encode()))
+    while True:
+        told = session.receive(_packet(request))
+        if session.failed:
+            sa.fail(run.reason)
+            return (EAP(told.encode()), Notify(_FAILED))
+        request = yield (EAP(told.encode()),)
+        if session.succeeded:
+            break
+    _note(sa, f"EAP: {session.method.word if session.method else ''} succeeded for {run.name}")
+    theirs, ours = _proofs(sa, idi, idr, run.msk)
+    auth = request.get(Auth)
+    if auth is None or not verified(auth, theirs):
+        raise ProtocolError(f"AUTH of {sa.remote_id} does not verify with the key of EAP", _FAILED)
+    return (ours,)
