@@ -5,9 +5,11 @@ Rules of this file: both peers' views stand side by side; a value that a peer di
 
 from dataclasses import dataclass
 
-from lab.report import facts
+from lab.report import facts, words
 from lab.report.facts import Facts
 
+Material = tuple[tuple[str, str], ...]
+Listed = dict[tuple[str, Material], tuple[str, list[str]]]
 IKE_FIELDS = (
     ("state", "State"),
     ("role", "Role"),
@@ -16,7 +18,7 @@ IKE_FIELDS = (
     ("spis", "SPIs (init : resp)"),
     ("suite", "Algorithms"),
     ("nat", "NAT"),
-    ("established_s", "Established for (s)"),
+    ("established", "Established for"),
 )
 CHILD_FIELDS = (
     ("state", "State"),
@@ -51,6 +53,7 @@ def _ike(sa: Facts) -> tuple[str, list[tuple[str, str]], list[tuple[str, list[tu
         "spis": " : ".join(filter(None, (facts.text(sa, "spi_i"), facts.text(sa, "spi_r")))),
         "suite": suite(sa),
         "nat": _nat(sa),
+        "established": words.seconds(facts.number(sa, "established_s")),
     }
     version = facts.text(sa, "version")
     name = f"{facts.text(sa, 'name', 'unnamed')} (IKEv{version})" if version else facts.text(sa, "name", "unnamed")
@@ -103,15 +106,30 @@ def _told(sa: Facts, fields: tuple[tuple[str, str], ...]) -> list[tuple[str, str
 
 
 def keys(found: object) -> list[tuple[str, list[tuple[str, str]]]]:
-    """(caption, [(name, hex)]) for each entry of a keys.json that holds key material."""
-    listed = []
+    """(caption, [(name, hex)]) for each SA in a keys.json; SAs for which both sides logged the same are one entry."""
+    listed: Listed = {}
     for sa in facts.rows(found, "ike"):
-        material = [(name, value) for name in sa if name.startswith("SK") and (value := facts.text(sa, name))]
         spis = " : ".join((facts.text(sa, "spi_i"), facts.text(sa, "spi_r")))
-        listed.append((f"IKE SA {spis}, {suite(sa)}, from {facts.text(sa, 'source', 'unknown')}", material))
+        material = tuple((name, value) for name in sa if name.startswith("SK") and (value := facts.text(sa, name)))
+        _enter(listed, sa, f"IKE SA {spis}", f", {suite(sa)}", material)
     for sa in facts.rows(found, "child"):
-        material = [(name, value) for name in ("encr_key", "salt", "integ_key") if (value := facts.text(sa, name))]
-        way = f"{facts.text(sa, 'src')} \u2192 {facts.text(sa, 'dst')}"
-        name = f"{facts.text(sa, 'protocol', 'ESP')} SA {facts.text(sa, 'spi')}, {way}"
-        listed.append((f"{name}, {suite(sa)}, from {facts.text(sa, 'source', 'unknown')}", material))
-    return listed
+        name = f"{facts.text(sa, 'protocol', 'ESP')} SA {facts.text(sa, 'spi')}"
+        parts = ("encr_key", "salt", "integ_key")
+        material = tuple((part, value) for part in parts if (value := facts.text(sa, part)))
+        way = f", {facts.text(sa, 'src')} \u2192 {facts.text(sa, 'dst')}, {suite(sa)}"
+        _enter(listed, sa, name, way, material)
+    return [
+        (f"{caption}, from {' and '.join(sources)}", list(material))
+        for (_, material), (caption, sources) in listed.items()
+    ]
+
+
+def _enter(
+    listed: Listed,
+    sa: Facts,
+    name: str,
+    more: str,
+    material: Material,
+) -> None:
+    _, sources = listed.setdefault((name, material), (name + more, []))
+    sources.append(facts.text(sa, "source", "an unknown source"))

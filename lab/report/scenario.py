@@ -53,7 +53,7 @@ class Page:
     reproduce: str
     steps: list[Step]
     counts: str
-    negotiated: list[tuple[str, str]]
+    negotiated: list[tuple[str, list[tuple[str, str]]]]
     topology: Markup | None
     ladder: Ladder | None
     sides: list[associations.Side]
@@ -77,7 +77,7 @@ def load(directory: Path, result: Result) -> Page:
         reproduce=facts.text(found, "reproduce"),
         steps=[_step(item) for item in facts.rows(found, "steps")],
         counts=_counts(facts.table(found, "messages")),
-        negotiated=_pairs(facts.table(found, "negotiated")),
+        negotiated=_negotiated(facts.table(found, "negotiated")),
         topology=_topology(directory, doubts),
         ladder=rungs.load(directory, result, doubts),
         sides=associations.sides(facts.load(directory / "sas.json", doubts)),
@@ -135,8 +135,16 @@ def _counts(found: Facts) -> str:
     return ", ".join(f"{number} {MESSAGES.get(name, words.label(name))}" for name, number in known.items())
 
 
+def _negotiated(found: Facts) -> list[tuple[str, list[tuple[str, str]]]]:
+    """(heading, facts) for each object in it; what is no object stands together under no heading."""
+    parts = {name: facts.table(found, name) for name in found}
+    single = {name: value for name, value in found.items() if not parts[name]}
+    groups = [("", single), *((words.label(name), part) for name, part in parts.items())]
+    return [(heading, pairs) for heading, part in groups if (pairs := _pairs(part))]
+
+
 def _pairs(found: Facts) -> list[tuple[str, str]]:
-    return [(words.label(name), words.plain(value)) for name, value in found.items()]
+    return [(words.label(name), words.plain(value)) for name, value in found.items() if value is not None]
 
 
 def _topology(directory: Path, doubts: Doubts) -> Markup | None:

@@ -9,6 +9,8 @@ def seconds(value: float | None) -> str:
     """A duration: `0.61 s`, `12.4 s`, `3 min 05 s`."""
     if value is None:
         return ""
+    if value == 0:
+        return "0 s"
     if value < 0.0995:
         return f"{value * 1000:.1f} ms"
     if value < 9.995:

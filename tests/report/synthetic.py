@@ -251,7 +251,10 @@ def result_extras(title: str, verdict: str, wire: Wire, summary: Facts) -> Facts
             {"kind": "capture", "file": "wire.pcapng", "note": "tshark decrypted 4 of 4 IKE and 4 of 4 ESP packets"},
             {"kind": "keys", "file": "keys.json", "note": "both sides logged the same keys"},
         ] if wire.ladder else [],
-        "negotiated": {"ike": "aes256gcm16-prfsha256-x25519", "esp": "aes256gcm16", "encap": wire.nat}
+        "negotiated": {
+            "ike": {"encr": "ENCR_AES_GCM_16", "encr_key_length": 256, "integ": None, "ke": "CURVE25519"},
+            "child": {"protocol": "ESP", "mode": "TUNNEL", "encap": wire.nat, "local_ts": ["10.1.0.0/24"]},
+        }
         if verdict == "passed" else {},
         "reproduce": f"ikelab run {summary['id']} --peer strongswan --role initiator --kernel guest --seed 20261123",
     }  # fmt: skip
@@ -325,7 +328,8 @@ def keys_json() -> Facts:
         "encap": True, "encr": "ENCR_AES_GCM_16", "encr_key_length": 256, "encr_key": "5e" * 32, "salt": "a7" * 4,
         "integ": None, "integ_key": "", "esn": False, "ike_spi_i": spis[0],
     }  # fmt: skip
-    return {"schema": "ikelab.keys/1", "ike": [ike], "child": [child]}
+    both = [ike, ike | {"source": "strongswan:right"}]
+    return {"schema": "ikelab.keys/1", "ike": both, "child": [child]}
 
 
 def mappings() -> list[Facts]:

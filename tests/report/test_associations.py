@@ -21,6 +21,14 @@ def test_what_a_peer_did_not_say_is_left_out() -> None:
     assert side.sas == [("x", [("Local", "[2001:db8::1]:500")], [("unnamed", [])])]
 
 
+def test_keys_that_differ_stand_apart() -> None:
+    found = keys_json()
+    found["ike"][1] = found["ike"][1] | {"SK_d": "00"}
+    assert [caption.rpartition(" ")[2] for caption, _ in associations.keys(found)][:2] == [
+        "ours:left", "strongswan:right",
+    ]  # fmt: skip
+
+
 def test_nothing_that_is_no_list_is_a_side() -> None:
     assert associations.sides(None) == associations.sides({"schema": "x"}) == associations.sides([]) == []
 
@@ -28,6 +36,7 @@ def test_nothing_that_is_no_list_is_a_side() -> None:
 def test_keys_have_captions_that_say_whose_they_are() -> None:
     ike, child = associations.keys(keys_json())
     assert ike[0].startswith("IKE SA a1b2c3d4e5f60718 : 5d2e9b7c40f1a683, ENCR_AES_GCM_16 256")
+    assert ike[0].endswith("from ours:left and strongswan:right")
     assert [name for name, _ in ike[1]] == ["SK_d", "SK_ei", "SK_er", "SK_pi", "SK_pr"]
     assert child[0].startswith("ESP SA c14be002, 192.168.1.2 \u2192 198.51.100.2") and child[0].endswith(
         "from ours:left"
