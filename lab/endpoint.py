@@ -38,8 +38,9 @@ class Endpoint:
         trace: Trace,
         local: Sequence[str] = (),
         keylog: bool = False,
+        epoch: float = 0.0,
     ) -> None:
-        self.host = Host(config, random, trace, keylog)
+        self.host = Host(config, random, trace, keylog, epoch)
         self._gate = Gate(self.host)
         self.table = Table(self.host)
         self._commands = Commands(self.host, self.table, tuple(local))

@@ -13,7 +13,7 @@ run is the same.
 import hashlib
 import heapq
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from lab.endpoint import Endpoint
@@ -30,6 +30,8 @@ from lab.wire.packets import NON_ESP_MARKER
 from lab.wire.payloads import Payload
 
 LEFT, RIGHT, OUTSIDE = "192.0.2.1", "198.51.100.1", "203.0.113.1"
+# When the pair's clock shows zero, in seconds since 1970.
+EPOCH = 1_800_000_000.0
 
 NET = """
 connections {{
@@ -237,15 +239,18 @@ class Wire:
 class Side:
     """One endpoint and all that came out of it."""
 
-    def __init__(self, name: str, text: str, host: str, seed: str, pair: "Pair") -> None:
+    def __init__(
+        self, name: str, text: str, host: str, seed: str, pair: "Pair", files: Mapping[str, bytes] | None = None
+    ) -> None:
         self.name, self.host, self.pair = name, host, pair
         self.records: list[Record] = []
         self.endpoint = Endpoint(
-            load(text, f"{name}.conf"),
+            load(text, f"{name}.conf", dict(files or {}).__getitem__),
             random=seeded(f"{seed}/{name}"),
             trace=Trace(self.records.append),
             local=(host,),
             keylog=True,
+            epoch=EPOCH,
         )
         self.actions: list[Action] = []
         self.events: list[Event] = []
@@ -324,12 +329,14 @@ class Pair:
         seed: str = "0",
         delay: float = 0.01,
         right_host: str = RIGHT,
+        files: tuple[Mapping[str, bytes], Mapping[str, bytes]] = ({}, {}),
     ) -> None:
         left = left if left is not None else net()
         self.now, self.delay, self.nats = 0.0, delay, nats
         self.wire = Wire()
-        self.left = Side("left", left, LEFT, seed, self)
-        self.right = Side("right", right if right is not None else mirrored(left), right_host, seed, self)
+        self.left = Side("left", left, LEFT, seed, self, files[0])
+        right = right if right is not None else mirrored(left)
+        self.right = Side("right", right, right_host, seed, self, files[1])
         self._flight: list[tuple[float, int, Datagram]] = []
         self._order = itertools.count()
         self._esp: list[tuple[float, int, Side, bytes]] = []

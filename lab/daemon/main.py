@@ -8,6 +8,7 @@ import random
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from lab.backends.base import Backend
@@ -57,16 +58,17 @@ def _serve(
     path: Path, backend: str, control: Path | None, run_dir: Path | None, keylog: Path | None, *, seed: str | None
 ) -> int:
     text = _read(path)
-    config = load(text, str(path))
+    config = load(text, str(path), partial(_file, path.parent))
     if backend == "userspace":
         _only_tunnels(parse(text, str(path)))
     clock, draw = time.monotonic, _random(seed, text)
-    journal = Journal(run_dir, keylog, offset=time.time() - clock())
+    epoch = time.time() - clock()
+    journal = Journal(run_dir, keylog, offset=epoch)
     trace = Trace(journal.record)
     trace.now = clock()
     try:
         with Signals() as signals:
-            server, loop = _server(config, backend, journal, trace, draw), Loop(clock)
+            server, loop = _server(config, backend, journal, trace, draw, epoch=epoch), Loop(clock)
             try:
                 trace.emit("note", f"serving {path}", backend=backend, seed=seed, pid=os.getpid())
                 return server.run(loop, control=control, signals=signals)
@@ -86,6 +88,14 @@ def _read(path: Path) -> str:
         raise ConfigError(f"not UTF-8 text: {error.reason}", file=str(path)) from error
 
 
+def _file(directory: Path, name: str) -> bytes:
+    """A file that the configuration names, relative to where the configuration lies."""
+    try:
+        return (directory / name).read_bytes()
+    except OSError as error:
+        raise ValueError(f"cannot read {name}: {error.strerror}") from error
+
+
 def _only_tunnels(tree: Section) -> None:
     """Refuse what the user-space data plane cannot carry yet, before a peer agrees to it."""
     empty = Section()
@@ -101,10 +111,14 @@ def _random(seed: str | None, text: str) -> Callable[[int], bytes]:
     return random.Random(f"{seed}\n{text}").randbytes if seed else os.urandom
 
 
-def _server(config: Config, name: str, journal: Journal, trace: Trace, draw: Callable[[int], bytes]) -> Server:
+def _server(
+    config: Config, name: str, journal: Journal, trace: Trace, draw: Callable[[int], bytes], *, epoch: float
+) -> Server:
     remotes = (host for connection in config.connections for host in connection.remote_addrs if "/" not in host)
     local = [host for host in map(source_towards, dict.fromkeys(remotes)) if host]
-    endpoint = Endpoint(config, random=draw, trace=trace, local=list(dict.fromkeys(local)), keylog=journal.wants_keys)
+    local = list(dict.fromkeys(local))
+    keylog = journal.wants_keys
+    endpoint = Endpoint(config, random=draw, trace=trace, local=local, keylog=keylog, epoch=epoch)
     ports = Ports({PORT, PORT_NAT_T, *(connection.local_port for connection in config.connections)})
     try:
         backend = _backend(name, trace, draw, ports)

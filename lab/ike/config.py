@@ -8,8 +8,12 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 
 from lab.crypto import proposal
+from lab.crypto.certificates import Certificate, Crl
+from lab.crypto.signatures import PrivateKey
 from lab.ike import options
 from lab.ike.credentials import Credentials, Identity, SharedSecret, secret_octets
+from lab.ike.files import FileReader, Files, no_files
+from lab.ike.means import PRE_SHARED_KEY, Means
 from lab.ike.options import Selector
 from lab.ike.path import PORT
 from lab.ike.swanctl import Section, parse
@@ -47,6 +51,7 @@ class Settings:
     cookie_threshold: int = 30
     cookie_lifetime: float = 60.0
     window_size: int = 1
+    signature_authentication: bool = True
     max_ike_sas: int = 10000
 
 
@@ -56,16 +61,22 @@ class AuthConfig:
 
     `eap_id` is the name in EAP: of the user where it is local; where it is remote, `%any` asks the peer for it, a name
     is taken as the peer's, and without one its IKE identity is.
+
+    `certs` are our own certificates, or those of the peer that are trusted as they are; without `cacerts` every CA of
+    the section `authorities` may have issued the peer's. `revocation` = strict wants a valid CRL for each certificate.
     """
 
-    auth: str = "psk"
+    auth: Means = PRE_SHARED_KEY
     id: Identity | None = None
     eap_id: str = ""
+    certs: tuple[Certificate, ...] = ()
+    cacerts: tuple[Certificate, ...] = ()
+    revocation: str = "relaxed"
 
     @property
     def eap(self) -> bool:
         """Whether this side proves itself by EAP."""
-        return self.auth.startswith("eap")
+        return self.auth.eap
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +113,8 @@ class Connection:
     children: dict[str, Child] = field(default_factory=dict)
     dpd_delay: float = 0.0
     encap: bool = False
+    send_certreq: bool = True
+    send_cert: str = "ifasked"
     unique: str = "no"
     rekey_time: float = 14400.0
     over_time: float = -1.0
@@ -143,21 +156,14 @@ _CONNECTION: dict[str, options.Reader] = {
     "encap": options.yes_no,
     "mobike": options.one_of("no"),
     "fragmentation": options.one_of("no"),
-    "send_certreq": options.one_of("no"),
-    "send_cert": options.one_of("never"),
+    "send_certreq": options.yes_no,
+    "send_cert": options.one_of("ifasked", "always", "never"),
     "unique": options.one_of("no", "never", "keep", "replace"),
     "keyingtries": options.one_of("1"),
     "reauth_time": options.one_of("0", "0s"),
     "rekey_time": options.seconds,
     "over_time": options.seconds,
     "rand_time": options.seconds,
-}
-# `eap` and `eap-dynamic` are any method; the others are those that `lab.ikev2.eap.methods` has.
-EAP_WORDS = ("eap", "eap-dynamic", "eap-md5", "eap-mschapv2")
-_AUTH: dict[str, options.Reader] = {
-    "auth": options.one_of("psk", *EAP_WORDS),
-    "id": options.identity,
-    "eap_id": options.text,
 }
 _CHILD: dict[str, options.Reader] = {
     "local_ts": options.selectors,
@@ -184,28 +190,32 @@ _SETTINGS: dict[str, options.Reader] = {
     "cookie_threshold": options.number,
     "cookie_lifetime": options.seconds,
     "window_size": options.number,
+    "signature_authentication": options.yes_no,
     "max_ike_sas": options.number,
 }
 # Read, checked and without effect on IKEv2 of this stack; a peer that is given the same text may heed them.
 _NO_EFFECT = {
-    "mobike", "fragmentation", "send_certreq", "send_cert", "keyingtries", "reauth_time", "dpd_timeout", "close_action",
+    "mobike", "fragmentation", "keyingtries", "reauth_time", "dpd_timeout", "close_action",
 }  # fmt: skip
 _SIDE = r"(?:local|remote)(?:-.*)?"
+# Sections of `secrets` that hold a private key; the key says itself of what kind it is.
+_KEYS = (r"private.*", r"rsa.*", r"ecdsa.*", r"pkcs8.*")
 
 
-def load(text: str, file: str = "") -> Config:
-    """Read a configuration; ConfigError names file, line and key."""
-    return build(parse(text, file))
+def load(text: str, file: str = "", read: FileReader = no_files) -> Config:
+    """Read a configuration; ConfigError names file, line and key. `read` gives the octets of the files it names."""
+    return build(parse(text, file), Files(read))
 
 
-def build(tree: Section) -> Config:
+def build(tree: Section, files: Files = Files()) -> Config:  # noqa: B008  (frozen, and without state)
     """The typed form of a parsed tree."""
-    options.read(tree, {}, ("connections", "secrets", "ikelab"))
+    options.read(tree, {}, ("connections", "secrets", "authorities", "ikelab"))
     connections = tree.sections.get("connections", Section())
     options.read(connections, {}, (".*",))
+    credentials = _credentials(tree, files)
     return Config(
-        tuple(_connection(section) for section in connections.sections.values()),
-        _credentials(tree.sections.get("secrets", Section())),
+        tuple(_connection(section, files, credentials) for section in connections.sections.values()),
+        credentials,
         _settings(tree.sections.get("ikelab", Section())),
     )
 
@@ -214,7 +224,7 @@ def _settings(section: Section) -> Settings:
     return Settings(**options.read(section, _SETTINGS))  # type: ignore[arg-type]
 
 
-def _connection(section: Section) -> Connection:
+def _connection(section: Section, files: Files, credentials: Credentials) -> Connection:
     values = options.read(section, _CONNECTION, (_SIDE, "children"))
     values.pop("version", None)
     values.setdefault("proposals", ike_proposals("default"))
@@ -222,22 +232,42 @@ def _connection(section: Section) -> Connection:
     options.read(children, {}, (".*",))
     return Connection(
         name=section.name,
-        local=_auth(section, "local"),
-        remote=_auth(section, "remote"),
+        local=_local(section, files, credentials),
+        remote=_auth(section, "remote", files)[1],
         children={name: _child(child) for name, child in children.sections.items()},
         **_effective(values),  # type: ignore[arg-type]
     )
 
 
-def _auth(section: Section, side: str) -> AuthConfig:
-    """The one authentication round of a side; `auth` must be written, strongSwan's default needs certificates."""
+def _auth(section: Section, side: str, files: Files) -> tuple[Section, AuthConfig]:
+    """The one authentication round of a side; `auth` must be written, so that nobody takes one for the other."""
     rounds = [inner for name, inner in section.sections.items() if name == side or name.startswith(f"{side}-")]
     if len(rounds) != 1:
         raise section.error(f"exactly one section {side!r} is needed, {len(rounds)} found")
-    values = options.read(rounds[0], _AUTH)
+    readers: dict[str, options.Reader] = {
+        "auth": Means.parse,
+        "id": options.identity,
+        "eap_id": options.text,
+        "certs": files.certificates,
+    }
+    if side == "remote":
+        readers["cacerts"] = files.certificates
+        readers["revocation"] = options.one_of("relaxed", "strict")
+    values = options.read(rounds[0], readers)
     if "auth" not in values:
-        raise rounds[0].error("auth = psk is needed")
-    return AuthConfig(**values)  # type: ignore[arg-type]
+        raise rounds[0].error("auth = psk or auth = pubkey is needed")
+    return rounds[0], AuthConfig(**values)  # type: ignore[arg-type]
+
+
+def _local(section: Section, files: Files, credentials: Credentials) -> AuthConfig:
+    """Our own side, which needs a private key for each of its certificates."""
+    inner, local = _auth(section, "local", files)
+    if local.auth.signed and not local.certs:
+        raise inner.error("certs = FILE is needed with auth = pubkey", "auth")
+    keyless = next((c for c in local.certs if credentials.key(c.public) is None), None)
+    if keyless:
+        raise inner.error(f"no private key in `secrets` belongs to certificate {keyless}", "certs")
+    return local
 
 
 def _child(section: Section) -> Child:
@@ -250,13 +280,34 @@ def _effective(values: dict[str, object]) -> dict[str, object]:
     return {key: value for key, value in values.items() if key not in _NO_EFFECT}
 
 
-def _credentials(section: Section) -> Credentials:
-    options.read(section, {}, (r"(ike|eap).*",))
-    secrets = section.sections.items()
+def _credentials(tree: Section, files: Files) -> Credentials:
+    secrets, authorities = (tree.sections.get(name, Section()) for name in ("secrets", "authorities"))
+    options.read(secrets, {}, (r"(ike|eap).*", *_KEYS))
+    options.read(authorities, {}, (".*",))
+    certificates: tuple[Certificate, ...] = ()
+    crls: tuple[Crl, ...] = ()
+    for authority in authorities.sections.values():
+        readers: dict[str, options.Reader] = {"cacert": files.certificates, "crl_uris": files.crls}
+        values = options.read(authority, readers)
+        if "cacert" not in values:
+            raise authority.error("cacert = FILE is needed")
+        certificates += values["cacert"]  # type: ignore[operator]
+        crls += values.get("crl_uris", ())  # type: ignore[operator]
+    inner = secrets.sections.items()
     return Credentials(
-        shared=tuple(_secret(inner) for name, inner in secrets if name.startswith("ike")),
-        eap=tuple(_secret(inner) for name, inner in secrets if name.startswith("eap")),
+        shared=tuple(_secret(section) for name, section in inner if name.startswith("ike")),
+        eap=tuple(_secret(section) for name, section in inner if name.startswith("eap")),
+        keys=tuple(_private(section, files) for name, section in inner if not name.startswith(("ike", "eap"))),
+        authorities=certificates,
+        crls=crls,
     )
+
+
+def _private(section: Section, files: Files) -> PrivateKey:
+    key = options.read(section, {"file": files.private_key}).get("file")
+    if not isinstance(key, PrivateKey):
+        raise section.error("file = ... is needed")
+    return key
 
 
 def _secret(section: Section) -> SharedSecret:

@@ -1,8 +1,9 @@
 """Identities and secrets.
 
 An identity is written as strongSwan writes it: `192.0.2.1`, `2001:db8::1`, `gw.example.org` or `@gw.example.org`
-(FQDN), `user@example.org` (e-mail address), `@#0badc0de` (KEY_ID), `%any` (anything), or with an explicit type in front
-(`fqdn:`, `email:`, `keyid:`, `ipv4:`, `ipv6:`). A leading `*` in an FQDN or e-mail pattern stands for any beginning.
+(FQDN), `user@example.org` (e-mail address), `@#0badc0de` (KEY_ID), `C=CH, O=Lab, CN=left` (distinguished name), `%any`
+(anything), or with an explicit type in front (`fqdn:`, `email:`, `keyid:`, `dn:`, `ipv4:`, `ipv6:`). A leading `*` in
+an FQDN or e-mail pattern stands for any beginning, `*` as a value in a distinguished name for any value.
 """
 
 import base64
@@ -12,6 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from lab.crypto import distinguished
+from lab.crypto.certificates import Certificate, Crl
+from lab.crypto.signatures import PrivateKey, PublicKey
+from lab.crypto.trust import LONGEST
 from lab.wire.ids import IdType
 
 _PREFIXES = {
@@ -23,6 +28,8 @@ _PREFIXES = {
     "rfc822": IdType.ID_RFC822_ADDR,
     "userfqdn": IdType.ID_RFC822_ADDR,
     "keyid": IdType.ID_KEY_ID,
+    "dn": IdType.ID_DER_ASN1_DN,
+    "asn1dn": IdType.ID_DER_ASN1_DN,
 }
 _NAMES = (IdType.ID_FQDN, IdType.ID_RFC822_ADDR)
 
@@ -43,7 +50,7 @@ class Identity:
         if text in ("", "%any", "0.0.0.0", "::"):
             return None
         if "=" in text:
-            raise ValueError(f"distinguished names such as {text!r} are not supported")
+            return cls(IdType.ID_DER_ASN1_DN, distinguished.encode(text))
         if "@" not in text:
             with contextlib.suppress(ValueError):
                 return cls.of_address(text)
@@ -62,16 +69,39 @@ class Identity:
         address = ip_address(text)
         return cls(IdType.ID_IPV4_ADDR if address.version == 4 else IdType.ID_IPV6_ADDR, address.packed)
 
+    @classmethod
+    def subject_of(cls, certificate: Certificate) -> "Identity":
+        """The identity of a certificate's subject."""
+        return cls(IdType.ID_DER_ASN1_DN, certificate.subject)
+
     def matches(self, pattern: "Identity | None") -> bool:
         """Whether a pattern (None: anything) covers this identity; names compare without regard to case."""
         if pattern is None or self == pattern:
             return True
+        if self.id_type == pattern.id_type == IdType.ID_DER_ASN1_DN:
+            return distinguished.covers(pattern.data, self.data)
         if self.id_type != pattern.id_type or self.id_type not in _NAMES:
             return False
         own, wanted = self.data.lower(), pattern.data.lower()
         return own.endswith(wanted[1:]) if wanted.startswith(b"*") else own == wanted
 
+    def named_in(self, certificate: Certificate) -> bool:
+        """Whether a certificate is this identity's: its subject, an alternative name, or its key (RFC 4945 3.1)."""
+        if self.id_type == IdType.ID_DER_ASN1_DN:
+            named = (certificate.subject, *(data for kind, data in certificate.names if kind == self.id_type))
+            return any(distinguished.same(name, self.data) for name in named)
+        if self.id_type == IdType.ID_KEY_ID:
+            return self.data in (certificate.key_id, certificate.public.fingerprint)
+        folded = self.data.lower() if self.id_type in _NAMES else self.data
+        return any(
+            folded == (data.lower() if kind in _NAMES else data)
+            for kind, data in certificate.names
+            if kind == self.id_type
+        )
+
     def __str__(self) -> str:
+        if self.id_type == IdType.ID_DER_ASN1_DN:
+            return distinguished.text(self.data)
         if self.id_type == IdType.ID_IPV4_ADDR and len(self.data) == 4:
             return str(IPv4Address(self.data))
         if self.id_type == IdType.ID_IPV6_ADDR and len(self.data) == 16:
@@ -88,6 +118,8 @@ def _octets(id_type: IdType, text: str) -> bytes:
         if identity.id_type != id_type:
             raise ValueError(f"{text!r} is not of type {id_type.name}")
         return identity.data
+    if id_type == IdType.ID_DER_ASN1_DN:
+        return distinguished.encode(text)
     return secret_octets(text) if id_type == IdType.ID_KEY_ID else text.encode()
 
 
@@ -129,18 +161,41 @@ def _fit(identity: Identity, owner: Identity | None) -> int:
     return 2 if identity.matches(owner) else 0
 
 
+def identities_of(certificate: Certificate) -> str:
+    """The identities that a certificate has, in words."""
+    subject = (IdType.ID_DER_ASN1_DN, certificate.subject)
+    return ", ".join(str(Identity(*name)) for name in (subject, *certificate.names))
+
+
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """All secrets of an endpoint."""
+    """All secrets of an endpoint, and the CAs that it knows with their CRLs."""
 
     shared: tuple[SharedSecret, ...] = ()
     eap: tuple[SharedSecret, ...] = ()
+    keys: tuple[PrivateKey, ...] = field(default=(), repr=False)
+    authorities: tuple[Certificate, ...] = ()
+    crls: tuple[Crl, ...] = ()
 
     def psk(self, local: Identity, remote: Identity) -> SharedSecret | None:
         """The pre-shared key that fits best; of equals the first; None where none fits."""
         ranked: Sequence[tuple[int, SharedSecret]] = [(s.rank(local, remote), s) for s in self.shared]
         best = max((rank for rank, _ in ranked), default=0)
         return next((secret for rank, secret in ranked if rank == best), None) if best else None
+
+    def key(self, public: PublicKey) -> PrivateKey | None:
+        """The private half of a key."""
+        return next((key for key in self.keys if key.public == public), None)
+
+    def chain(self, certificate: Certificate) -> tuple[Certificate, ...]:
+        """The CAs above a certificate as far as they are known, from the nearest to the root."""
+        found = [certificate]
+        while len(found) < LONGEST and not found[-1].self_issued:
+            above = next((c for c in self.authorities if c not in found and found[-1].signed_by(c)), None)
+            if above is None:
+                break
+            found.append(above)
+        return tuple(found[1:])
 
     def eap_secret(self, user: bytes) -> bytes | None:
         """The password of an EAP identity as it came; what names its owner exactly goes first."""

@@ -3,8 +3,12 @@
 from collections.abc import Iterable, Sequence
 
 from lab.crypto import proposal
-from lab.ike.credentials import Identity
-from lab.wire.ids import AuthMethod, NotifyType
+from lab.crypto.certificates import Certificate
+from lab.crypto.schemes import Scheme, keyword
+from lab.crypto.signatures import PublicKey
+from lab.ike.credentials import Identity, identities_of
+from lab.ike.means import Means
+from lab.wire.ids import HashAlgorithm, NotifyType
 from lab.wire.payloads_v2 import Auth, Notify, Proposal, TrafficSelector
 
 _MEANINGS = {
@@ -58,8 +62,33 @@ def no_connection(remote: Identity, wanted: Identity | None, known: Iterable[str
     return f"peer calls itself {remote}{asked}; connections that could serve it: {', '.join(known) or 'none'}"
 
 
-def wrong_proof(remote: Identity, auth: Auth) -> str:
+def wrong_proof(remote: Identity) -> str:
     """AUTH does not verify with the shared key."""
-    if auth.method != AuthMethod.SHARED_KEY:
-        return f"{remote} proves itself by {auth.method.name}; we take a pre-shared key"
     return f"AUTH of {remote} does not verify: its pre-shared key is not ours"
+
+
+def other_means(remote: Identity, auth: Auth, means: Means) -> str:
+    """The peer proves itself by something that its connection does not allow."""
+    return f"{remote} proves itself by {auth.method.name}; we take {means}"
+
+
+def wrong_signature(remote: Identity, key: PublicKey, schemes: Sequence[Scheme]) -> str:
+    """AUTH does not verify with the key of the peer's certificate."""
+    tried = ", ".join(map(str, schemes))
+    return f"AUTH of {remote} does not verify: it was not signed ({tried}) with the key {key} of its certificate"
+
+
+def not_named(remote: Identity, certificate: Certificate) -> str:
+    """The certificate belongs to somebody else."""
+    return f"peer calls itself {remote}; its certificate is that of {identities_of(certificate)}"
+
+
+def not_allowed(remote: Identity, key: PublicKey, schemes: Sequence[Scheme], means: Means) -> str:
+    """The key or the scheme of the peer's signature is none that its connection allows."""
+    return f"{remote} signs with a key {key} by {schemes[0]}; we take {means}"
+
+
+def no_scheme(key: PublicKey, means: Means, heard: Iterable[HashAlgorithm]) -> str:
+    """We cannot sign with any hash that the peer lists."""
+    theirs = ", ".join(keyword(digest) for digest in sorted(heard)) or "none"
+    return f"peer takes signatures with the hashes {theirs}; by {means} and with a key {key} we use none of them"

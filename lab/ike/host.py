@@ -19,16 +19,17 @@ LOWEST_SPI = 256
 
 @dataclass(slots=True)
 class Host:
-    """One per endpoint. `now` is set at every entry; SAs never ask a clock. `ike_sas` is keyed by the SPI that we
-    chose, and `touched` holds those of the SAs whose deadlines or state the call in progress changed. `born` are new
-    IKE SAs that a rekeying made and that are not in the table yet, `restart` are children whose peer was silent and
-    that are to be made anew.
+    """One per endpoint. `now` is set at every entry; SAs never ask a clock. `epoch` is when `now` was zero, in seconds
+    since 1970: certificates are valid by that clock. `ike_sas` is keyed by the SPI that we chose, and `touched` holds
+    those of the SAs whose deadlines or state the call in progress changed. `born` are new IKE SAs that a rekeying made
+    and that are not in the table yet, `restart` are children whose peer was silent and that are to be made anew.
     """
 
     config: Config
     random: Random
     trace: Trace
     keylog: bool = False
+    epoch: float = 0.0
     now: float = 0.0
     actions: list[Action] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
@@ -39,6 +40,11 @@ class Host:
     born: "list[IkeSa]" = field(default_factory=list)
     restart: list[tuple[Connection, Child]] = field(default_factory=list)
     touched: list[bytes] = field(default_factory=list)
+
+    @property
+    def wall_clock(self) -> float:
+        """The time of the call in progress in seconds since 1970."""
+        return self.epoch + self.now
 
     def act(self, action: Action) -> None:
         """Append an action to those that the call in progress returns."""

@@ -37,9 +37,9 @@ _FAILED = NotifyType.AUTHENTICATION_FAILED
 
 def _methods(config: AuthConfig, *, alone: bool) -> Sequence[Method]:
     """What the configuration allows; without a proof beside it only methods that can do without."""
-    found = [method for method in allowed(config.auth) if method.alone or not alone]
+    found = [method for method in allowed(config.auth.text) if method.alone or not alone]
     if not found:
-        raise ProtocolError(f"{config.auth} does not prove the responder; it cannot stand alone", _FAILED)
+        raise ProtocolError(f"{config.auth.text} does not prove the responder; it cannot stand alone", _FAILED)
     return found
 
 

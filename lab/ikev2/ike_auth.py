@@ -1,9 +1,9 @@
 """IKE_AUTH: both sides say who they are and prove it, and the first child comes with it (RFC 7296 1.2, 2.15, 2.21.2).
 
     initiator                                                            responder
-    HDR, SK {IDi, [N(INITIAL_CONTACT),] [IDr,] AUTH, SAi2, TSi, TSr}  -->
-                                          <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr}, or a notify in place of the child,
-                                               or N(AUTHENTICATION_FAILED) alone
+    HDR, SK {IDi, [N(INITIAL_CONTACT),] [CERT+,] [CERTREQ,] [IDr,] AUTH, SAi2, TSi, TSr}  -->
+                                          <--  HDR, SK {IDr, [CERT+,] AUTH, SAr2, TSi, TSr}, or a notify in place of
+                                               the child, or N(AUTHENTICATION_FAILED) alone
 
 A child that is refused leaves the IKE SA alive. A proof that is refused ends it: the responder by its answer, the
 initiator by an INFORMATIONAL request, since the responder believes the SA to be up.
@@ -13,12 +13,11 @@ from lab.errors import ProtocolError
 from lab.ike import explain
 from lab.ike.config import Connection
 from lab.ike.credentials import Identity
-from lab.ikev2 import child_sa, eap_auth, informational
-from lab.ikev2.auth import Proof, verified
+from lab.ikev2 import child_sa, eap_auth, informational, proof, signature
 from lab.ikev2.child_sa import Refusal, Secret
 from lab.ikev2.exchange import Conversation, Exchange, Payloads, Request
 from lab.ikev2.sa import Sa
-from lab.wire.ids import ExchangeType, NotifyType, PayloadType
+from lab.wire.ids import AuthMethod, ExchangeType, NotifyType, PayloadType
 from lab.wire.message import Message
 from lab.wire.payloads_v2 import ID, SA, Auth, Notify
 
@@ -27,35 +26,23 @@ def _payload(kind: PayloadType, identity: Identity) -> ID:
     return ID(kind, identity.id_type, identity.data)
 
 
-def own_identity(sa: Sa) -> Identity:
-    """The configured identity, or else our address."""
-    return sa.connection.local.id or Identity.of_address(sa.path.local_host)
-
-
-def _secret(sa: Sa, local: Identity, remote: Identity) -> bytes:
-    found = sa.host.config.credentials.psk(local, remote)
-    if found is None:
-        raise ProtocolError(explain.no_secret(local, remote), NotifyType.AUTHENTICATION_FAILED)
-    return found.secret
-
-
 def initiator(sa: Sa) -> Exchange:
     """RFC 7296 1.2    HDR, SK {IDi, [IDr,] AUTH, SAi2, TSi, TSr}  -->    <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr}."""
     sa.stage = "IKE_AUTH"
-    sa.local_id = own_identity(sa)
+    sa.local_id = proof.own_identity(sa)
     idi = _payload(PayloadType.IDi, sa.local_id)
     wanted = sa.connection.remote.id
     # The peer's identity may be open until it answers; its address stands in for choosing the secret.
     expected = wanted or Identity.of_address(sa.path.remote_host)
-    asked = _payload(PayloadType.IDr, expected)
     config = sa.connection.children[sa.goal] if sa.goal else None
     child = sa.new_child(config) if config else None
     first, last = child_sa.offer(sa, child) if child else ((), ())
     contact = (Notify(NotifyType.INITIAL_CONTACT),) if sa.first_contact else ()
-    idr = (asked,) if wanted else ()
-    payloads = (idi, *contact, *idr, *_proof(sa, idi, asked), *first, *last, *_our_window(sa))
+    idr = (_payload(PayloadType.IDr, wanted),) if wanted else ()
+    papers = (*signature.certificates(sa), *signature.requests(sa, (sa.connection,)))
+    payloads = (idi, *contact, *papers, *idr, *_proof(sa, idi, expected), *first, *last, *_our_window(sa))
     answer = yield Request(ExchangeType.IKE_AUTH, payloads)
-    refusal = _check(sa, idi, answer)
+    refusal = _check(sa, answer)
     if refusal:
         sa.refuse(refusal)
         yield from informational.refuse(sa, NotifyType.AUTHENTICATION_FAILED)
@@ -73,7 +60,7 @@ def initiator(sa: Sa) -> Exchange:
             sa.child_up(child)
 
 
-def _proof(sa: Sa, idi: ID, asked: ID) -> Payloads:
+def _proof(sa: Sa, idi: ID, expected: Identity) -> Payloads:
     """Our AUTH; with EAP none yet, but whether the responder may do without its own (RFC 5998)."""
     config = sa.connection
     if config.local.eap:
@@ -82,8 +69,7 @@ def _proof(sa: Sa, idi: ID, asked: ID) -> Payloads:
         raise ProtocolError(
             "an initiator proves itself by EAP, never a responder alone: local { auth = eap-... } is needed"
         )
-    ours, theirs = (Identity(one.id_type, one.data) for one in (idi, asked))
-    return (Proof(idi, asked, _secret(sa, ours, theirs)).auth_i(sa),)
+    return (proof.prove(sa, idi, expected),)
 
 
 def _idr(answer: Message) -> ID:
@@ -93,7 +79,7 @@ def _idr(answer: Message) -> ID:
     return idr
 
 
-def _check(sa: Sa, idi: ID, answer: Message) -> str:
+def _check(sa: Sa, answer: Message) -> str:
     """The responder's identity and proof; the reason in words where we do not take them, else an empty text."""
     idr, auth = _idr(answer), answer.get(Auth)
     sa.remote_id = Identity(idr.id_type, idr.data)
@@ -101,13 +87,7 @@ def _check(sa: Sa, idi: ID, answer: Message) -> str:
         return f"peer calls itself {sa.remote_id}; we expect {sa.connection.remote.id}"
     if auth is None:
         return "" if sa.connection.remote.eap else "peer's answer lacks AUTH"
-    local = Identity(idi.id_type, idi.data)
-    found = sa.host.config.credentials.psk(local, sa.remote_id)
-    if found is None:
-        return explain.no_secret(local, sa.remote_id)
-    if not verified(auth, Proof(idi, idr, found.secret).auth_r(sa)):
-        return explain.wrong_proof(sa.remote_id, auth)
-    return ""
+    return proof.refusal(sa, idr, answer)
 
 
 def responder(sa: Sa, request: Message) -> Conversation:
@@ -118,35 +98,35 @@ def responder(sa: Sa, request: Message) -> Conversation:
         raise ProtocolError("IKE_AUTH request without IDi", NotifyType.INVALID_SYNTAX)
     sa.remote_id = Identity(idi.id_type, idi.data)
     wanted = Identity(asked.id_type, asked.data) if isinstance(asked, ID) else None
-    sa.connection = _connection(sa, wanted, eap=auth is None)
-    sa.local_id = own_identity(sa)
+    signature.note_request(sa, request)
+    sa.connection = _connection(sa, wanted, auth)
+    sa.local_id = proof.own_identity(sa)
     idr = _payload(PayloadType.IDr, sa.local_id)
     if auth is None:
-        answer = yield from eap_auth.responder(sa, idi, idr, (idr, *_own_proof(sa, idi, idr, request)))
+        answer = yield from eap_auth.responder(sa, idi, idr, (idr, *_own_proof(sa, idr, request)))
         if not sa.alive:
             return answer
+    elif refusal := proof.refusal(sa, idi, request):
+        raise ProtocolError(refusal, NotifyType.AUTHENTICATION_FAILED)
     else:
-        proof = Proof(idi, idr, _secret(sa, sa.local_id, sa.remote_id))
-        if not verified(auth, proof.auth_i(sa)):
-            raise ProtocolError(explain.wrong_proof(sa.remote_id, auth), NotifyType.AUTHENTICATION_FAILED)
-        answer = (idr, proof.auth_r(sa))
+        answer = (idr, *signature.certificates(sa), proof.prove(sa, idr, sa.remote_id))
     _window(sa, request)
     sa.admit(initial_contact=request.notify(NotifyType.INITIAL_CONTACT) is not None)
     sa.established()
     return (*answer, *_child(sa, request), *_our_window(sa))
 
 
-def _own_proof(sa: Sa, idi: ID, idr: ID, request: Message) -> Payloads:
+def _own_proof(sa: Sa, idr: ID, request: Message) -> Payloads:
     """The responder's AUTH in front of EAP; none where both sides are content with EAP alone."""
     if not sa.connection.local.eap:
-        local, remote = (Identity(one.id_type, one.data) for one in (idr, idi))
-        return (Proof(idi, idr, _secret(sa, local, remote)).auth_r(sa),)
+        assert sa.remote_id is not None, "IDi was read before"
+        return (*signature.certificates(sa), proof.prove(sa, idr, sa.remote_id))
     if request.notify(NotifyType.EAP_ONLY_AUTHENTICATION) is None:
         raise ProtocolError("peer wants more proof of us than EAP alone", NotifyType.AUTHENTICATION_FAILED)
     return ()
 
 
-def _connection(sa: Sa, wanted: Identity | None, *, eap: bool) -> Connection:
+def _connection(sa: Sa, wanted: Identity | None, auth: Auth | None) -> Connection:
     """The connection whose addresses and identities fit, the most exact first; IKE_SA_INIT only knew addresses."""
     remote = sa.remote_id
     assert remote is not None, "IDi was read before"
@@ -156,13 +136,22 @@ def _connection(sa: Sa, wanted: Identity | None, *, eap: bool) -> Connection:
     if not fitting:
         reason = explain.no_connection(remote, wanted, (c.name for c in known))
         raise ProtocolError(reason, NotifyType.AUTHENTICATION_FAILED)
-    ways = " or ".join(dict.fromkeys(c.remote.auth for c in fitting))
-    fitting = [c for c in fitting if c.remote.eap == eap]
+    ways = " or ".join(dict.fromkeys(c.remote.auth.text for c in fitting))
+    fitting = [c for c in fitting if c.remote.eap == (auth is None)]
     if not fitting:
-        does = "wants EAP" if eap else "proves itself without EAP"
+        does = "proves itself without EAP" if auth else "wants EAP"
         raise ProtocolError(f"peer {does}; we take {ways}", NotifyType.AUTHENTICATION_FAILED)
-    # False sorts first: an identity that is written out, then the connection that IKE_SA_INIT was answered with.
-    return min(fitting, key=lambda c: (c.remote.id is None, c.remote.id != remote, c is not sa.connection))
+    shared = auth is not None and auth.method == AuthMethod.SHARED_KEY
+    # False sorts first: the means of proof, an identity that is written out, what IKE_SA_INIT was answered with.
+    return min(
+        fitting,
+        key=lambda c: (
+            c.remote.auth.shared != shared,
+            c.remote.id is None,
+            c.remote.id != remote,
+            c is not sa.connection,
+        ),
+    )
 
 
 def _answers_to(connection: Connection, wanted: Identity | None) -> bool:

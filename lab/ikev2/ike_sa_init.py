@@ -2,7 +2,7 @@
 
     initiator                             responder
     HDR, [N(COOKIE),] SAi1, KEi, Ni  -->
-                                     <--  HDR, SAr1, KEr, Nr          or N(COOKIE), N(INVALID_KE_PAYLOAD), an error
+                                     <--  HDR, SAr1, KEr, Nr, [CERTREQ]   or N(COOKIE), N(INVALID_KE_PAYLOAD), an error
 
 A COOKIE or INVALID_KE_PAYLOAD has the same request sent anew, in either order; nothing here is authenticated yet, so we
 follow only where it cannot harm: to a group that we offered ourselves, and not for ever. NAT detection is computed anew
@@ -18,7 +18,7 @@ from lab.ike.config import Connection
 from lab.ike.nat import NatSituation, detect, nat_hash
 from lab.ike.path import Path
 from lab.ike.states import IkeState
-from lab.ikev2 import ike_auth, keys
+from lab.ikev2 import ike_auth, keys, signature
 from lab.ikev2.child_sa import Refusal
 from lab.ikev2.exchange import Conversation, Exchange, Payloads, Request
 from lab.ikev2.key_exchange import offered_groups, wanted_group
@@ -42,7 +42,13 @@ def initiator(sa: Sa) -> Exchange:
     pair = registry.group(groups[0]).generate(sa.host.random)
     group = groups[0]
     for _ in range(MOST_ROUNDS):
-        offer = (SA(sa.connection.proposals), KE(group, pair.public), Nonce(sa.ni), *nat_detection(sa, sa.path))
+        offer = (
+            SA(sa.connection.proposals),
+            KE(group, pair.public),
+            Nonce(sa.ni),
+            *nat_detection(sa, sa.path),
+            *signature.hashes(sa),
+        )
         answer = yield Request(ExchangeType.IKE_SA_INIT, (*cookie, *offer))
         sa.init_i = sa.sent
         while _stale(answer, cookie, group):
@@ -107,6 +113,7 @@ def _complete(sa: Sa, answer: Message, group: KeMethod, pair: KeyPair) -> None:
     if answer.header.spi_r == NO_SPI:
         raise ProtocolError("peer accepts IKE_SA_INIT without an SPI of its own")
     sa.spi_r, sa.nr, sa.init_r = answer.header.spi_r, nonce.data, answer.raw
+    signature.heard(sa, answer)
     sa.nat = _situation(sa, answer, sa.path)
     derive(sa, chosen, pair.shared(ke.data))
     if sa.nat.detected:  # 2.23: at once, and only with a peer that spoke of NAT detection
@@ -138,7 +145,9 @@ def responder(sa: Sa, request: Message, path: Path) -> Conversation:
     sa.nat = _situation(sa, request, path)
     derive(sa, chosen, shared)
     sa.expects = ExchangeType.IKE_AUTH
-    first = yield (SA((chosen.proposal,)), KE(chosen.ke, public), Nonce(sa.nr), *nat_detection(sa, path))
+    signature.heard(sa, request)
+    agreed = (SA((chosen.proposal,)), KE(chosen.ke, public), Nonce(sa.nr))
+    first = yield (*agreed, *nat_detection(sa, path), *signature.answer(sa))
     sa.init_r = sa.sent
     return (yield from ike_auth.responder(sa, first))
 

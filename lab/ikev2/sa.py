@@ -13,7 +13,7 @@ from lab.ike.states import IkeState
 from lab.ike.view import key_bits
 from lab.ikev2.exchange import Plan
 from lab.ikev2.keys import IkeKeys, Suite
-from lab.wire.ids import ExchangeType
+from lab.wire.ids import ExchangeType, HashAlgorithm
 
 # RFC 7296 2.10: at least half the key size of the PRF; 32 serves them all.
 NONCE_OCTETS = 32
@@ -25,7 +25,8 @@ class Sa(IkeSa):
     """One IKE SA of version 2.
 
     `sent` is the datagram that the engine sent last for an exchange of this SA, `expects` the exchange type that the
-    conversation in progress waits for, `queue` the exchanges that wait for room in the window.
+    conversation in progress waits for, `queue` the exchanges that wait for room in the window. `peer_hashes` is what
+    the peer lists in SIGNATURE_HASH_ALGORITHMS (None: nothing), `asked` the keys of the CAs that its CERTREQ names.
     """
 
     version = 2
@@ -44,6 +45,8 @@ class Sa(IkeSa):
         self.collisions: Collisions[Sa] = Collisions()
         self.peer_window = 1
         self.redundant = False
+        self.peer_hashes: frozenset[HashAlgorithm] | None = None
+        self.asked: frozenset[bytes] | None = None
 
     @property
     def agreed(self) -> Suite:

@@ -33,6 +33,7 @@ Payload = (
     | KE
     | ID
     | Cert
+    | CertReq
     | Auth
     | Nonce
     | Notify

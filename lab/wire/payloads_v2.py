@@ -210,10 +210,9 @@ class ID:
 
 
 @dataclass(frozen=True, slots=True)
-class Cert:
-    """Certificate payload (RFC 7296 3.6)."""
+class _Encoded:
+    """An encoding and octets: the body of CERT and of CERTREQ."""
 
-    type: ClassVar[PayloadType] = PayloadType.CERT
     encoding: CertEncoding
     data: bytes
 
@@ -229,7 +228,14 @@ class Cert:
 
 
 @dataclass(frozen=True, slots=True)
-class CertReq(Cert):
+class Cert(_Encoded):
+    """Certificate payload (RFC 7296 3.6)."""
+
+    type: ClassVar[PayloadType] = PayloadType.CERT
+
+
+@dataclass(frozen=True, slots=True)
+class CertReq(_Encoded):
     """Certificate Request payload (RFC 7296 3.7): a list of SHA-1 hashes of CA keys, 20 octets each."""
 
     type: ClassVar[PayloadType] = PayloadType.CERTREQ

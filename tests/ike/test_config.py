@@ -2,13 +2,16 @@
 
 import pytest
 
+from lab.crypto.schemes import keyword
 from lab.errors import ConfigError
 from lab.ike.config import Child, Config, Connection, Settings, load
 from lab.ike.credentials import Identity
+from lab.ike.means import Means
 from lab.ike.options import Selector, addresses, seconds, selectors
+from lab.peers.ca import Ca
 from lab.wire.ids import IdType, KeMethod, TransformType
 from lab.wire.payloads_v2 import TrafficSelector
-from tests.pair import mirrored, net
+from tests.pair import mirrored, net, seeded
 
 PSK = "local { auth = psk }\n remote { auth = psk }"
 
@@ -119,8 +122,14 @@ MISTAKES = [
     (gw("encap = maybe"), 3, "encap", "neither yes nor no"),
     (gw("mobike = yes"), 3, "mobike", "not supported (write no)"),
     ("connections {\n gw { local { auth = psk }\n } }", 2, "gw", "exactly one section 'remote'"),
-    ("connections { gw { local { auth = pubkey }\n remote { auth = psk } } }", 1, "auth", "write psk"),
-    ("connections { gw { local { }\n remote { auth = psk } } }", 1, "local", "auth = psk is needed"),
+    ("connections { gw { local { auth = xauth }\n remote { auth = psk } } }", 1, "auth", "write psk, pubkey"),
+    ("connections { gw { local { auth = rsa-sha1 }\n remote { auth = psk } } }", 1, "auth", "'sha1' in 'rsa-sha1'"),
+    ("connections { gw { local { auth = pubkey }\n remote { auth = psk } } }", 1, "auth", "certs = FILE is needed"),
+    ("connections { gw { local { auth = psk }\n remote { cacerts = x } } }", 2, "cacerts", "loaded without files"),
+    ("authorities { a { crl_uris = file:///x\n } }", 1, "crl_uris", "'/x' cannot be read here"),
+    ("authorities { a { } }", 1, "a", "cacert = FILE is needed"),
+    ("secrets { rsa-1 { } }", 1, "rsa-1", "file = ... is needed"),
+    ("connections { gw { local { }\n remote { auth = psk } } }", 1, "local", "auth = psk or auth = pubkey is needed"),
     (child("local_ts = 10.0.0.1/24"), 3, "local_ts", "host bits"),
     (child("local_ts = 10.0.0.0/24[tcp"), 3, "local_ts", "selector"),
     (child("local_ts = dynamic[999]"), 3, "local_ts", "larger"),
@@ -131,7 +140,7 @@ MISTAKES = [
     ("secrets { ike { id = a\n } }", 1, "ike", "secret = ... is needed"),
     ("secrets { ike { secret = 0xz\n } }", 1, "secret", "0x"),
     ("secrets { ike { secret = x\n file = y } }", 2, "file", "unknown key"),
-    ("secrets { rsa { } }", 1, "rsa", "unknown section"),
+    ("secrets { ntlm { } }", 1, "ntlm", "unknown section"),
     ("ikelab { retransmit_tries = -1 }", 1, "retransmit_tries", "no number"),
     ("ikelab { retransmit_base = x }", 1, "retransmit_base", "no number"),
     ("x = 1", 1, "x", "unknown key"),
@@ -144,6 +153,53 @@ def test_mistakes_name_file_line_and_key(text: str, line: int, key: str, words: 
         load(text, "x.conf")
     assert (caught.value.file, caught.value.line, caught.value.key) == ("x.conf", line, key), str(caught.value)
     assert words in str(caught.value)
+
+
+def test_files_are_read_by_whoever_loads() -> None:
+    ca = Ca(seeded("config"), 1_800_000_000.0)
+    own, crl = ca.leaf("left"), ca.crl()
+    files = {"ca.pem": ca.root.certificate.pem, "left.pem": own.certificate.pem, "k": own.key.pem, "/crl": crl.pem}
+    text = """
+    connections { gw { local { auth = ecdsa-256-sha512-sha256
+        certs = left.pem
+    } remote { auth = pubkey
+        cacerts = ca.pem, ca.pem
+        revocation = strict
+    } } }
+    authorities { lab { cacert = ca.pem
+        crl_uris = file:///crl
+    } }
+    secrets { {key} }
+    """
+    config = load(text.replace("{key}", "private-left { file = k\n }"), "x.conf", files.__getitem__)
+    (connection,) = config.connections
+    root = ca.root.certificate
+    assert (connection.local.certs, connection.remote.cacerts) == ((own.certificate,), (root, root))
+    assert (connection.remote.revocation, config.credentials.authorities) == ("strict", (root,))
+    assert [c.issuer for c in config.credentials.crls] == [root.subject]
+    key = config.credentials.key(own.certificate.public)
+    assert key is not None and key.pem == own.key.pem
+    assert repr(own.key) not in repr(config.credentials)
+    with pytest.raises(ConfigError, match="no private key in `secrets` belongs to certificate"):
+        load(text.replace("{key}", ""), "x.conf", files.__getitem__)
+
+
+@pytest.mark.parametrize(
+    ("text", "families", "bits", "hashes"),
+    [
+        ("pubkey", set(), 0, ""),
+        ("ike:pubkey-sha512-sha256", set(), 0, "sha512 sha256"),
+        ("rsa/pss-3072-sha384", {"rsa/pss"}, 3072, "sha384"),
+        ("rsa-4096-ecdsa-sha256", {"rsa", "ecdsa"}, 4096, "sha256"),
+        ("ed448", {"ed448"}, 0, ""),
+    ],
+)
+def test_means(text: str, families: set[str], bits: int, hashes: str) -> None:
+    means = Means.parse(text)
+    assert (means.families, means.bits) == (families, bits)
+    assert " ".join(keyword(digest) for digest in means.hashes) == hashes
+    assert not means.shared and str(means) == f"signatures ({text})"
+    assert [keyword(d) for d in means.listed] == [*(hashes.split() or ["sha256", "sha384", "sha512"]), "identity"]
 
 
 def test_a_secret_of_several_owners() -> None:

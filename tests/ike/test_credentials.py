@@ -19,6 +19,8 @@ from lab.wire.ids import IdType
         ("keyid:left", IdType.ID_KEY_ID, b"left", "ID_KEY_ID:6c656674"),
         ("fqdn:192.0.2.1", IdType.ID_FQDN, b"192.0.2.1", "192.0.2.1"),
         ("ipv4:192.0.2.1", IdType.ID_IPV4_ADDR, bytes([192, 0, 2, 1]), "192.0.2.1"),
+        ("CN=left", IdType.ID_DER_ASN1_DN, bytes.fromhex("300f310d300b06035504031304") + b"left", "CN=left"),
+        ("dn:cn = left", IdType.ID_DER_ASN1_DN, bytes.fromhex("300f310d300b06035504031304") + b"left", "CN=left"),
     ],
 )
 def test_written_forms(text: str, id_type: IdType, data: bytes, shown: str) -> None:
@@ -32,7 +34,7 @@ def test_anything(text: str) -> None:
     assert Identity.parse(text) is None
 
 
-@pytest.mark.parametrize("text", ["CN=left", "@#xyz", "ipv6:192.0.2.1", "ipv4:gw"])
+@pytest.mark.parametrize("text", ["XX=left", "dn:left", "@#xyz", "ipv6:192.0.2.1", "ipv4:gw"])
 def test_what_is_no_identity(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         Identity.parse(text)

@@ -177,7 +177,7 @@ def test_nothing_but_giving_up_is_served_while_eap_runs() -> None:
 
 def test_configuration() -> None:
     config = load(left(), "left.conf")
-    assert (config.connections[0].local.auth, config.connections[0].local.eap_id) == ("eap-mschapv2", "carol")
+    assert (config.connections[0].local.auth.text, config.connections[0].local.eap_id) == ("eap-mschapv2", "carol")
     credentials = config.credentials
     assert credentials.eap_secret(b"carol") == b"Ar3etTnp"
     assert credentials.eap_secret(b"dave") is None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from lab.errors import ProtocolError
-from lab.ike.config import EAP_WORDS
+from lab.ike.means import EAP_WORDS
 from lab.ikev2.eap.method import Run
 from lab.ikev2.eap.methods import METHODS, allowed
 from lab.ikev2.eap.session import MOST_ROUNDS, Authenticator, Peer
