@@ -10,6 +10,7 @@ from typing import Any
 
 from lab.evidence.keys import Agreement, Keys, compare
 
+_WORDS = (("ike", "IKE"), ("child", "ESP"))
 Sas = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
@@ -50,5 +51,6 @@ def _sentence(found: Sequence[Agreement]) -> str:
     both = [one for one in found if len(set(one.sources)) > 1 and one.equal]
     alone = sum(len(set(one.sources)) == 1 for one in found)
     counts = {kind: sum(one.kind == kind for one in both) for kind in ("ike", "child")}
-    text = f"{counts['ike']} IKE SAs and {counts['child']} ESP SAs have equal keys on both sides"
+    ike, child = (f"{counts[kind]} {name} SA{'' if counts[kind] == 1 else 's'}" for kind, name in _WORDS)
+    text = f"equal keys on both sides: {ike}, {child}"
     return text + (f"; {alone} known to one side only" if alone else "")
