@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from lab.daemon.control import Connection
-from lab.daemon.waits import Wait, child_up, gone
+from lab.daemon.waits import Wait, child_up, gone, rekeyed
 from lab.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -95,8 +95,10 @@ def liveness(server: Server, client: Connection, args: Args, now: float) -> None
 
 
 def rekey(server: Server, client: Connection, args: Args, now: float) -> None:
-    """Replace keys: not in this version, and said so."""
-    raise ConfigError("this version cannot rekey yet; terminate and initiate instead")
+    """Replace the keys of IKE SAs, or with `child` of children; the answer comes when the first is replaced."""
+    ike, child, deadline = _which(args), _word(args, "child"), _until(args, now)
+    late = f"not rekeyed after {args.get('timeout')} s; still trying"
+    _wait(server, Wait(client, rekeyed(ike, child), deadline, late), lambda: server.rekey(now, ike, child))
 
 
 def list_sas(server: Server, client: Connection, args: Args, now: float) -> None:

@@ -224,6 +224,10 @@ class Server:
         """Delete IKE SAs, or children of this name."""
         self.perform(self.endpoint.terminate(now, ike=ike, child=child), now)
 
+    def rekey(self, now: float, ike: str | int | None, child: str | None) -> None:
+        """Replace the keys of IKE SAs, or of children of this name."""
+        self.perform(self.endpoint.rekey(now, ike=ike, child=child), now)
+
     def liveness(self, now: float, ike: str | int | None) -> None:
         """Ask peers whether they live."""
         self.perform(self.endpoint.liveness(now, ike), now)

@@ -99,11 +99,15 @@ class IkeSa:
             "remote_id": str(self.remote_id) if self.remote_id else "",
         }
 
-    def failed(self, reason: str, child: str | None = None, stage: str = "") -> None:
-        """Report a failure in words: of the SA, or of one of its children."""
+    def failed(self, reason: str, child: str | None = None, *, stage: str = "", asked: bool | None = None) -> None:
+        """Report a failure in words: of the SA, or of one of its children.
+
+        The field `role` is that of the IKE SA, or for an exchange under it whether we `asked` or answered.
+        """
         at = {"child": child} if child else {}
+        role = {} if asked is None else {"role": "initiator" if asked else "responder"}
         self.host.trace.emit("failed", reason, connection=self.connection.name, **at)
-        self.host.tell("failed", **self.named(), **at, stage=stage or self.stage, reason=reason)
+        self.host.tell("failed", **(self.named() | role), **at, stage=stage or self.stage, reason=reason)
 
     def fail(self, reason: str) -> None:
         """End an SA that never was established, and say why."""

@@ -119,5 +119,5 @@ def responder(sa: Sa, request: Message) -> Payloads:
 def refuse(sa: Sa, refusal: Refusal, child: str | None = None) -> Payloads:
     """The notify that stands for a refusal; asking for another group is none."""
     if refusal.notify != NotifyType.INVALID_KE_PAYLOAD:
-        sa.failed(refusal.reason, child, stage="CREATE_CHILD_SA")
+        sa.failed(refusal.reason, child, stage="CREATE_CHILD_SA", asked=False)
     return (refusal.payload,)

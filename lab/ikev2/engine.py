@@ -270,7 +270,7 @@ class Engine:
             # RFC 7296 2.21.3: fatal in both peers, the IKE SA goes without a Delete.
             self.sa.close(error.reason)
         else:
-            self.sa.failed(error.reason, stage=arrival.header.exchange.name)
+            self.sa.failed(error.reason, stage=arrival.header.exchange.name, asked=arrival.header.response)
 
     # -- time
 

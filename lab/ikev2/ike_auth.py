@@ -54,7 +54,7 @@ def initiator(sa: Sa) -> Exchange:
     if child:
         terms = child_sa.check_answer(sa, child, answer)
         if isinstance(terms, Refusal):
-            informational.withdraw(sa, child, terms)
+            informational.withdraw(sa, child, terms, "IKE_AUTH")
         else:
             child_sa.install(sa, child, terms, Secret(sa.nonces, initiator=True))
             sa.child_up(child)

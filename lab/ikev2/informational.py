@@ -60,9 +60,9 @@ def delete_child(sa: Sa, child: LiveChild, reason: str = "deleted by us") -> Exc
     sa.drop_child(child, reason)
 
 
-def withdraw(sa: Sa, child: LiveChild, refusal: Refusal) -> None:
+def withdraw(sa: Sa, child: LiveChild, refusal: Refusal, stage: str = "CREATE_CHILD_SA") -> None:
     """A child that we asked for did not come about; where the peer believes it did, have it deleted."""
-    sa.failed(refusal.reason, child.config.name)
+    sa.failed(refusal.reason, child.config.name, stage=stage, asked=True)
     if refusal.notify is None:
         sa.drop_child(child, refusal.reason)
     else:

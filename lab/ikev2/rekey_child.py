@@ -77,7 +77,7 @@ def _not_rekeyed(sa: Sa, old: LiveChild, new: LiveChild, refusal: Refusal, answe
         sa.start(partial(create_child_sa.initiator, config=old.config))
     else:
         if not busy(answer) and refusal.notify is None:
-            sa.failed(refusal.reason, old.config.name, stage="CREATE_CHILD_SA")
+            sa.failed(refusal.reason, old.config.name, stage="CREATE_CHILD_SA", asked=True)
         sa.start_later(partial(initiator, old=old))
 
 

@@ -58,7 +58,7 @@ def initiator(sa: Sa) -> Exchange:
     else:
         sa.life.become(IkeState.ESTABLISHED)
         if not busy(answer):
-            sa.failed(refusal.reason, stage="CREATE_CHILD_SA")
+            sa.failed(refusal.reason, stage="CREATE_CHILD_SA", asked=True)
         sa.start_later(initiator)
 
 

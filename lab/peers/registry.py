@@ -17,12 +17,12 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_IKEV2 = _words("ikev2 psk tunnel nat-t cookie liveness delete narrowing")
+_IKEV2 = _words("ikev2 psk tunnel nat-t cookie liveness delete narrowing rekey")
 _ALGORITHMS = _words(
     "aes-gcm aes-cbc chacha20-poly1305 sha2-256 sha2-384 sha2-512 x25519 ecp256 ecp384 modp2048 modp3072"
 )
 _EAP = _words("eap-mschapv2 eap-md5")
-_ALSO = _words("rekey transport ah esn mobike certificates fragmentation")
+_ALSO = _words("transport ah esn mobike certificates fragmentation")
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ class Lab:
         self.finished: FinishReport | None = None
         self.negotiated: dict[str, Any] = {}
         self._network: Network | None = None
-        self._pinged = 0
+        self._pings: list[int] = []
 
     # -- setting up
 
@@ -161,7 +161,7 @@ class Lab:
         done = self.network.node("left-host").run(argv, timeout=30.0 + count)
         words = done.stdout.strip().splitlines()
         assert done.returncode == 0, f"the ping through the tunnel failed: {words[-1] if words else done.stderr}"
-        self._pinged += count
+        self._pings.append(count)
 
     def prove_protected(self) -> Ladder:
         """The ping travelled inside ESP, the capture opens with our keys, and nothing of it was seen in the open."""
@@ -169,7 +169,7 @@ class Lab:
         frames = self.frames()
         found = self._ladder(frames)
         inner = self.inner("left"), self.inner("right")
-        proofs.carries_ping(found, *inner, self._pinged)
+        proofs.carries_ping(found, *inner, self._pings)
         proofs.no_plaintext(frames, inner)
         proofs.all_opened(found)
         return found

@@ -3,6 +3,7 @@
 Rules: the verdict comes from the capture; what a peer claims is only compared with it.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -35,16 +36,16 @@ def all_opened(ladder: Ladder) -> None:
     assert not closed, f"{len(closed)} of {len(ladder)} packets do not open with the run's keys, first: {closed[0]}"
 
 
-def carries_ping(ladder: Ladder, source: str, target: str, count: int) -> None:
-    """ESP from each gateway holds the echo requests there and the replies back, each once, in order."""
+def carries_ping(ladder: Ladder, source: str, target: str, counts: Sequence[int]) -> None:
+    """ESP from each gateway holds the echo requests there and the replies back, of every ping; each counts from 1."""
     for sender, word, ends in (
         ("left", "echo-request", f"{source} -> {target}"),
         ("right", "echo-reply", f"{target} -> {source}"),
     ):
-        wanted = [f"ICMP {word} {ends} seq {number}" for number in range(1, count + 1)]
+        wanted = Counter(f"ICMP {word} {ends} seq {number}" for count in counts for number in range(1, count + 1))
         found = [entry.get("inner", "") for entry in ladder.esp(sender)]
-        missing = [text for text in wanted if text not in found]
-        assert not missing, f"no ESP packet of {sender} holds {missing[0]!r}; they hold {found}"
+        missing = list(wanted - Counter(found))
+        assert not missing, f"too few ESP packets of {sender} hold {missing[0]!r}; they hold {found}"
 
 
 def no_plaintext(frames: Sequence[Frame], inner: Iterable[str]) -> None:

@@ -352,6 +352,34 @@ def test_stats(bench: Bench) -> None:
     assert result["endpoint"] == {"ike_sas": 0} and result["loop"]["wakeups"] > 0
 
 
+def test_rekey_answers_when_a_successor_is_there(bench: Bench) -> None:
+    assert bench.ask(command="rekey", child="net", timeout=5) == []
+    assert bench.endpoint.asked[-1] == ("rekey", 100.0, None, "net")
+    bench.server.perform([Event("child-rekeyed", {"connection": "gw", "child": "lan"})], 100.0)
+    bench.server.perform([Event("ike-rekeyed", {"connection": "gw"})], 100.0)
+    bench.server.perform([Event("child-rekeyed", {"connection": "gw", "child": "net", "spi_in": "c1"})], 100.0)
+    assert bench.ask()[-1] == {"ok": True, "result": {"connection": "gw", "child": "net", "spi_in": "c1"}}
+
+    assert bench.ask(command="rekey", ike="gw") == []
+    assert bench.endpoint.asked[-1] == ("rekey", 100.0, "gw", None)
+    bench.server.perform([Event("ike-rekeyed", {"connection": "other"})], 100.0)
+    bench.server.perform([Event("failed", {"connection": "gw", "stage": "IKE_AUTH", "reason": "x"})], 100.0)
+    assert [line.get("ok") for line in bench.ask()] == [None, None]
+    bench.server.perform([Event("ike-rekeyed", {"connection": "gw", "number": 2})], 100.0)
+    assert bench.ask()[-1]["ok"]
+
+    bench.ask(command="rekey", ike=1)
+    bench.server.perform([Event("ike-rekeyed", {"connection": "gw", "number": 2})], 100.0)
+    assert bench.ask()[-1]["ok"], "its number is that of the successor by now"
+
+
+def test_rekey_answers_when_it_failed(bench: Bench) -> None:
+    bench.ask(command="rekey", child="net")
+    failed = {"connection": "gw", "child": "net", "stage": "CREATE_CHILD_SA", "reason": "because"}
+    bench.server.perform([Event("failed", {**failed, "child": "lan"}), Event("failed", failed)], 100.0)
+    assert bench.ask()[-1] == {"ok": False, "error": "CREATE_CHILD_SA: because"}
+
+
 def test_liveness(bench: Bench) -> None:
     assert bench.ask(command="liveness", ike="gw") == [{"ok": True, "result": {}}]
     assert bench.endpoint.asked[-1] == ("liveness", 100.0, "gw")
@@ -365,7 +393,7 @@ def test_events(bench: Bench) -> None:
 
 WRONG = [
     ({"command": "dance"}, "no command 'dance'"),
-    ({"command": "rekey", "ike": "gw"}, "cannot rekey yet"),
+    ({"command": "rekey", "child": 7}, "child is a name"),
     ({"command": "stats", "x": 1}, "stats takes no arguments"),
     ({"command": "initiate"}, "wants a child"),
     ({"command": "initiate", "child": 7}, "child is a name"),

@@ -165,9 +165,18 @@ def test_refusals_leave_the_ike_sa_and_the_other_children(notify: NotifyType) ->
     answered(pair, Notify(notify))
     (failed,) = pair.left.told("failed")
     assert notify.name in str(failed["reason"])
-    assert failed["child"] == "second"
+    assert (failed["child"], failed["stage"], failed["role"]) == ("second", "CREATE_CHILD_SA", "initiator")
     pair.check()
     assert pair.left.endpoint.stats()["child_spis"] == 1
+
+
+def test_the_role_of_a_failure_is_that_of_the_exchange() -> None:
+    right = mirrored(two()).replace("10.4.0.0/24", "10.9.0.0/24")
+    pair = Pair(two(), right).initiate()
+    pair.right.do("initiate", "second")
+    pair.settle()
+    assert pair.right.told("failed")[0]["role"] == "initiator"
+    assert pair.left.told("failed")[0]["role"] == "responder"
 
 
 def test_what_the_responder_refuses_it_explains() -> None:
@@ -176,7 +185,8 @@ def test_what_the_responder_refuses_it_explains() -> None:
     pair.left.do("initiate", "second")
     pair.settle()
     assert "TS_UNACCEPTABLE" in str(pair.left.told("failed")[0]["reason"])
-    assert pair.right.told("failed")[0]["stage"] == "CREATE_CHILD_SA"
+    (explained,) = pair.right.told("failed")
+    assert (explained["stage"], explained["role"]) == ("CREATE_CHILD_SA", "responder")
     pair.check()
 
 

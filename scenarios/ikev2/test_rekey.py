@@ -1,0 +1,103 @@
+"""CREATE_CHILD_SA: rekeying a CHILD SA with and without a key exchange of its own, and the IKE SA, by either side."""
+
+import pytest
+
+from lab.plugin.tunnel import CHILD, CONNECTION, Tunnel
+
+SIDES = ("left", "right")
+# Both sides keep receiving on the old CHILD SA for 5 s, so that no packet on its way is lost.
+SETTLED_S = 10
+
+
+def one_new(left, right, which, before):
+    """Both sides have one IKE SA (`which` 0) or one CHILD SA (1), and it is not the one before."""
+    here, there = views(left)[which], views(right)[which]
+    return len(here) == len(there) == 1 and here != before
+
+
+def rekeyed_by(lab, left, right, asker, **what):
+    """Have one side rekey, and wait until both sides list the new SAs and no other."""
+    gateway = {"left": left, "right": right}[asker]
+    outcome = gateway.rekey(**what)
+    assert outcome.up, f"{gateway} could not rekey: {outcome.reason}"
+
+
+def views(gateway):
+    """The SPIs of a side: of its IKE SAs, and of its CHILD SAs by its own view."""
+    ike = {(sa["spi_i"], sa["spi_r"]) for sa in gateway.established()}
+    return ike, {(child["spi_in"], child["spi_out"]) for child in gateway.children()}
+
+
+@pytest.mark.rfc("7296#1.3.3", "7296#2.8", "7296#2.17")
+@pytest.mark.needs("rekey")
+@pytest.mark.parametrize("asker", SIDES)
+@pytest.mark.parametrize("esp", ["aes256gcm16", "aes256gcm16-x25519"], ids=["without-pfs", "with-pfs"])
+def test_rekey_child_sa(lab, left, right, esp, asker):
+    """One side rekeys the CHILD SA: new SPIs and keys, the old one deleted, the IKE SA the same; the ping goes on."""
+    lab.up("direct", Tunnel(esp=esp))
+    lab.establish()
+    lab.ping()
+    ike, child = views(left)
+
+    lab.step("rekey", f"{asker} rekeys the CHILD SA")
+    rekeyed_by(lab, left, right, asker, child=CHILD)
+    lab.until(lambda: one_new(left, right, 1, child), "one new CHILD SA", SETTLED_S)
+    assert views(left)[0] == ike, "the IKE SA changed with its CHILD SA"
+    lab.ping()
+    ladder = lab.prove_protected()
+
+    request, response = ladder.ike("CREATE_CHILD_SA", again=False)
+    exchanged = "KEi" in request["payloads"], "KEr" in response["payloads"]
+    assert request["from"] == asker, f"the other side asked: {ladder.words()}"
+    assert "N(REKEY_SA)" in request["payloads"], f"the request names no SA to rekey: {request['payloads']}"
+    assert exchanged == ("x25519" in esp,) * 2, f"key exchange: {request['payloads']} and {response['payloads']}"
+    question, answer = ladder.ike("INFORMATIONAL", again=False)
+    assert (question["from"], question["payloads"], answer["payloads"]) == (asker, ["D"], ["D"]), ladder.words()
+
+
+@pytest.mark.rfc("7296#1.3.2", "7296#2.8", "7296#2.18")
+@pytest.mark.needs("rekey")
+@pytest.mark.parametrize("asker", SIDES)
+def test_rekey_ike_sa(lab, left, right, asker):
+    """One side rekeys the IKE SA: new SPIs and keys, the CHILD SA moves over untouched, the old IKE SA is deleted."""
+    lab.up("direct")
+    lab.establish()
+    lab.ping()
+    ike, child = views(left)
+
+    lab.step("rekey", f"{asker} rekeys the IKE SA")
+    rekeyed_by(lab, left, right, asker, ike=CONNECTION)
+    lab.until(lambda: one_new(left, right, 0, ike), "one new IKE SA", SETTLED_S)
+    assert views(left)[1] == child, "the CHILD SA changed with its IKE SA"
+    lab.ping()
+
+    lab.step("works", "the new IKE SA carries the next exchange")
+    rekeyed_by(lab, left, right, asker, child=CHILD)
+    lab.until(lambda: one_new(left, right, 1, child), "one new CHILD SA", SETTLED_S)
+    ladder = lab.prove_protected()
+    (request, response, *later) = ladder.ike("CREATE_CHILD_SA", again=False)
+    assert request["payloads"] == ["SA", "Ni", "KEi"], f"not an IKE SA to rekey: {request['payloads']}"
+    assert response["payloads"] == ["SA", "Nr", "KEr"], f"not a rekeyed IKE SA: {response['payloads']}"
+    assert {entry["message_id"] for entry in later} == {0}, f"message IDs do not begin anew: {ladder.words()}"
+
+
+@pytest.mark.rfc("7296#2.8.1", "7296#2.25.1")
+@pytest.mark.needs("rekey")
+@pytest.mark.parametrize("what", ["child", "ike"])
+def test_simultaneous_rekeying(lab, left, right, what):
+    """Both sides rekey at once over a slow path: the nonces decide, and one SA is left on both sides."""
+    lab.up("direct")
+    lab.establish()
+    lab.ping()
+    named = {"child": CHILD} if what == "child" else {"ike": CONNECTION}
+
+    lab.step("collision", "both ask within one round trip")
+    which, before = (1, views(left)[1]) if what == "child" else (0, views(left)[0])
+    # Our driver waits for the outcome, vici does not: so ours is asked last.
+    for gateway in sorted((left, right), key=lambda gateway: gateway.peer.name == "ours"):
+        gateway.rekey(**named)
+    lab.until(lambda: one_new(left, right, which, before), "one new SA", 60)
+    requests = lab.ladder().ike("CREATE_CHILD_SA", response=False, again=False)
+    assert {entry["from"] for entry in requests} == set(SIDES), f"only one side asked: {lab.ladder().words()}"
+    lab.ping()
+    lab.prove_protected()
