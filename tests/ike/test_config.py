@@ -1,9 +1,12 @@
 """swanctl.conf to typed configuration: meanings, defaults, and mistakes named by file, line and key."""
 
+from pathlib import Path as File
+
 import pytest
 
 from lab.crypto.schemes import keyword
 from lab.errors import ConfigError
+from lab.ike import config
 from lab.ike.config import Child, Config, Connection, Settings, load
 from lab.ike.credentials import Identity
 from lab.ike.means import Means
@@ -219,3 +222,11 @@ def test_children_carry_their_keys() -> None:
         replay_window=0,
         reqid=7,
     )
+
+
+@pytest.mark.parametrize(
+    "table", [config._CONNECTION, config._CHILD, config._SETTINGS], ids=["connection", "child", "own"]
+)
+def test_every_key_is_in_the_documentation(table: dict[str, object]) -> None:
+    text = (File(__file__).parents[2] / "docs" / "configuration.md").read_text()
+    assert [key for key in table if f"`{key}`" not in text] == []
