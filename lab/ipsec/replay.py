@@ -48,7 +48,8 @@ class ReplayWindow:
     def commit(self, number: int) -> bool:
         """Remember an authentic number; true where it is the highest so far."""
         if number <= self.top:
-            self._bits |= 1 << (self.top - number)
+            if self.size:  # without a window any age comes this far, and a bit for it could take gigabytes
+                self._bits |= 1 << (self.top - number)
             return False
         shift = number - self.top
         # A jump beyond the window forgets everything; shifting by it could take gigabytes.

@@ -106,7 +106,11 @@ def intersect(a: TrafficSelector, b: TrafficSelector) -> TrafficSelector | None:
 
 def contains(outer: TrafficSelector, inner: TrafficSelector) -> bool:
     """Whether every packet that `inner` takes is taken by `outer` as well."""
-    return intersect(outer, inner) == inner
+    if outer.start.version != inner.start.version or outer.protocol not in (0, inner.protocol):
+        return False
+    if not (int(outer.start) <= int(inner.start) and int(inner.end) <= int(outer.end)):
+        return False
+    return _common_ports(outer, inner) == (inner.start_port, inner.end_port)
 
 
 def narrow(offered: Sequence[TrafficSelector], allowed: Sequence[TrafficSelector]) -> tuple[TrafficSelector, ...]:
@@ -119,9 +123,12 @@ def narrow(offered: Sequence[TrafficSelector], allowed: Sequence[TrafficSelector
     kept: list[TrafficSelector] = []
     # A dict drops equal selectors and keeps the order.
     for found in dict.fromkeys(selector for selector in common if selector):
+        # What no payload could hold is not compared either: a peer may offer 255 selectors, each cut in many by ours.
+        if len(kept) == MOST:
+            break
         if any(contains(wider, found) for wider in kept):
             continue
         first = next((at for at, narrower in enumerate(kept) if contains(found, narrower)), len(kept))
         kept = [other for other in kept if not contains(found, other)]
         kept.insert(first, found)
-    return tuple(kept[:MOST])
+    return tuple(kept)

@@ -106,3 +106,11 @@ def test_without_esn_the_number_is_what_the_packet_says() -> None:
     window = ReplayWindow(64)
     window.commit(2**32 - 1)
     assert window.whole(1) == 1 and refusal(window, 1) is Reason.TOO_OLD
+
+
+def test_without_a_window_a_replay_of_any_age_costs_no_memory() -> None:
+    window = ReplayWindow(0)
+    window.commit(2**32 - 1)
+    assert refusal(window, 1) is None
+    assert not window.commit(1)
+    assert window._bits.bit_length() <= 1
