@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,9 @@ from lab.errors import ConfigError
 
 if TYPE_CHECKING:
     from lab.daemon.server import Server
+
+LONGEST_TIMEOUT = 10**9
+MOST_DIGITS = 18  # of the number of an IKE SA; Python refuses to read some thousand
 
 Args = Mapping[str, object]
 Command = Callable[["Server", Connection, Args, float], None]
@@ -43,15 +45,17 @@ def _which(args: Args) -> str | int | None:
     value = args.get("ike")
     if value is not None and (isinstance(value, bool) or not isinstance(value, str | int)):
         raise ConfigError("ike is the name of a connection or the number of an IKE SA")
-    return int(value) if isinstance(value, str) and value.isascii() and value.isdecimal() else value
+    number = isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= MOST_DIGITS
+    return int(value) if number else value
 
 
 def _until(args: Args, now: float) -> float | None:
     value = args.get("timeout")
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
-        raise ConfigError("timeout is a number of seconds")
+    # A comparison takes any number, NaN and whole numbers beyond every float included.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LONGEST_TIMEOUT:
+        raise ConfigError(f"timeout is a number of seconds, at most {LONGEST_TIMEOUT}")
     return now + value
 
 

@@ -23,6 +23,7 @@ from lab.errors import UnfitError
 LONGEST_LINE = 65536
 MOST_UNREAD = 1 << 20  # what a client may leave unread before it is cut off
 BACKLOG = 16
+MOST_CLIENTS = 64  # file descriptors that clients may take; a further one is sent away at once
 
 Handler = Callable[["Connection", dict[str, object]], None]
 Ready = Callable[[int], None]
@@ -148,6 +149,9 @@ class Control:
         try:
             opened, _ = self._socket.accept()
         except OSError:  # gone again, or no file descriptor left: the client sees it
+            return
+        if len(self._connections) >= MOST_CLIENTS:
+            opened.close()
             return
         opened.setblocking(False)
         connection = Connection(opened, self)

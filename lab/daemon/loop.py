@@ -13,6 +13,8 @@ MOST_IDLE_TURNS = 1000
 # The kernel lets select come late by a thousandth of a long wait (to save power). So a long wait ends a little early,
 # and the short one that follows is exact.
 LONG_S, EARLY = 0.02, 0.998
+# The system takes no wait beyond some weeks; an early turn does nothing.
+LONGEST_S = 86400.0
 Ready = Callable[[int], None]
 
 
@@ -30,7 +32,7 @@ class Loop:
 
     def turn(self, deadline: float | None) -> None:
         """Wait until something is readable or the deadline has come; None waits as long as it takes."""
-        timeout = None if deadline is None else max(0.0, deadline - self.clock())
+        timeout = None if deadline is None else min(max(0.0, deadline - self.clock()), LONGEST_S)
         early = timeout * EARLY if timeout is not None and timeout > LONG_S else timeout
         ready = self.selector.select(early)
         self.wakeups += 1

@@ -49,6 +49,8 @@ class Waits:
     def tell(self, event: Event) -> None:
         """Show an event to all; those that it decides are answered, the others are told."""
         for wait in self._waits[:]:
+            if wait not in self._waits:  # an answer had its client go on with a command that decided this one as well
+                continue
             wait.client.event({"event": event.name, **event.fields})
             outcome = wait.judge(event)
             if outcome is not None:
@@ -63,6 +65,8 @@ class Waits:
     def tick(self, now: float) -> None:
         """Refuse those whose time is over, and forget those whose client has gone."""
         for wait in self._waits[:]:
+            if wait not in self._waits:
+                continue
             if wait.client.closed:
                 self._waits.remove(wait)
             elif wait.deadline is not None and wait.deadline <= now:

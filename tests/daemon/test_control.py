@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.daemon.control import LONGEST_LINE, Connection, Control
+from lab.daemon.control import LONGEST_LINE, MOST_CLIENTS, Connection, Control
 from lab.daemon.loop import Loop
 from lab.errors import UnfitError
 
@@ -207,3 +207,17 @@ def test_a_path_that_cannot_be(tmp_path: Path, place: str) -> None:
     with pytest.raises(UnfitError, match="name another --control"):
         Control(tmp_path / place, loop.selector, lambda client, request: None)
     loop.close()
+
+
+def test_clients_are_bounded_and_those_that_were_first_are_served(bench: Bench) -> None:
+    first = bench.connect()
+    bench.turn()
+    for _ in range(MOST_CLIENTS + 5):
+        bench.connect()
+        bench.turn()
+    assert len(bench.control._connections) == MOST_CLIENTS
+    assert bench.clients[-1].recv(1) == b"", "sent away"
+    assert bench.talk(first, b'{"command": "echo"}\n')
+    bench.clients[1].close()
+    bench.turn()
+    assert bench.talk(bench.connect(), b'{"command": "echo"}\n'), "room again"

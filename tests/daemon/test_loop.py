@@ -66,3 +66,13 @@ def test_late_timers_with_work_in_between_are_no_bug() -> None:
     for _ in range(MOST_IDLE_TURNS * 2):
         loop.turn(9.0)
     loop.close()
+
+
+def test_a_deadline_that_no_system_call_takes_is_waited_for_in_parts() -> None:
+    loop = Loop(lambda: 0.0)
+    ((read, write),) = pipes(1)
+    loop.watch(read, lambda mask: None)
+    os.write(write, b"!")
+    loop.turn(1e300)
+    assert loop.wakeups == 1
+    loop.close()

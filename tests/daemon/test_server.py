@@ -402,6 +402,8 @@ WRONG = [
     ({"command": "initiate", "child": "net", "timeout": True}, "number of seconds"),
     ({"command": "initiate", "child": "net", "timeout": float("nan")}, "number of seconds"),
     ({"command": "initiate", "child": "net", "timeout": float("inf")}, "number of seconds"),
+    ({"command": "initiate", "child": "net", "timeout": 1e300}, "number of seconds"),
+    ({"command": "initiate", "child": "net", "timeout": 10**400}, "number of seconds"),
     ({"command": "terminate", "ike": ["gw"]}, "name of a connection"),
     ({"command": "terminate", "ike": True}, "name of a connection"),
     ({"command": "terminate", "ike": "gw", "force": True}, "not force"),
@@ -476,3 +478,27 @@ def test_a_client_that_left_is_not_waited_for(bench: Bench) -> None:
     bench.client.close()
     bench.turn()
     assert bench.server._next_deadline() is None
+
+
+def test_a_number_of_thousands_of_digits_names_a_connection_that_there_is_not(bench: Bench) -> None:
+    bench.ask(command="liveness", ike="9" * 5000)
+    assert bench.endpoint.asked[-1][2] == "9" * 5000
+
+
+def test_an_answer_that_lets_its_client_go_on_may_end_the_wait_of_another(bench: Bench) -> None:
+    # One client asks for the child twice in a row, another once. The first child-up answers the first command, whose
+    # client goes on at once; the endpoint reports the child again, and that answers everybody.
+    up = Event("child-up", {"connection": "gw", "child": "net"})
+    other = socket.socket(socket.AF_UNIX)
+    other.connect(str(bench.server._control.path))
+    command = json.dumps({"command": "initiate", "child": "net"}).encode() + b"\n"
+    bench.client.sendall(command * 2)
+    bench.turn()
+    other.sendall(command)
+    bench.turn()
+    bench.endpoint.next = [up]
+    bench.server.perform([up], bench.now)
+    bench.turn()
+    assert [answer["ok"] for answer in bench.ask() if "ok" in answer] == [True, True]
+    assert b'"ok": true' in other.recv(65536)
+    other.close()
