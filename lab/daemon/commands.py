@@ -45,8 +45,9 @@ def _which(args: Args) -> str | int | None:
     value = args.get("ike")
     if value is not None and (isinstance(value, bool) or not isinstance(value, str | int)):
         raise ConfigError("ike is the name of a connection or the number of an IKE SA")
-    number = isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= MOST_DIGITS
-    return int(value) if number else value
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= MOST_DIGITS:
+        return int(value)
+    return value
 
 
 def _until(args: Args, now: float) -> float | None:
