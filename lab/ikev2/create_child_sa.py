@@ -20,6 +20,8 @@ from lab.wire.message import Message
 from lab.wire.payloads_v2 import Nonce, Notify
 
 MOST_TRIES = 5
+# Under one IKE SA at the wish of the peer (1.3: "a minimal implementation" refuses all but one).
+MOST_CHILDREN = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,9 @@ def responder(sa: Sa, request: Message) -> Payloads:
     """RFC 7296 1.3.1    -->  HDR, SK {SA, Ni, [KEi], TSi, TSr}    HDR, SK {SA, Nr, [KEr], TSi, TSr}  <--."""
     if not sa.usable:
         return (Notify(NotifyType.TEMPORARY_FAILURE),)
+    if len(sa.children) >= MOST_CHILDREN:
+        reason = f"{len(sa.children)} children, no more are taken"
+        return refuse(sa, Refusal(reason, NotifyType.NO_ADDITIONAL_SAS))
     found = accept(sa, request)
     if isinstance(found, Refusal):
         return refuse(sa, found)

@@ -189,7 +189,8 @@ class Engine:
                 self._drop(f"{header.exchange.name} before the peer is authenticated", arrival)
                 return
             arrival.verified = True
-            self._heard(arrival.path, may_move=True)
+            # One that was overtaken on its way tells where the peer was, not where it is.
+            self._heard(arrival.path, may_move=header.message_id >= max(self._replies, default=0))
             self._reply(arrival, self._answer(message))
 
     def _welcome(self, exchange: ExchangeType) -> bool:
@@ -266,8 +267,9 @@ class Engine:
             self._reply(arrival, (Notify(notify, error.data),))
         if connecting:
             self.sa.fail(error.reason)
-        elif error.notify == NotifyType.INVALID_SYNTAX and self.sa.alive:
-            # RFC 7296 2.21.3: fatal in both peers, the IKE SA goes without a Delete.
+        elif self.sa.alive and (arrival.header.response or error.notify == NotifyType.INVALID_SYNTAX):
+            # RFC 7296 2.21.3: fatal in both peers, the IKE SA goes without a Delete. A response that breaks the rules
+            # leaves its exchange without an outcome, and what it was about in a state that nothing leads out of.
             self.sa.close(error.reason)
         else:
             self.sa.failed(error.reason, stage=arrival.header.exchange.name, asked=arrival.header.response)

@@ -30,6 +30,7 @@ from lab.wire.payloads_v2 import KE, SA, Nonce, Notify
 
 # Honest peers need two further rounds: one COOKIE, one INVALID_KE_PAYLOAD; a stale cookie costs one more each time.
 MOST_ROUNDS = 8
+MOST_COOKIE = 64
 
 
 def initiator(sa: Sa) -> Exchange:
@@ -51,7 +52,8 @@ def initiator(sa: Sa) -> Exchange:
         )
         answer = yield Request(ExchangeType.IKE_SA_INIT, (*cookie, *offer))
         sa.init_i = sa.sent
-        while _stale(answer, cookie, group):
+        while reason := _no_answer(answer, cookie, group):
+            sa.host.trace.drop(reason)
             answer = yield None
         if again := answer.notify(NotifyType.COOKIE):  # 2.6: the same request, the cookie in front
             cookie = (again,)
@@ -69,12 +71,17 @@ def initiator(sa: Sa) -> Exchange:
     yield from ike_auth.initiator(sa)
 
 
-def _stale(answer: Message, cookie: tuple[Notify, ...], group: KeMethod) -> bool:
-    """Whether this answers a request that we replaced since: it asks for what the newest one has."""
+def _no_answer(answer: Message, cookie: tuple[Notify, ...], group: KeMethod) -> str:
+    """Why this is nobody's answer to the request sent last, in words; empty where it may be one."""
     again, retry = answer.notify(NotifyType.COOKIE), answer.notify(NotifyType.INVALID_KE_PAYLOAD)
-    if again is not None:
-        return bool(cookie) and again.data == cookie[0].data
-    return retry is not None and retry.data == group.to_bytes(2, "big")
+    if again is not None and not 1 <= len(again.data) <= MOST_COOKIE:
+        # 2.6: "MUST be between 1 and 64 octets"; whoever forges a longer one has us throw it at the peer.
+        return f"COOKIE of {len(again.data)} octets, 1 to {MOST_COOKIE} allowed"
+    if again is not None and cookie and again.data == cookie[0].data:
+        return "COOKIE that the request has already: the answer to an older one"
+    if again is None and retry is not None and retry.data == group.to_bytes(2, "big"):
+        return "INVALID_KE_PAYLOAD that asks for what the request has: the answer to an older one"
+    return ""
 
 
 def nat_detection(sa: Sa, path: Path) -> Payloads:

@@ -53,10 +53,11 @@ def initiator(sa: Sa) -> Exchange:
     refusal = answer if isinstance(answer, Refusal) else _key(sa, new, ask, answer)
     if refusal is None:
         _rekeyed(sa, new)
-    elif sa.collisions.theirs is not None:
+    elif sa.collisions.theirs is not None and sa.collisions.theirs.made.alive:
         sa.hand_over(sa.collisions.theirs.made)
     else:
         sa.life.become(IkeState.ESTABLISHED)
+        sa.collisions.theirs = None  # what the peer made is gone, or there was none: it may try again
         if not busy(answer):
             sa.failed(refusal.reason, stage="CREATE_CHILD_SA", asked=True)
         sa.start_later(initiator)
@@ -114,6 +115,9 @@ def responder(sa: Sa, request: Message) -> Payloads:
         return (Notify(NotifyType.TEMPORARY_FAILURE),)
     if sa.collisions.theirs is not None:
         return (Notify(NotifyType.TEMPORARY_FAILURE),)
+    alive = sum(other.alive for other in sa.host.ike_sas.values())
+    if alive >= sa.host.config.settings.max_ike_sas:
+        return refuse(sa, Refusal(f"{alive} IKE SAs, no more are taken", NotifyType.NO_ADDITIONAL_SAS))
     payload = request.get(SA)
     assert payload is not None, "rules.check lets no other request through"
     chosen = select(sa.connection.proposals, payload.proposals)

@@ -19,6 +19,8 @@ from lab.wire.ids import ExchangeType, HashAlgorithm
 NONCE_OCTETS = 32
 # Seconds until we ask again a peer that was busy (TEMPORARY_FAILURE, 2.25), at least and up to as many more.
 RETRY = 5.0
+# Seconds that a replaced IKE SA waits for its Delete: longer than a peer repeats a request by the defaults.
+REPLACED = 180.0
 
 
 class Sa(IkeSa):
@@ -105,6 +107,8 @@ class Sa(IkeSa):
         self.queue.clear()
         self.later.clear()
         heir.lives_from_now()
+        # Whoever rekeyed has to delete it; one that never does would pile up what it replaced.
+        self.rekey_at, self.expire_at = None, self.host.now + REPLACED
         if self.state is not IkeState.REKEYED:
             self.life.become(IkeState.REKEYED)
         self.host.tell("ike-rekeyed", **heir.named(), old_spi_i=self.spi_i.hex(), old_spi_r=self.spi_r.hex())

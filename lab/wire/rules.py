@@ -83,5 +83,7 @@ def _check_protection(message: Message, rule: Rule) -> None:
 
 
 def _excused(message: Message) -> bool:
-    """An error stands alone, and so does COOKIE, which is none (RFC 7296 2.6)."""
-    return message.error is not None or message.notify(NotifyType.COOKIE) is not None
+    """An error stands alone, and so does COOKIE in IKE_SA_INIT, which is none (RFC 7296 2.6)."""
+    if message.header.exchange == ExchangeType.IKE_SA_INIT and message.notify(NotifyType.COOKIE) is not None:
+        return True
+    return message.error is not None
