@@ -82,7 +82,7 @@ def _entry(n: int, flight: Flight, reading: Reading, original: int | None, tappe
         "udp": first.udp,
         "hops": [_hop(sighting) for sighting in flight.sightings],
     }
-    extras = {"inner": reading.inner, "duplicates": flight.duplicates, "note": reading.note}
+    extras = {"inner": reading.inner, "auth": reading.auth, "duplicates": flight.duplicates, "note": reading.note}
     return entry | {name: value for name, value in extras.items() if value}
 
 

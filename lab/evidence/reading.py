@@ -5,18 +5,21 @@ Rules of this file:
 - The same octets are read once: retransmissions share their reading.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from lab.crypto.schemes import Scheme
 from lab.errors import ProtocolError
 from lab.evidence.datagram import Kind, Sighting
 from lab.evidence.inner import summary
 from lab.evidence.keyring import Inner, Keyring
 from lab.evidence.names import payload_names
 from lab.wire.header import SIZE, Header
-from lab.wire.ids import ExchangeType, PayloadType
+from lab.wire.ids import AuthMethod, ExchangeType, PayloadType
 from lab.wire.message import Message
 from lab.wire.packets import ESPHeader
 from lab.wire.payloads import Payload, decode_chain
+from lab.wire.payloads_v2 import Auth
 from lab.wire.sealed import Encrypted
 
 _IKEV1 = {2: "Main Mode", 4: "Aggressive Mode", 5: "Informational", 6: "Transaction", 32: "Quick Mode"}
@@ -43,6 +46,7 @@ class Reading:
     chain: bytes | None = field(default=None, repr=False)
     first_inside: PayloadType = PayloadType.NONE
     esp: Inner | None = None
+    auth: str = ""
 
 
 class Reader:
@@ -124,7 +128,7 @@ class Reader:
         except ProtocolError as error:
             return replace(reading, note=f"malformed inside SK: {error.reason}")
         names = tuple(payload_names(message.header, inside))
-        return replace(reading, payloads=outside[:-1] + names)
+        return replace(reading, payloads=outside[:-1] + names, auth=_auth(inside))
 
     def _unseal(self, message: Message, sealed: Payload) -> bytes | None:
         """The decrypted chain, or None where no key fits."""
@@ -138,6 +142,17 @@ class Reader:
             except ProtocolError:
                 continue
         return None
+
+
+def _auth(payloads: Iterable[Payload]) -> str:
+    """How the sender proves itself: `SHARED_KEY`, or `DIGITAL_SIGNATURE ecdsa-sha256` with what RFC 7427 names."""
+    auth = next((payload for payload in payloads if isinstance(payload, Auth)), None)
+    if auth is None or auth.method != AuthMethod.DIGITAL_SIGNATURE:
+        return auth.method.name if auth else ""
+    try:
+        return f"{auth.method.name} {Scheme.of_identifier(auth.data[1 : 1 + auth.data[0]] if auth.data else b'')}"
+    except ProtocolError:
+        return f"{auth.method.name} of an unknown algorithm"
 
 
 def _inside(inner: Inner) -> str:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from lab.errors import LabError
 from lab.ike.swanctl import Section
 
+NO_FILES: Mapping[str, bytes] = {}
 READY_S = 10.0
 INITIATE_S = 30.0
 
@@ -63,8 +64,8 @@ class PeerDriver(Protocol):
     abilities: frozenset[str]
     version: str
 
-    def configure(self, tree: Section) -> None:
-        """Take the connections, secrets and `ikelab` settings to use; before `start`."""
+    def configure(self, tree: Section, files: Mapping[str, bytes] = NO_FILES) -> None:
+        """Take the connections, secrets and `ikelab` settings to use, and the files they name; before `start`."""
         ...
 
     def start(self) -> None:

@@ -22,6 +22,7 @@ SETTINGS = {
     "keep_alive": "keep_alive",
     "cookie_threshold": "cookie_threshold",
     "half_open_timeout": "half_open_timeout",
+    "signature_authentication": "signature_authentication",
 }
 # Where the private /run shows these files inside the daemon's mount namespace.
 SOCKET, LOG, CONF = "charon.vici", "charon.log", "strongswan.conf"

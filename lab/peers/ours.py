@@ -10,6 +10,7 @@ import os
 import select
 import signal
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from lab import __version__
 from lab.daemon.client import Client, Refused
 from lab.errors import BrokenError, UnfitError
 from lab.ike.swanctl import Section, render
-from lab.peers.base import INITIATE_S, READY_S, Event, Node, Outcome, PeerFault
+from lab.peers.base import INITIATE_S, NO_FILES, READY_S, Event, Node, Outcome, PeerFault
 from lab.peers.nursery import STDERR, Nursery
 
 CONFIG, CONTROL, KEYS, EVENTS, LOG = "swanctl.conf", "control", "keys.jsonl", "events.jsonl", "daemon.log"
@@ -35,18 +36,20 @@ class Ours:
         self.node, self.run_dir, self.seed, self.backend = node, run_dir, seed, backend
         self.source = f"{self.name}:{node.name}"
         self._tree = Section()
+        self._files = NO_FILES
         self._process = -1
         self._read_events = 0
         self._client: Client | None = None
 
-    def configure(self, tree: Section) -> None:
-        """Take the connections, secrets and `ikelab` settings to use; before `start`."""
-        self._tree = tree
+    def configure(self, tree: Section, files: Mapping[str, bytes] = NO_FILES) -> None:
+        """Take the connections, secrets and `ikelab` settings to use, and the files they name; before `start`."""
+        self._tree, self._files = tree, files
 
     def start(self) -> None:
         """Write swanctl.conf and have the daemon forked; returns at once."""
         self.run_dir.mkdir(parents=True, exist_ok=True)
-        (self.run_dir / CONFIG).write_text(self.configs()[CONFIG])
+        for name, text in self.configs().items():
+            (self.run_dir / name).write_text(text)
         request = {
             "config": str(self.run_dir / CONFIG),
             "backend": self.backend,
@@ -152,7 +155,7 @@ class Ours:
 
     def configs(self) -> dict[str, str]:
         """The configuration as given to the daemon: file name -> text."""
-        return {CONFIG: render(self._tree)}
+        return {CONFIG: render(self._tree), **{name: data.decode() for name, data in self._files.items()}}
 
     def stop(self) -> None:
         """End the daemon; never raises when it is gone already."""

@@ -22,7 +22,8 @@ _ALGORITHMS = _words(
     "aes-gcm aes-cbc chacha20-poly1305 sha2-256 sha2-384 sha2-512 x25519 ecp256 ecp384 modp2048 modp3072"
 )
 _EAP = _words("eap-mschapv2 eap-md5")
-_ALSO = _words("transport ah esn mobike certificates fragmentation")
+_PUBKEY = _words("certificates rsa rsa/pss ecdsa ed25519 ed448 crl")
+_ALSO = _words("transport ah esn mobike fragmentation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +45,12 @@ class Peer:
 PEERS = {
     peer.name: peer
     for peer in (
-        Peer("ours", "our own stack", "lab.peers.ours:Ours", _IKEV2 | _ALGORITHMS | _EAP),
+        Peer("ours", "our own stack", "lab.peers.ours:Ours", _IKEV2 | _ALGORITHMS | _EAP | _PUBKEY),
         Peer(
             "strongswan",
             "strongSwan's charon, driven through vici",
             "lab.peers.strongswan:StrongSwan",
-            _IKEV2 | _ALGORITHMS | _EAP | _ALSO,
+            _IKEV2 | _ALGORITHMS | _EAP | _PUBKEY | _ALSO,
         ),
     )
 }

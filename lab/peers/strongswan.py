@@ -8,14 +8,16 @@ so no swanctl is needed. Its keys come from its own log, read by `charon_log`.
 import json
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from lab.errors import BrokenError, UnfitError
 from lab.ike.swanctl import Section, render
 from lab.peers import charon_log
-from lab.peers.base import INITIATE_S, READY_S, Event, Node, Outcome, PeerFault
+from lab.peers.base import INITIATE_S, NO_FILES, READY_S, Event, Node, Outcome, PeerFault
 from lab.peers.charon_conf import CONF, LOG, SOCKET, strongswan_conf
+from lab.peers.charon_load import loads
 from lab.peers.charon_sas import event, sa_view
 from lab.peers.vici_link import Commands, Events, connect
 
@@ -44,15 +46,16 @@ class StrongSwan:
         self.source = f"{self.name}:{node.name}"
         self.version = ""
         self._tree = Section()
+        self._files = NO_FILES
         self._binary = find_charon()
         self._process: subprocess.Popen[bytes] | None = None
         self._commands: Commands | None = None
         self._events: Events | None = None
         self._pending: list[Event] = []
 
-    def configure(self, tree: Section) -> None:
-        """Take the connections, secrets and `ikelab` settings to use; before `start`."""
-        self._tree = tree
+    def configure(self, tree: Section, files: Mapping[str, bytes] = NO_FILES) -> None:
+        """Take the connections, secrets and `ikelab` settings to use, and the files they name; before `start`."""
+        self._tree, self._files = tree, files
 
     def start(self) -> None:
         """Write strongswan.conf and start charon; returns at once."""
@@ -80,17 +83,9 @@ class StrongSwan:
         self._load()
 
     def _load(self) -> None:
-        """Give charon every secret and connection of the tree, as swanctl --load-all would."""
-        tree = self._tree.plain()
-        secrets: Any = tree.get("secrets", {})
-        for name, secret in secrets.items():
-            owners = [value for key, value in secret.items() if key.startswith("id")]
-            kind = name.partition("-")[0].upper()
-            shared = {"id": name, "type": kind, "data": secret["secret"], "owners": owners}
-            self._command("load-shared", shared)
-        connections: Any = tree.get("connections", {})
-        for name, connection in connections.items():
-            self._command("load-conn", {name: connection})
+        """Give charon every secret, CA and connection of the tree, as swanctl --load-all would."""
+        for command, message in loads(self._tree, self._files):
+            self._command(command, message)
 
     def _command(self, command: str, message: dict[str, Any] | None = None) -> dict[str, Any]:
         return self._link().request(command, message)
@@ -166,6 +161,7 @@ class StrongSwan:
             CONF: strongswan_conf(self._tree, Path(self._binary).name),
             "swanctl.conf": render(loaded),
             "vici.json": json.dumps(loaded.plain(), indent=1),
+            **{name: data.decode() for name, data in self._files.items()},
         }
 
     def stop(self) -> None:

@@ -1,6 +1,6 @@
 """One gateway of a scenario: a peer in the node `left` or `right`, as scenarios talk to it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +33,10 @@ class Gateway:
         """Whether there is a daemon."""
         return self._driver is not None
 
-    def launch(self, node: Node, run_dir: Path, tree: Section, **options: object) -> None:
+    def launch(self, node: Node, run_dir: Path, tree: Section, files: Mapping[str, bytes], **options: object) -> None:
         """Configure and start the daemon; `driver.ready()` waits for it."""
         self._driver = self.peer.start(node, run_dir, **options)
-        self._driver.configure(tree)
+        self._driver.configure(tree, files)
         self._driver.start()
 
     def initiate(self, child: str = CHILD, timeout: float = INITIATE_S) -> Outcome:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from ipaddress import ip_interface
 from pathlib import Path
+from random import Random
 from tempfile import mkdtemp
 from typing import Any
 
@@ -28,6 +29,7 @@ from lab.emulation.network import Network
 from lab.errors import BrokenError
 from lab.evidence import capture, keys, ladder, places
 from lab.evidence.finish import FinishReport
+from lab.peers.ca import Ca
 from lab.peers.registry import peer
 from lab.plugin import proofs
 from lab.plugin.gateway import Gateway
@@ -100,12 +102,14 @@ class Lab:
         self.step("peers", " and ".join(f"{gateway}" for gateway in self.gateways if gateway.name in start))
         ends = self.ends()
         self.left.address, self.right.address = ends.left, ends.right
-        trees = {"left": left_tree(left or tunnel, ends), "right": right_tree(right or tunnel, ends)}
+        tunnels = {"left": left or tunnel, "right": right or tunnel}
+        trees = {"left": left_tree(tunnels["left"], ends), "right": right_tree(tunnels["right"], ends)}
         running = [gateway for gateway in self.gateways if gateway.name in start]
         for gateway in running:
             node = self._network.node(gateway.name)
             options = {"seed": self.seed_of(gateway.name)} if gateway.peer.name == "ours" else {}
-            gateway.launch(node, self.scratch / gateway.name, trees[gateway.name], **options)
+            tree, files = trees[gateway.name], tunnels[gateway.name].files
+            gateway.launch(node, self.scratch / gateway.name, tree, files, **options)
         for gateway in running:
             gateway.driver.ready(READY_S)
 
@@ -133,6 +137,10 @@ class Lab:
     def inner(self, name: str) -> str:
         """The address of the host behind a gateway."""
         return self._known_topology().attachment(f"{name}-host").address() or ""
+
+    def ca(self, name: str = "root") -> Ca:
+        """A CA of this scenario's own, the same in every run of one seed but for its times."""
+        return Ca(Random(self.seed_of(f"ca {name}")).randbytes, time.time(), name)
 
     @property
     def real_time(self) -> bool:

@@ -53,7 +53,8 @@ secrets {{
 @dataclass(frozen=True, slots=True)
 class Tunnel:
     """One side's wishes. `connection`, `child` and `settings` add or replace keys of swanctl.conf by name; so do
-    `local` and `remote`, from that side's own view, and `secrets`, section by section.
+    `local` and `remote`, from that side's own view, and `secrets` and `authorities`, section by section. `files` are
+    those that the others name.
     """
 
     ike: str = IKE
@@ -65,6 +66,8 @@ class Tunnel:
     local: Mapping[str, str] = field(default_factory=dict)
     remote: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    authorities: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +117,10 @@ def _adjusted(tree: Section, tunnel: Tunnel) -> Section:
     _set(connection.sections["children"].sections[CHILD], tunnel.child)
     for side, values in (("local", tunnel.local), ("remote", tunnel.remote)):
         _set(connection.sections[side], values)
-    for name, secret in tunnel.secrets.items():
-        _set(tree.sections["secrets"].sections.setdefault(name, Section(name)), secret)
+    for kind, sections in (("secrets", tunnel.secrets), ("authorities", tunnel.authorities)):
+        for name, values in sections.items():
+            parent = tree.sections.setdefault(kind, Section(kind))
+            _set(parent.sections.setdefault(name, Section(name)), values)
     if tunnel.settings:
         _set(tree.sections.setdefault("ikelab", Section("ikelab")), tunnel.settings)
     return tree

@@ -42,6 +42,7 @@ def test_payload_names_are_those_of_the_rfc() -> None:
     assert "N(NAT_DETECTION_SOURCE_IP)" in entries[1]["payloads"]
     assert entries[3]["payloads"][:7] == ["IDi", "N(INITIAL_CONTACT)", "IDr", "AUTH", "SAi2", "TSi", "TSr"]
     assert entries[4]["payloads"] == ["IDr", "AUTH", "SAr2", "TSi", "TSr"]
+    assert [entries[n].get("auth") for n in (1, 3, 4)] == [None, "SHARED_KEY", "SHARED_KEY"]
     assert entries[9]["payloads"] == ["N(REKEY_SA)", "SA", "Ni", "KEi", "TSi", "TSr"]
     assert entries[11]["payloads"] == ["D"]
     assert entries[-1]["payloads"] == []
