@@ -9,7 +9,7 @@ IKELAB := $(VENV)/bin/ikelab
 
 demo: SCOPE := demo
 demo: image
-	$(IKELAB) run --out reports/out/latest
+	$(IKELAB) run
 
 test: image lint
 	$(PYTHON) -m pytest tests

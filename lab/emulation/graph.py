@@ -136,7 +136,7 @@ def _describe(topology: Topology) -> str:
         for one, two in topology.pairs
     ]
     nodes = [
-        f"{name} is a {spec.kind}" if spec.nat is None else f"{name} is a NAT box that has {_port_words(spec.nat)}"
+        f"{name} is a {spec.kind}" if spec.nat is None else f"{name} is a NAT box ({_port_words(spec.nat)})"
         for name, spec in topology.nodes.items()
     ]
     return f"{topology.description}. Nodes: {'; '.join(nodes)}. Links: {'; '.join(links)}."

@@ -114,6 +114,8 @@ def dissect(pcap: Path, profile: Path, *, limit_s: float = 300.0) -> tuple[dict[
         answer = subprocess.run(command, capture_output=True, env=environment, check=False, timeout=limit_s)
     except subprocess.TimeoutExpired:
         raise BrokenError(f"tshark took more than {limit_s:.0f} s on {pcap.name}") from None
+    if answer.returncode < 0:  # ended by a signal, Ctrl-C for one: that says nothing about the capture
+        raise BrokenError(f"tshark was ended by signal {-answer.returncode} while it read {pcap.name}")
     stderr = answer.stderr.decode(errors="replace").splitlines()
     # Refused table rows and torn files are reported so; being root, or a missing plugin, is not.
     complaints = [line.removeprefix("tshark:").strip() for line in stderr if line.startswith("tshark:")]

@@ -79,7 +79,7 @@ def _network(lab: "Lab") -> None:
     write_json(lab.directory / "topology.json", lab.network.describe())
     (lab.directory / "topology.svg").write_text(graph.svg(lab.topology))
     write_json(lab.directory / "nat.json", {"schema": NAT_SCHEMA, "mappings": lab.network.mappings()})
-    lab.network.finish_capture()
+    lab.uncaptured = lab.network.finish_capture().dropped
 
 
 def _files(lab: "Lab") -> None:

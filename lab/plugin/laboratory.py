@@ -39,7 +39,7 @@ from lab.plugin.records import Records
 from lab.plugin.sight import Ladder
 from lab.plugin.steps import Steps
 from lab.plugin.tunnel import CHILD, Ends, Tunnel, left_tree, right_tree
-from lab.plugin.verdict import FAILED, PASSED, Verdict
+from lab.plugin.verdict import FAILED, PASSED, Verdict, judge
 
 PINGS = 3
 POLL_S = 0.02
@@ -64,6 +64,7 @@ class Lab:
         self.negotiated: dict[str, Any] = {}
         self._network: Network | None = None
         self._pings: list[int] = []
+        self.uncaptured = 0
 
     # -- setting up
 
@@ -224,6 +225,10 @@ class Lab:
         problems = gather(self) if self.running or self.has_network else []
         for problem in problems:
             self.steps.add("evidence", FAILED, problem)
+        if verdict.word == PASSED and self.uncaptured:
+            broken = BrokenError(f"the capture lost {self.uncaptured} packets, so it proves nothing")
+            self.settle(judge(broken))
+            raise broken
         contradicted = verdict.word == PASSED and bool(problems)
         self.settle(Verdict(FAILED, problems[0]) if contradicted else verdict)
         assert not contradicted, problems[0]

@@ -9,7 +9,7 @@ from scapy.layers.l2 import Ether
 
 from lab.crypto import registry
 from lab.crypto import wireshark as names
-from lab.errors import UnfitError
+from lab.errors import BrokenError, UnfitError
 from lab.evidence import capture, finish, keys, tshark, wireshark
 from lab.wire.ids import Integ, TransformType
 from lab.wire.payloads_v2 import Transform
@@ -175,3 +175,13 @@ def test_every_name_that_we_write_is_one_that_tshark_reads(tmp_path: Path) -> No
     (tmp_path / "esp_sa").write_text("".join(f"{row}\n" for row in esp))
     _, complaints = tshark.dissect(CAPTURES / "psk-bad" / "raw.pcapng", tmp_path)
     assert complaints == []
+
+
+def test_a_tshark_that_a_signal_ended_says_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C reaches tshark, too; the scenario under its eyes must become unresolved, not failed."""
+    program = tmp_path / "tshark"
+    program.write_text("#!/bin/sh\nkill -INT $$\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(tshark, "find", lambda: str(program))
+    with pytest.raises(BrokenError, match="signal 2"):
+        tshark.dissect(tmp_path / "wire.pcapng", tmp_path)
