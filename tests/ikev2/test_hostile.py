@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import pytest
 
 from lab.ike.actions import Event, Path, Send
+from lab.ikev2.engine import Engine
 from lab.wire.header import SIZE, Header
 from lab.wire.ids import ExchangeType, NotifyType, PayloadType, ProtocolId
 from lab.wire.message import Message
@@ -49,12 +50,15 @@ class Scene:
     def state(self) -> tuple[object, ...]:
         """What must not change while nothing valid arrives."""
         engines = self.side.endpoint.table.engines.values()
-        return tuple((e.sa.spi, e.sa.state, e._next_expected, e._next_request) for e in engines)
+        return tuple((e.sa.spi, e.sa.state, e._next_expected, e._next_request) for e in engines if e.sa.alive)
 
 
 def at(steps: int, to: str, start: Callable[[Pair], None], seed: str = "0") -> Scene:
     """The scene in which, after `steps` deliveries, the next datagram is about to reach a side."""
-    pair = Pair(net(settings=SETTINGS), mirrored(net(settings=SETTINGS, left="%any")), seed=seed)
+    child = "esp_proposals = aes256gcm16-x25519"
+    second = "children { second { local_ts = 10.3.0.0/24\n remote_ts = 10.4.0.0/24\n" + child + " }"
+    texts = [net(child=child, settings=SETTINGS, left=left).replace("children {", second) for left in (LEFT, "%any")]
+    pair = Pair(texts[0], mirrored(texts[1]), seed=seed)
     start(pair)
     for _ in range(steps):
         pair.step()
@@ -83,6 +87,19 @@ def delete(pair: Pair) -> None:
     pair.left.do("terminate", child="net")
 
 
+def further(pair: Pair) -> None:
+    pair.initiate()
+    pair.left.do("initiate", "second")
+
+
+def rekeying(**what: str) -> Callable[[Pair], None]:
+    def start(pair: Pair) -> None:
+        pair.initiate()
+        pair.left.do("rekey", **what)
+
+    return start
+
+
 SCENES: dict[str, Callable[[], Scene]] = {
     "IKE_SA_INIT request at the responder": lambda: at(0, "right", initiate),
     "IKE_SA_INIT response at the initiator": lambda: at(1, "left", initiate),
@@ -91,6 +108,12 @@ SCENES: dict[str, Callable[[], Scene]] = {
     "liveness request at the responder": lambda: at(0, "right", liveness("left")),
     "liveness request at the initiator": lambda: at(0, "left", liveness("right")),
     "liveness response at the initiator": lambda: at(1, "left", liveness("left")),
+    "child request at the responder": lambda: at(0, "right", further),
+    "child response at the initiator": lambda: at(1, "left", further),
+    "rekeying of a child at the responder": lambda: at(0, "right", rekeying(child="net")),
+    "rekeyed child at the initiator": lambda: at(1, "left", rekeying(child="net")),
+    "rekeying of the IKE SA at the responder": lambda: at(0, "right", rekeying()),
+    "rekeyed IKE SA at the initiator": lambda: at(1, "left", rekeying()),
     "Delete request at the responder": lambda: at(0, "right", delete),
     "Delete response at the initiator": lambda: at(1, "left", delete),
 }
@@ -193,12 +216,13 @@ def in_clear(count: int, seed: int) -> None:
 def inside(count: int, seed: int) -> None:
     """Mutations of the payload chain inside SK, sealed with the true keys of the peer."""
     rng = random.Random(seed)
-    for name in ("IKE_AUTH request at the responder", "IKE_AUTH response at the initiator"):
-        for round_ in range(count // 8):
+    names = [name for name in SCENES if "IKE_AUTH" in name or "child" in name or "rekey" in name]
+    for name in names:
+        for round_ in range(count // (4 * len(names))):
             scene = SCENES[name]()
             peer = scene.pair.left if scene.side is scene.pair.right else scene.pair.right
             header = Header.decode(scene.data)
-            plain = Message.decode(scene.data).opened(engine_of(scene.side).sa.opener)
+            plain = Message.decode(scene.data).opened(owner(scene.side, header).sa.opener)
             (chain,) = mutations(plain.plaintext, rng, 1)
             first = plain.payloads[0].type if round_ % 10 else PayloadType(rng.randrange(256))
             scene.give(sealed(peer, header, first, chain))
@@ -216,9 +240,16 @@ def inside(count: int, seed: int) -> None:
         scene.give(sealed(scene.pair.left, plain.header, kind, chain))
 
 
+def owner(side: Side, header: Header) -> Engine:
+    """The IKE SA of a side that a header names; there are two while one is rekeyed."""
+    engine = side.endpoint.table.get(header.spi_i) or side.endpoint.table.get(header.spi_r)
+    assert engine is not None
+    return engine
+
+
 def sealed(peer: Side, header: Header, first: PayloadType, chain: bytes) -> bytes:
     """A message whose payload chain need not make sense, under a true ICV."""
-    sealer = engine_of(peer).sa.sealer
+    sealer = owner(peer, header).sa.sealer
     body = len(chain) + sealer.overhead(len(chain))
     front = Header(
         header.spi_i, header.spi_r, PayloadType.SK, header.exchange, header.flags, header.message_id, SIZE + 4 + body
