@@ -53,6 +53,8 @@ class Settings:
     window_size: int = 1
     signature_authentication: bool = True
     max_ike_sas: int = 10000
+    tls_version_min: str = "1.2"
+    tls_version_max: str = "1.3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,8 @@ _SETTINGS: dict[str, options.Reader] = {
     "window_size": options.number,
     "signature_authentication": options.yes_no,
     "max_ike_sas": options.number,
+    "tls_version_min": options.one_of("1.2", "1.3"),
+    "tls_version_max": options.one_of("1.2", "1.3"),
 }
 # Read, checked and without effect on IKEv2 of this stack; a peer that is given the same text may heed them.
 _NO_EFFECT = {

@@ -15,15 +15,13 @@ SK_pi and SK_pr. The first AUTH of the responder is missing where both sides are
 which only methods will do that are proof against a false authenticator.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 
 from lab.errors import ProtocolError
 from lab.ike import explain
-from lab.ike.config import AuthConfig
 from lab.ike.credentials import Identity
+from lab.ikev2 import eap_terms, informational
 from lab.ikev2.auth import Proof, verified
-from lab.ikev2.eap.method import Method, Run
-from lab.ikev2.eap.methods import allowed
 from lab.ikev2.eap.session import Authenticator, Peer
 from lab.ikev2.exchange import Payloads, Request
 from lab.ikev2.sa import Sa
@@ -33,19 +31,6 @@ from lab.wire.message import Message
 from lab.wire.payloads_v2 import EAP, ID, Auth, Notify
 
 _FAILED = NotifyType.AUTHENTICATION_FAILED
-
-
-def _methods(config: AuthConfig, *, alone: bool) -> Sequence[Method]:
-    """What the configuration allows; without a proof beside it only methods that can do without."""
-    found = [method for method in allowed(config.auth.text) if method.alone or not alone]
-    if not found:
-        raise ProtocolError(f"{config.auth.text} does not prove the responder; it cannot stand alone", _FAILED)
-    return found
-
-
-def _run(sa: Sa, user: bytes, server: Identity) -> Run:
-    credentials = sa.host.config.credentials
-    return Run(user, str(server).encode(), credentials.eap_secret, sa.host.random)
 
 
 def _packet(message: Message) -> Packet:
@@ -66,14 +51,21 @@ def _proofs(sa: Sa, idi: ID, idr: ID, msk: bytes) -> tuple[Auth, Auth]:
     return Proof(idi, idr, msk or keys.sk_pi).auth_i(sa), Proof(idi, idr, msk or keys.sk_pr).auth_r(sa)
 
 
-def initiator(sa: Sa, idi: ID, idr: ID, answer: Message) -> Generator[Request, Message, Message]:
-    """From the responder's first answer, whose AUTH is checked where it has one, to its last, checked too."""
+def initiator(sa: Sa, idi: ID, idr: ID, answer: Message) -> Generator[Request | None, Message, Message]:
+    """From the responder's first answer, whose AUTH is checked where it has one, to its last, checked too.
+
+    A responder that fails in EAP is told so (2.21.2), and the SA is on its way out.
+    """
     config = sa.connection.local
     own = config.eap_id or str(sa.local_id)
-    run = _run(sa, own.encode(), Identity(idr.id_type, idr.data))
-    peer = Peer(_methods(config, alone=answer.get(Auth) is None), run)
+    run = eap_terms.run(sa, own.encode(), Identity(idr.id_type, idr.data))
+    peer = Peer(eap_terms.methods(sa, config, alone=answer.get(Auth) is None), run)
     while (response := peer.receive(_packet(answer))) is not None:
         answer = yield Request(ExchangeType.IKE_AUTH, (EAP(response.encode()),))
+    if run.reason:
+        sa.refuse(run.reason)
+        yield from informational.refuse(sa, _FAILED)
+        return answer
     _note(sa, f"EAP: {peer.method.word if peer.method else ''} succeeded for {run.name}")
     ours, theirs = _proofs(sa, idi, idr, run.msk)
     last = yield Request(ExchangeType.IKE_AUTH, (ours,))
@@ -93,8 +85,8 @@ def responder(sa: Sa, idi: ID, idr: ID, first: Payloads) -> Generator[Payloads, 
     config = sa.connection.remote
     alone = not any(isinstance(payload, Auth) for payload in first)
     user = config.eap_id if config.eap_id not in ("", "%any") else str(sa.remote_id)
-    run = _run(sa, user.encode(), Identity(idr.id_type, idr.data))
-    session = Authenticator(_methods(config, alone=alone), run, ask_identity=config.eap_id == "%any")
+    run = eap_terms.run(sa, user.encode(), Identity(idr.id_type, idr.data))
+    session = Authenticator(eap_terms.methods(sa, config, alone=alone), run, ask_identity=config.eap_id == "%any")
     request = yield (*first, EAP(session.begin().encode()))
     while True:
         told = session.receive(_packet(request))

@@ -13,6 +13,7 @@ from lab.errors import ProtocolError
 from lab.ike import explain
 from lab.ike.config import Connection
 from lab.ike.credentials import Identity
+from lab.ike.states import IkeState
 from lab.ikev2 import child_sa, eap_auth, informational, proof, signature
 from lab.ikev2.child_sa import Refusal, Secret
 from lab.ikev2.exchange import Conversation, Exchange, Payloads, Request
@@ -49,6 +50,8 @@ def initiator(sa: Sa) -> Exchange:
         return
     if sa.connection.local.eap:
         answer = yield from eap_auth.initiator(sa, idi, _idr(answer), answer)
+        if sa.state is not IkeState.CONNECTING:
+            return
     _window(sa, answer)
     sa.established()
     if child:

@@ -11,8 +11,8 @@ from lab.ike.swanctl import Section, Value, parse, render
 # `openssl` brings AES, ChaCha20-Poly1305, SHA-2, HMAC, X25519, ECP and MODP; the rest is what it lacks.
 PLUGINS = (
     "random nonce openssl aes sha1 sha2 md5 hmac kdf gmp curve25519 gcm ctr ccm cmac xcbc chapoly pem pkcs1 pkcs8 x509 "
-    "pubkey constraints revocation kernel-netlink socket-default vici updown eap-identity eap-mschapv2 eap-md5 "
-    "xauth-generic counters"
+    "pubkey constraints revocation kernel-netlink socket-default vici updown eap-identity eap-mschapv2 eap-md5 eap-tls "
+    "eap-ttls xauth-generic counters"
 )
 # ikelab setting -> charon setting
 SETTINGS = {
@@ -23,6 +23,8 @@ SETTINGS = {
     "cookie_threshold": "cookie_threshold",
     "half_open_timeout": "half_open_timeout",
     "signature_authentication": "signature_authentication",
+    "tls_version_min": "tls.version_min",
+    "tls_version_max": "tls.version_max",
 }
 # Where the private /run shows these files inside the daemon's mount namespace.
 SOCKET, LOG, CONF = "charon.vici", "charon.log", "strongswan.conf"
@@ -33,6 +35,9 @@ install_virtual_ip = no
 plugins {{
     vici {{
         socket = unix:///run/{SOCKET}
+    }}
+    eap-ttls {{
+        phase2_method = mschapv2
     }}
 }}
 filelog {{
@@ -59,6 +64,10 @@ def strongswan_conf(tree: Section, binary: str) -> str:
     for key, value in tree.sections.get("ikelab", Section()).values.items():
         if key not in SETTINGS:
             raise ConfigError(f"strongSwan has no setting for ikelab.{key}", line=value.line, key=key)
-        body.values[SETTINGS[key]] = Value(value.text, value.line)
+        *sections, name = SETTINGS[key].split(".")
+        place = body
+        for section in sections:
+            place = place.sections.setdefault(section, Section(section))
+        place.values[name] = Value(value.text, value.line)
     body.name = binary
     return render(Section(sections={binary: body}))

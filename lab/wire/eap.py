@@ -1,4 +1,4 @@
-"""EAP packets (RFC 3748 4) and the packets of EAP-MSCHAPv2 inside them (draft-kamath-pppext-eap-mschapv2-02).
+"""EAP packets (RFC 3748 4) and what methods put into them: EAP-MSCHAPv2 (draft-kamath-pppext-eap-mschapv2-02), TLS.
 
 Rules: a packet has exactly the length that its header tells; octets behind it would be data-link padding (4), which an
 EAP payload of IKE cannot have. Success and Failure carry nothing (4.2).
@@ -166,3 +166,79 @@ class ChapResponse:
     def encode(self) -> bytes:
         """The octets."""
         return bytes([49]) + self.challenge + bytes(8) + self.nt_response + b"\0" + self.name
+
+
+_LENGTH, _MORE, _START, _VERSION = 0x80, 0x40, 0x20, 0x07
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFrame:
+    """Type-Data of EAP-TLS, EAP-TTLS and PEAP: flags, the length of the whole TLS message, a part of it.
+
+    |L M S R R|Ver| TLS Message Length (4, with L) | TLS Data ...     (RFC 5216 3.1; Ver: RFC 5281 9.1, PEAP)
+    """
+
+    data: bytes = b""
+    more: bool = False
+    start: bool = False
+    length: int | None = None
+    version: int = 0
+
+    @classmethod
+    def decode(cls, octets: bytes) -> Self:
+        """Read a frame; reserved bits are ignored."""
+        reader = Reader(octets)
+        flags = reader.u8()
+        length = reader.u32() if flags & _LENGTH else None
+        return cls(reader.rest(), bool(flags & _MORE), bool(flags & _START), length, flags & _VERSION)
+
+    def encode(self) -> bytes:
+        """The octets."""
+        writer = Writer().u8(
+            (_LENGTH if self.length is not None else 0)
+            | (_MORE if self.more else 0)
+            | (_START if self.start else 0)
+            | self.version
+        )
+        if self.length is not None:
+            writer.u32(self.length)
+        return bytes(writer.raw(self.data))
+
+
+_VENDOR, _MANDATORY = 0x80, 0x40
+EAP_MESSAGE = 79
+
+
+@dataclass(frozen=True, slots=True)
+class Avp:
+    """One attribute of EAP-TTLS, in the shape of Diameter (RFC 5281 10.1); padded to a multiple of 4 octets.
+
+    |            AVP Code           |V M r r r r r r|  AVP Length (3)  | Vendor-ID (4, with V) | Data ...
+    """
+
+    code: int
+    data: bytes
+    vendor: int = 0
+    mandatory: bool = True
+
+    @classmethod
+    def decode_all(cls, octets: bytes) -> tuple[Self, ...]:
+        """Read a sequence; ProtocolError where a length does not fit."""
+        reader, found = Reader(octets), []
+        while reader.left:
+            code, head = reader.u32(), reader.u32()
+            flags, length = head >> 24, head & 0xFFFFFF
+            vendor = reader.u32() if flags & _VENDOR else 0
+            data = reader.take(length - (12 if flags & _VENDOR else 8))
+            reader.take(min(-length % 4, reader.left))  # some leave the last padding out
+            found.append(cls(code, data, vendor, bool(flags & _MANDATORY)))
+        return tuple(found)
+
+    def encode(self) -> bytes:
+        """The octets, padding included."""
+        length = len(self.data) + (12 if self.vendor else 8)
+        flags = (_VENDOR if self.vendor else 0) | (_MANDATORY if self.mandatory else 0)
+        writer = Writer().u32(self.code).u32(flags << 24 | length)
+        if self.vendor:
+            writer.u32(self.vendor)
+        return bytes(writer.raw(self.data).raw(bytes(-length % 4)))

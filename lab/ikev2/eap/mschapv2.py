@@ -58,21 +58,23 @@ def peer(run: Run, request: bytes) -> Steps:
     answer = ChapResponse(own, proof, run.user).encode()
     verdict = Chap.decode((yield Chap(ChapCode.RESPONSE, opening.identifier, answer).encode()))
     if verdict.code == ChapCode.FAILURE:
+        run.told = refusal(verdict.body)
         yield Chap(ChapCode.FAILURE, bare=True).encode()
         raise ProtocolError("EAP-MSCHAPv2 goes on after its failure", _FAILED)
     due = eap_crypto.authenticator_response(hashed, proof, own, challenge, user)
-    _check(_expect(verdict, ChapCode.SUCCESS).body, due)
+    if not _proven(_expect(verdict, ChapCode.SUCCESS).body, due):
+        run.reason = f"EAP-MSCHAPv2: the authenticator does not know the password of {run.name}"
+        return
     run.msk, run.complete = eap_crypto.mschapv2_msk(hashed, proof), True
     yield Chap(ChapCode.SUCCESS, bare=True).encode()
 
 
-def _check(message: bytes, due: bytes) -> None:
+def _proven(message: bytes, due: bytes) -> bool:
     """`S=<40 hexadecimal digits>`, then a space and `M=` and words."""
     found = re.match(rb"S=([0-9A-Fa-f]{40})(?: |\Z)", message)
     if found is None:
         raise ProtocolError("EAP-MSCHAPv2 Success without an authenticator response", NotifyType.INVALID_SYNTAX)
-    if not eap_crypto.same(bytes.fromhex(found[1].decode()), due):
-        raise ProtocolError("EAP-MSCHAPv2: the authenticator does not know our password", _FAILED)
+    return eap_crypto.same(bytes.fromhex(found[1].decode()), due)
 
 
 def refusal(message: bytes) -> str:

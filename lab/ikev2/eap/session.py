@@ -9,9 +9,8 @@
 from collections.abc import Sequence
 
 from lab.errors import ProtocolError
-from lab.ikev2.eap import mschapv2
 from lab.ikev2.eap.method import Method, Run, Steps
-from lab.wire.eap import Chap, ChapCode, EapCode, EapType, Packet
+from lab.wire.eap import EapCode, EapType, Packet
 from lab.wire.ids import NotifyType
 
 # A TLS handshake with long certificate chains in small fragments stays below this.
@@ -30,12 +29,14 @@ class Peer:
         self.methods, self.run = tuple(methods), run
         self.method: Method | None = None
         self.succeeded = False
-        self.told = ""
         self._steps: Steps | None = None
         self._rounds = 0
 
     def receive(self, packet: Packet) -> Packet | None:
-        """The response to a request; None after Success. Failure and broken rules are a ProtocolError in words."""
+        """The response to a request; None at the end: after Success, or where `run.reason` says why we refuse the peer.
+
+        Failure and broken rules are a ProtocolError in words.
+        """
         self._rounds += 1
         if self._rounds > MOST_ROUNDS:
             raise _broken(f"EAP does not end within {MOST_ROUNDS} rounds")
@@ -44,12 +45,12 @@ class Peer:
             return None
         if packet.code == EapCode.FAILURE:
             at = self.method.word if self.method else "EAP"
-            raise _broken(f"peer refuses {self.run.name} by {at}" + (f": {self.told}" if self.told else ""))
+            raise _broken(f"peer refuses {self.run.name} by {at}" + (f": {self.run.told}" if self.run.told else ""))
         if packet.code != EapCode.REQUEST or packet.type is None:
             raise _broken(f"EAP {packet} where a request is due")
         self.run.identifier = packet.identifier
         kind, data = self._answer(packet.type, packet.data)
-        return Packet(EapCode.RESPONSE, packet.identifier, kind, data)
+        return None if self.run.reason else Packet(EapCode.RESPONSE, packet.identifier, kind, data)
 
     def _success(self) -> None:
         if not self.run.complete:
@@ -71,20 +72,16 @@ class Peer:
             return kind, self._step(None)
         if kind != self.method.type:
             raise _broken(f"EAP {kind.name} begins while {self.method.word} runs")
-        self._remember(kind, data)
         return kind, self._step(data)
-
-    def _remember(self, kind: EapType, data: bytes) -> None:
-        """What a Failure that is to come means."""
-        if kind == EapType.MSCHAPV2 and data[:1] == bytes([ChapCode.FAILURE]):
-            self.told = mschapv2.refusal(Chap.decode(data).body)
 
     def _step(self, data: bytes | None) -> bytes:
         assert self._steps is not None, "a method was chosen before"
         try:
             return next(self._steps) if data is None else self._steps.send(data)
         except StopIteration:
-            raise _broken("EAP request after the method was at its end") from None
+            if not self.run.reason:
+                raise _broken("EAP request after the method was at its end") from None
+            return b""
 
 
 class Authenticator:
