@@ -38,7 +38,8 @@ class Issuer:
 class Subject:
     """What a certificate says: name as text, alternative names, from when to when (seconds since 1970).
 
-    `path_length` not None makes it a CA; -1 is a CA without limit. `usage` replaces the usual keyUsage.
+    `path_length` not None makes it a CA; -1 is a CA without limit. `usage` replaces the usual keyUsage, `purpose` the
+    ipsecIKE of extendedKeyUsage.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Subject:
     names: tuple[tuple[IdType, bytes], ...] = ()
     path_length: int | None = None
     usage: tuple[str, ...] | None = None
+    purpose: str = ExtendedKeyUsageOID.IPSEC_IKE.dotted_string
 
 
 def issue(subject: Subject, public: PublicKey, issuer: Issuer | PrivateKey) -> Certificate:
@@ -97,7 +99,7 @@ def _extensions(subject: Subject, public: PublicKey, issuer: PublicKey) -> Itera
     if subject.names:
         yield x509.SubjectAlternativeName([_general(*name) for name in subject.names]), False
     if not is_ca:
-        yield x509.ExtendedKeyUsage([ExtendedKeyUsageOID.IPSEC_IKE]), False
+        yield x509.ExtendedKeyUsage([x509.ObjectIdentifier(subject.purpose)]), False
 
 
 def _usage(words: Iterable[str]) -> x509.KeyUsage:

@@ -11,10 +11,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from lab.crypto import distinguished
 from lab.crypto.certificates import Certificate, Crl, load_certificates, load_crl
 from lab.crypto.issue import Issuer, Subject, issue, revoke
+from lab.crypto.schemes import RSA, scheme
 from lab.crypto.signatures import generate
 from lab.crypto.trust import LONGEST, MOST_STEPS, Anchors, _Search
 from lab.errors import ProtocolError
-from lab.wire.ids import IdType
+from lab.wire.ids import HashAlgorithm, IdType
 from tests.pair import seeded
 
 PKITS = json.loads((Path(__file__).parent.parent / "vectors" / "pkits.json").read_text())
@@ -41,9 +42,10 @@ def key(name: str, kind: str = "ecdsa-256"):
     return generate(kind, seeded(name))
 
 
-def authority(name: str, above: Issuer | None = None, **fields) -> Issuer:
+def authority(name: str, above: Issuer | None = None, kind: str = "ecdsa-256", **fields) -> Issuer:
     subject = Subject(f"C=CH, O=Lab, CN={name}", **{**BASE, "serial": 1 + len(name), "path_length": -1, **fields})
-    return Issuer(issue(subject, key(name).public, above or key(name)), key(name))
+    own = key(name, kind)
+    return Issuer(issue(subject, own.public, above or own), own)
 
 
 BASE = {"not_before": NOW - DAY, "not_after": NOW + DAY}
@@ -76,6 +78,7 @@ def test_a_leaf_of_the_root_and_one_of_an_intermediate() -> None:
         ({"not_after": NOW - 1}, "expired on 2027-01-15 07:59:59 UTC; it is 2027-01-15 08:00:00 UTC"),
         ({"not_before": NOW + 1}, "is not valid before 2027-01-15 08:00:01 UTC; it is 2027-01-15 08:00:00 UTC"),
         ({"usage": ("key_encipherment",)}, "its keyUsage lacks digitalSignature"),
+        ({"purpose": "1.3.6.1.5.5.7.3.3"}, "its extendedKeyUsage is 1.3.6.1.5.5.7.3.3"),
     ],
 )
 def test_a_leaf_that_is_not_good_by_itself(fields: dict, reason: str) -> None:
@@ -180,6 +183,31 @@ def test_damaged_crls() -> None:
         except ProtocolError:
             continue
         assert not found.signed_by(root.certificate), f"octet {at}"
+
+
+# The last octet of sha1-, sha256- and sha512WithRSAEncryption.
+SHA1, SHA256, SHA512 = (bytes.fromhex("2a864886f70d0101") + bytes([last]) for last in (5, 11, 13))
+
+
+def resigned(leaf: Certificate, signer, digest: HashAlgorithm, inner: bytes, outer: bytes) -> Certificate:
+    """The same certificate with other names of its signature algorithm, and a signature that fits."""
+    signed = leaf.parsed.tbs_certificate_bytes
+    changed = signed.replace(SHA256, inner)
+    data = leaf.der.replace(signed, changed)
+    at = data.rindex(SHA256)
+    data = data[:at] + outer + data[at + len(outer) :]
+    return Certificate.decode(data[:-256] + signer.sign(scheme(RSA, digest), changed))
+
+
+def test_signatures_of_certificates() -> None:
+    above = authority("root", kind="rsa-2048")
+    leaf, sha2, sha1 = leaf_of(above), HashAlgorithm.SHA2_256, HashAlgorithm.SHA1
+    assert leaf.signed_by(above.certificate)
+    assert resigned(leaf, above.key, sha2, SHA256, SHA256).signed_by(above.certificate)
+    assert resigned(leaf, above.key, HashAlgorithm.SHA2_512, SHA512, SHA512).signed_by(above.certificate)
+    # SHA-1 holds no longer; and both names of the algorithm must be the same (RFC 5280 4.1.1.2).
+    assert not resigned(leaf, above.key, sha1, SHA1, SHA1).signed_by(above.certificate)
+    assert not resigned(leaf, above.key, sha2, SHA512, SHA256).signed_by(above.certificate)
 
 
 def test_files() -> None:
