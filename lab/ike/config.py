@@ -17,13 +17,18 @@ from lab.ike.means import PRE_SHARED_KEY, Means
 from lab.ike.options import Selector
 from lab.ike.path import PORT
 from lab.ike.swanctl import Section, parse
-from lab.wire.ids import ProtocolId
+from lab.wire.ids import ProtocolId, TransformType
 from lab.wire.payloads_v2 import Proposal
+
+
+MOST_PROPOSALS = 255  # their number is one octet
 
 
 def _proposals(value: str, protocol: ProtocolId) -> tuple[Proposal, ...]:
     """A list of proposals, numbered from 1; the word `default` stands for ours."""
     texts = [part.strip() for part in value.split(",") if part.strip()]
+    if len(texts) > MOST_PROPOSALS:
+        raise ValueError(f"{len(texts)} proposals, an SA payload numbers at most {MOST_PROPOSALS}")
     return proposal.parse_all(texts, protocol)
 
 
@@ -150,8 +155,8 @@ _CONNECTION: dict[str, options.Reader] = {
     "version": options.one_of("0", "2"),
     "local_addrs": options.addresses,
     "remote_addrs": options.addresses,
-    "local_port": options.number,
-    "remote_port": options.number,
+    "local_port": options.within(options.number, 1, 65535),
+    "remote_port": options.within(options.number, 1, 65535),
     "proposals": ike_proposals,
     "dpd_delay": options.seconds,
     "dpd_timeout": options.seconds,
@@ -178,20 +183,20 @@ _CHILD: dict[str, options.Reader] = {
     "rekey_time": options.seconds,
     "life_time": options.seconds,
     "rand_time": options.seconds,
-    "replay_window": options.number,
-    "reqid": options.number,
+    "replay_window": options.within(options.number, 0, 65536),
+    "reqid": options.within(options.number, 0, 2**32 - 1),
 }
 _SETTINGS: dict[str, options.Reader] = {
-    "retransmit_timeout": options.real,
-    "retransmit_base": options.real,
-    "retransmit_tries": options.number,
+    "retransmit_timeout": options.within(options.real, 0.001, 3600),
+    "retransmit_base": options.within(options.real, 1, 10),
+    "retransmit_tries": options.within(options.number, 0, 100),
     "keep_alive": options.seconds,
     "half_open_timeout": options.seconds,
     "half_open_limit": options.number,
     "block_threshold": options.number,
     "cookie_threshold": options.number,
-    "cookie_lifetime": options.seconds,
-    "window_size": options.number,
+    "cookie_lifetime": options.within(options.seconds, 1, 86400),
+    "window_size": options.within(options.number, 1, 1024),
     "signature_authentication": options.yes_no,
     "max_ike_sas": options.number,
     "tls_version_min": options.one_of("1.2", "1.3"),
@@ -277,7 +282,11 @@ def _local(section: Section, files: Files, credentials: Credentials) -> AuthConf
 def _child(section: Section) -> Child:
     values = options.read(section, _CHILD)
     values.setdefault("esp_proposals", esp_proposals("default"))
-    return Child(name=section.name, **_effective(values))  # type: ignore[arg-type]
+    child = Child(name=section.name, **_effective(values))  # type: ignore[arg-type]
+    if not child.replay_window and any(t.id for p in child.esp_proposals for t in p.of(TransformType.ESN)):
+        # RFC 4303 2.2.1: without a window a receiver cannot follow the half of the number that is not sent.
+        raise section.error("replay_window = 0 goes only with proposals without esn", "replay_window")
+    return child
 
 
 def _effective(values: dict[str, object]) -> dict[str, object]:

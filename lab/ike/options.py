@@ -16,6 +16,9 @@ from lab.wire.payloads_v2 import TrafficSelector
 
 Reader = Callable[[str], object]
 
+LONGEST = 1e9  # seconds, some 30 years: far from where a float loses the seconds
+MOST_SELECTORS = 255  # the count of a TS payload is one octet
+
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _YES, _NO = frozenset({"yes", "true", "1", "enabled"}), frozenset({"no", "false", "0", "disabled"})
 _PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17, "gre": 47, "ipv6-icmp": 58, "icmpv6": 58, "ospf": 89, "sctp": 132}
@@ -57,7 +60,10 @@ def seconds(value: str) -> float:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", value)
     if match is None:
         raise ValueError(f"{value!r} is no time (write 30s, 5m, 4h, 1d)")
-    return float(match.group(1)) * _UNITS[match.group(2)]
+    found = float(match.group(1)) * _UNITS[match.group(2)]
+    if found > LONGEST:
+        raise ValueError(f"{value!r} is longer than {LONGEST:g} seconds")
+    return found
 
 
 def number(value: str) -> int:
@@ -72,6 +78,18 @@ def real(value: str) -> float:
     if not re.fullmatch(r"\d+(\.\d+)?", value):
         raise ValueError(f"{value!r} is no number")
     return float(value)
+
+
+def within(reader: Callable[[str], float], least: float, most: float) -> Reader:
+    """A reader that takes what another one reads, between two bounds."""
+
+    def bounded(value: str) -> float:
+        found = reader(value)
+        if not least <= found <= most:
+            raise ValueError(f"{value!r} is not between {least:g} and {most:g}")
+        return found
+
+    return bounded
 
 
 def one_of(*words: str) -> Reader:
@@ -123,6 +141,8 @@ def selectors(value: str) -> tuple[Selector, ...]:
     found = tuple(_selector(part.strip()) for part in value.split(",") if part.strip())
     if not found:
         raise ValueError("at least one traffic selector is needed")
+    if len(found) > MOST_SELECTORS:
+        raise ValueError(f"{len(found)} traffic selectors, one side of a child has at most {MOST_SELECTORS}")
     return found
 
 

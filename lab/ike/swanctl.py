@@ -20,6 +20,9 @@ _LISTS = """
 """
 LIST_KEYS = frozenset(_LISTS.split())
 
+# The format needs four; parsing, rendering and mirroring go down as deep as the text does.
+MOST_DEPTH = 20
+
 _TOKEN = re.compile(
     r"""(?P<space>[ \t\r]+|\#[^\n]*)
       | (?P<newline>\n)
@@ -89,7 +92,7 @@ class _Parser:
 
     def __init__(self, text: str, file: str) -> None:
         self.text, self.file = text, file
-        self.at, self.line = 0, 1
+        self.at, self.line, self.depth = 0, 1, 0
 
     def fail(self, text: str, line: int = 0) -> ConfigError:
         return ConfigError(text, file=self.file, line=line or self.line)
@@ -134,8 +137,12 @@ class _Parser:
         if kind == "equals":
             section.values[name] = Value(self.value(), line)
         elif kind == "open":
+            if self.depth == MOST_DEPTH:
+                raise self.fail(f"sections lie more than {MOST_DEPTH} deep in each other", line)
             inner = section.sections.setdefault(name, Section(name, line, file=self.file))
+            self.depth += 1
             self.body(inner, top=False)
+            self.depth -= 1
         elif name.endswith(":") or text.startswith(":"):
             raise self.fail("references to other sections are not supported: write the section out", line)
         else:

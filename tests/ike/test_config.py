@@ -147,6 +147,21 @@ MISTAKES = [
     ("ikelab { retransmit_tries = -1 }", 1, "retransmit_tries", "no number"),
     ("ikelab { retransmit_base = x }", 1, "retransmit_base", "no number"),
     ("x = 1", 1, "x", "unknown key"),
+    (gw("local_port = 65536"), 3, "local_port", "not between 1 and 65535"),
+    (gw("remote_port = 0"), 3, "remote_port", "not between 1 and 65535"),
+    (gw(f"dpd_delay = {'9' * 400}"), 3, "dpd_delay", "longer than"),
+    (gw(f"dpd_delay = {'9' * 5000}"), 3, "dpd_delay", "longer than"),
+    (gw(f"local_port = {'9' * 5000}"), 3, "local_port", "digits"),
+    (gw("proposals = " + ", ".join(["aes128-sha256-x25519"] * 256)), 3, "proposals", "at most 255"),
+    (child("local_ts = " + ", ".join(["10.0.0.0/24"] * 256)), 3, "local_ts", "at most 255"),
+    (child("replay_window = 100000000"), 3, "replay_window", "not between 0 and 65536"),
+    (child("replay_window = 0\nesp_proposals = aes128gcm16-esn"), 3, "replay_window", "without esn"),
+    ("ikelab { window_size = 0 }", 1, "window_size", "not between 1 and 1024"),
+    ("ikelab { window_size = 4294967296 }", 1, "window_size", "not between 1 and 1024"),
+    ("ikelab { retransmit_tries = 100000 }", 1, "retransmit_tries", "not between 0 and 100"),
+    ("ikelab { retransmit_base = 0.5 }", 1, "retransmit_base", "not between 1 and 10"),
+    ("ikelab { retransmit_timeout = 0 }", 1, "retransmit_timeout", "not between 0.001 and 3600"),
+    ("ikelab { cookie_lifetime = 0 }", 1, "cookie_lifetime", "not between 1 and 86400"),
 ]
 
 

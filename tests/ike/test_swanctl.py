@@ -112,3 +112,15 @@ def test_error_names_the_line_of_the_key() -> None:
     assert isinstance(section, Section)
     assert str(section.error("is wrong", "b")) == "x.conf:2: b: is wrong"
     assert str(section.error("is wrong")) == "x.conf:1: a: is wrong"
+
+
+@pytest.mark.parametrize("depth", [21, 100000])
+def test_sections_too_deep_in_each_other_are_a_mistake_with_its_line(depth: int) -> None:
+    with pytest.raises(ConfigError, match="20 deep") as caught:
+        parse("a {\n" * depth + "}\n" * depth, "x.conf")
+    assert caught.value.line == 21
+    parse("a {\n" * 20 + "}\n" * 20)
+
+
+def test_octets_that_are_no_text_are_no_trouble() -> None:
+    assert parse("a { \0 = \0\x1b }").sections["a"].values["\0"].text == "\0\x1b"
