@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from lab.ike.actions import Event, Path, Send
+from lab.ike.actions import Action, Event, Path, Send
 from lab.ikev2.engine import Engine
 from lab.wire.header import SIZE, Header
 from lab.wire.ids import ExchangeType, NotifyType, PayloadType, ProtocolId
@@ -32,7 +32,7 @@ class Scene:
     data: bytes
     path: Path
 
-    def give(self, data: bytes) -> list[object]:
+    def give(self, data: bytes) -> list[Action]:
         """Let the side receive this instead; checks what must hold for any input."""
         before, now = len(self.side.records), self.pair.now
         actions = self.side.endpoint.receive(data, self.path, now)
@@ -92,10 +92,10 @@ def further(pair: Pair) -> None:
     pair.left.do("initiate", "second")
 
 
-def rekeying(**what: str) -> Callable[[Pair], None]:
+def rekeying(by: str = "left", **what: str) -> Callable[[Pair], None]:
     def start(pair: Pair) -> None:
         pair.initiate()
-        pair.left.do("rekey", **what)
+        (pair.left if by == "left" else pair.right).do("rekey", **what)
 
     return start
 
@@ -114,6 +114,8 @@ SCENES: dict[str, Callable[[], Scene]] = {
     "rekeyed child at the initiator": lambda: at(1, "left", rekeying(child="net")),
     "rekeying of the IKE SA at the responder": lambda: at(0, "right", rekeying()),
     "rekeyed IKE SA at the initiator": lambda: at(1, "left", rekeying()),
+    "rekeying of a child at the initiator": lambda: at(0, "left", rekeying("right", child="net")),
+    "rekeying of the IKE SA at the initiator": lambda: at(0, "left", rekeying("right")),
     "Delete request at the responder": lambda: at(0, "right", delete),
     "Delete response at the initiator": lambda: at(1, "left", delete),
 }
@@ -225,8 +227,11 @@ def inside(count: int, seed: int) -> None:
             plain = Message.decode(scene.data).opened(owner(scene.side, header).sa.opener)
             (chain,) = mutations(plain.plaintext, rng, 1)
             first = plain.payloads[0].type if round_ % 10 else PayloadType(rng.randrange(256))
-            scene.give(sealed(peer, header, first, chain))
-            scene.pair.settle()
+            scene.side.take(scene.give(sealed(peer, header, first, chain)))
+            scene.pair.run(scene.pair.now + 400)
+            assert set(scene.side.up) <= {"ESTABLISHED"}, f"{name}: nothing leads out of {scene.side.up}"
+            if not scene.side.up:
+                assert not scene.side.installed, f"{name}: children outlive their IKE SA"
     scene = SCENES["liveness request at the responder"]()
     payloads = Delete(ProtocolId.ESP, (b"none",)), Notify(NotifyType(40000), b"x"), Delete(ProtocolId.AH, (b"abcd",))
     for _ in range(count * 3 // 4):
