@@ -138,7 +138,7 @@ class Endpoint:
             notify = Notify(NotifyType(error.notify), error.data)
             self.host.act(Send(unprotected(header, notify, path), path))
             self.host.trace.emit("note", f"IKE_SA_INIT refused with {notify.notify_type.name}: {error.reason}")
-            if notify.notify_type == NotifyType.NO_PROPOSAL_CHOSEN:
+            if notify.notify_type == NotifyType.NO_PROPOSAL_CHOSEN and self._gate.told():
                 peer = {"connection": "", "role": "responder", "path": str(path)}
                 self.host.tell("failed", **peer, stage="IKE_SA_INIT", reason=error.reason)
         else:

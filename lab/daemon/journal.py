@@ -13,16 +13,20 @@ from lab.errors import UnfitError
 from lab.ike.actions import Event, KeyLog
 from lab.trace import Record
 
+# Lines about dropped packets in one second; who sends nonsense must not be able to fill the disk with it.
+MOST_DROPS = 100
+
 
 def _text(value: object) -> str:
     text = value if isinstance(value, str) else json.dumps(value, default=str)
-    return json.dumps(text) if not text or any(c.isspace() or c in '"\\' for c in text) else text
+    return json.dumps(text) if not text or any(not c.isprintable() or c in ' "\\' for c in text) else text
 
 
 def line_of(record: Record, offset: float) -> str:
     """`1700000000.123456 drop unknown SPI  direction=in spi=c1000001`, always one line."""
     fields = " ".join(f"{name}={_text(value)}" for name, value in record.fields.items() if value not in ("", None))
-    text = " ".join(record.text.split())
+    # A peer chooses some of these octets, and none of them may steer the terminal of whoever reads the log.
+    text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(record.text.split()))
     return f"{record.now + offset:.6f} {record.kind} {text}" + (f"  {fields}" if fields else "")
 
 
@@ -31,6 +35,7 @@ class Journal:
 
     def __init__(self, run_dir: Path | None, keylog: Path | None, *, offset: float) -> None:
         self._offset = offset
+        self._drops, self._drops_until = 0, 0.0
         self._log = self._open(run_dir / "daemon.log") if run_dir else sys.stderr
         self._events = self._open(run_dir / "events.jsonl") if run_dir else None
         self._keys = self._open(keylog / "keys.jsonl") if keylog else None
@@ -50,7 +55,16 @@ class Journal:
         return self._keys is not None
 
     def record(self, record: Record) -> None:
-        """A record of the trace."""
+        """A record of the trace; of many drops in one second only their number."""
+        if record.now >= self._drops_until:
+            unwritten, self._drops, self._drops_until = self._drops - MOST_DROPS, 0, record.now + 1
+            if unwritten > 0:
+                text = f"{unwritten} more packets were dropped in a second"
+                self._line(self._log, line_of(Record(record.now, "note", text), self._offset))
+        if record.kind == "drop":
+            self._drops += 1
+            if self._drops > MOST_DROPS:
+                return
         self._line(self._log, line_of(record, self._offset))
 
     def event(self, event: Event, now: float) -> None:

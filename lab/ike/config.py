@@ -20,7 +20,6 @@ from lab.ike.swanctl import Section, parse
 from lab.wire.ids import ProtocolId, TransformType
 from lab.wire.payloads_v2 import Proposal
 
-
 MOST_PROPOSALS = 255  # their number is one octet
 
 

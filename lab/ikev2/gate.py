@@ -28,6 +28,20 @@ REFUSALS = (
 )
 
 
+class Limit:
+    """So many in a second."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._second, self._count = most, 0.0, 0
+
+    def room(self, now: float) -> bool:
+        """Count one; whether it is among those that are allowed."""
+        if now - self._second >= 1:
+            self._second, self._count = now, 0
+        self._count += 1
+        return self._count <= self._most
+
+
 class Gate:
     """Counts half-open SAs, demands cookies, limits notices."""
 
@@ -36,7 +50,7 @@ class Gate:
         self._jar = CookieJar(host.random, self._settings.cookie_lifetime)
         self._half_open: dict[bytes, str] = {}
         self._sources: Counter[str] = Counter()
-        self._second, self._notices = 0.0, 0
+        self._notices, self._refusals = Limit(NOTICES_PER_SECOND), Limit(NOTICES_PER_SECOND)
 
     @property
     def half_open(self) -> int:
@@ -81,10 +95,11 @@ class Gate:
 
     def notice(self) -> bool:
         """Whether one more unprotected notice may leave in this second."""
-        if self._host.now - self._second >= 1:
-            self._second, self._notices = self._host.now, 0
-        self._notices += 1
-        return self._notices <= NOTICES_PER_SECOND
+        return self._notices.room(self._host.now)
+
+    def told(self) -> bool:
+        """Whether one more refusal of a stranger may become an event in this second: events are kept in files."""
+        return self._refusals.room(self._host.now)
 
 
 def unprotected(request: Header, notify: Notify, path: Path) -> bytes:

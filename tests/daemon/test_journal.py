@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.daemon.journal import Journal, line_of
+from lab.daemon.journal import MOST_DROPS, Journal, line_of
 from lab.errors import UnfitError
 from lab.ike.actions import Event, KeyLog
 from lab.trace import Record
@@ -72,3 +72,25 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path, name: str) -> None:
         journal.event(Event("child-up"), 0.0)
         journal.keys(KeyLog({}))
     journal.close()
+
+
+def test_a_flood_of_drops_is_counted_and_not_written(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, None, offset=0.0)
+    for number in range(5000):
+        journal.record(Record(10.0 + number / 10000, "drop", f"nonsense {number}"))
+    journal.record(Record(10.6, "state", "written all the same"))
+    journal.record(Record(11.5, "drop", "later"))
+    journal.close()
+    lines = (tmp_path / "daemon.log").read_text().splitlines()
+    assert len(lines) == MOST_DROPS + 3
+    assert [line.split(" ", 1)[1] for line in lines[-3:]] == [
+        "state written all the same",
+        "note 4900 more packets were dropped in a second",
+        "drop later",
+    ]
+
+
+def test_control_characters_of_a_peer_do_not_reach_the_terminal() -> None:
+    line = line_of(Record(0.0, "failed", "peer calls itself \x1b[2J\x07", {"id": "\x1b[2J"}), 0.0)
+    assert line.isprintable()
+    assert "\\x1b[2J\\x07" in line

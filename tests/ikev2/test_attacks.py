@@ -114,3 +114,14 @@ def test_a_replaced_ike_sa_that_nobody_deletes_ends_by_itself() -> None:
     pair.run(400)
     assert pair.right.up == ["ESTABLISHED"]
     assert len(pair.right.installed) == 1
+
+
+def test_refused_strangers_do_not_fill_the_files_with_events() -> None:
+    pair = Pair(net("proposals = aes128-sha256-modp2048"), mirrored(net("proposals = aes256gcm16-prfsha384-x25519")))
+    pair.left.do("initiate", "net")
+    request = bytearray(pair.wire.sent[0].data)
+    for number in range(100):
+        request[0:8] = (number + 1).to_bytes(8, "big")
+        pair.inject(bytes(request), (LEFT, 500), (RIGHT, 500))
+    assert 0 < len(pair.right.told("failed")) <= 10
+    assert len(pair.wire.sent) == 101, "each is answered"
