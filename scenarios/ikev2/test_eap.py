@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from lab.plugin import proofs
+from lab.plugin import papers, proofs
 from lab.plugin.tunnel import Tunnel
 
 USER, PASSWORD = "carol", "Ar3etTnp"
@@ -69,6 +69,27 @@ def test_eap(lab, left, right, way):
     assert all(one == ["EAP"] for one in found[2:-2]), f"EAP was not alone: {found[2:-2]}"
     assert found[-2] == ["AUTH"], f"the last request holds {found[-2]}"
     assert {"AUTH", "SAr2", "TSi", "TSr"} <= set(found[-1]), f"the last answer holds {found[-1]}"
+
+
+@pytest.mark.rfc("7296#2.16")
+@pytest.mark.needs("eap-mschapv2", "certificates")
+def test_eap_and_certificate(lab, left, right):
+    """The responder proves itself by its certificate, the initiator by a password: what most remote users have."""
+    way, ca = WAYS["mschapv2-with-identity"], lab.ca()
+    lab.up(
+        "direct",
+        left=papers.trusting(way.left, ca.root),
+        right=papers.knowing(papers.certified(way.right, ca.leaf("right", identities=("right.lab",))), ca.root),
+    )
+    lab.establish()
+    lab.ping()
+    ladder = lab.prove_protected()
+
+    found = payloads(ladder)
+    lab.step("messages", f"{len(found) + 2} in all: {len(found) + 2 - PLAIN} more than the {PLAIN} without EAP")
+    assert len(found) == way.messages, f"IKE_AUTH took {len(found)} messages: {ladder.words()}"
+    assert {"CERT", "AUTH", "EAP"} <= set(found[1]), f"the responder's first answer holds {found[1]}"
+    assert not any("CERT" in one for one in found[2:]), f"a certificate came later: {ladder.words()}"
 
 
 @pytest.mark.rfc("7296#2.16", "7296#2.21.2")

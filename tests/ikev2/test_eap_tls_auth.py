@@ -112,3 +112,20 @@ def test_eap_tls_without_a_certificate() -> None:
         files=({}, side("right", ("eap-tls", "psk"), "1.3", leaf("right", "root"))[1]),
     ).initiate()
     assert made.left.told("failed")[0]["reason"] == "no certificate for eap-tls"
+
+
+@pytest.mark.parametrize("password", ["right", "wrong"])
+def test_mschapv2_beside_a_certificate(password: str) -> None:
+    # HDR, SK {IDi, CERTREQ, ...}  -->    <--  HDR, SK {IDr, CERT, AUTH, EAP}
+    means = ("eap-mschapv2", "pubkey")
+    secret = "secrets {\n eap-1 {\n id = left.example.org\n secret = %s\n }\n}\n"
+    here = side("left", means, "1.3", leaf("left", "root"))
+    there = side("right", means, "1.3", leaf("right", "root"))
+    made = Pair(here[0] + secret % password, there[0] + secret % "right", files=(here[1], there[1])).initiate()
+    sent = [r.text for r in made.right.records if r.text.startswith("sent IKE_AUTH response 1 ")]
+    assert sent[0].endswith("[ IDr CERT AUTH EAP ]")
+    if password == "right":
+        made.check()
+    else:
+        assert made.left.up == made.right.up == []
+        assert made.left.ever == made.right.ever == []
