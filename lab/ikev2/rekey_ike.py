@@ -48,8 +48,6 @@ def initiator(sa: Sa) -> Exchange:
     offer = tuple(replace(p, spi=new.spi_i) for p in sa.connection.proposals)
     ask = Ask((SA(offer),), sa.new_nonce(), (), offered_groups(offer))
     answer = yield from ask.exchange(sa)
-    if not sa.rekeying:  # replaced by the peer's exchange, or deleted
-        return
     refusal = answer if isinstance(answer, Refusal) else _key(sa, new, ask, answer)
     if refusal is None:
         _rekeyed(sa, new)

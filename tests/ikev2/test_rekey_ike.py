@@ -167,6 +167,20 @@ def test_a_deleted_ike_sa_is_not_rekeyed(by: str) -> None:
     assert set(pair.left.endpoint.stats().values()) == set(pair.right.endpoint.stats().values()) == {0}
 
 
+@BOTH
+def test_a_delete_does_not_overtake_the_rekeying_whatever_the_window(by: str) -> None:
+    """Were the old IKE SA deleted while it is rekeyed, the new one would be left with the children."""
+    pair = Pair(net(settings="window_size = 2")).initiate()
+    here, _ = ends(pair, by)
+    here.do("rekey")
+    here.do("terminate")
+    pair.wait(400)
+    assert here.names[2:] == ["ike-rekeyed", "child-down", "ike-down"]
+    for side in pair.sides:
+        assert side.installed == {}
+        assert set(side.endpoint.stats().values()) == {0}
+
+
 def test_behind_a_nat_the_new_ike_sa_keeps_port_and_keepalives() -> None:
     right = mirrored(net(left="%any"))
     pair = Pair(net(), right, nats=(Nat(LEFT, OUTSIDE),)).initiate()
