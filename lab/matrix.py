@@ -12,6 +12,8 @@ from lab.errors import ConfigError
 from lab.peers.registry import peer
 
 OURS = "ours"
+# The same IKE on each of its data planes.
+OUR_PEERS = (OURS, "ours-xfrm")
 ROLES = ("initiator", "responder", "both")
 
 
@@ -45,6 +47,7 @@ class Pairing:
         return "; ".join(f"{name} lacks {', '.join(sorted(lack))}" for name, lack in sorted(missing.items()) if lack)
 
 
+ON_XFRM = (Pairing("ours-xfrm", "strongswan"), Pairing("strongswan", "ours-xfrm"))
 DEFAULT = (Pairing(OURS, "strongswan"), Pairing("strongswan", OURS))
 ALL = (*DEFAULT, Pairing(OURS, OURS), Pairing("strongswan", "strongswan"))
 
@@ -54,4 +57,4 @@ def wanted(pairing: Pairing, peers: Sequence[str] = (), role: str = "both") -> b
     names = {pairing.initiator, pairing.responder}
     if peers and not names <= {OURS, *peers}:
         return False
-    return role == "both" or getattr(pairing, role) == OURS
+    return role == "both" or getattr(pairing, role) in OUR_PEERS

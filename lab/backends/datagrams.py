@@ -3,7 +3,8 @@
 Rules of this file:
 - A reply leaves from the address that the request hit (RFC 7296 2.11): IP_PKTINFO both ways, on unbound addresses.
 - Datagrams may be fragmented on their way: DF stays clear, see `lab.ipsec.outer`.
-- UDP_ENCAP is never set: a kernel with ESP would take the ESP packets away, one without it swallows them silently.
+- UDP_ENCAP is not set here: a kernel with ESP would take the ESP packets away, one without it swallows them silently.
+  Only the backend that wants the former sets it.
 - Python's socket module lacks some of these names; the numbers are those of Linux.
 """
 
@@ -61,6 +62,10 @@ class DatagramSocket:
     def fileno(self) -> int:
         """For the selector."""
         return self._socket.fileno()
+
+    def set(self, level: int, option: int, value: int | bytes) -> None:
+        """Set a socket option; may raise OSError."""
+        self._socket.setsockopt(level, option, value)
 
     def close(self) -> None:
         """Give the port back."""

@@ -14,6 +14,8 @@ from pathlib import Path
 from lab.backends.base import Backend
 from lab.backends.none import NoDataplane
 from lab.backends.userspace import Userspace
+from lab.backends.xfrm import sockets
+from lab.backends.xfrm.backend import Xfrm
 from lab.daemon.journal import Journal
 from lab.daemon.loop import Loop
 from lab.daemon.ports import Ports, source_towards
@@ -26,7 +28,7 @@ from lab.ike.path import PORT, PORT_NAT_T
 from lab.ike.swanctl import Section, parse
 from lab.trace import Trace
 
-BACKENDS = ("userspace", "none")
+BACKENDS = ("userspace", "xfrm", "none")
 SEED_VARIABLE = "IKELAB_SEED"
 OK, USAGE, UNFIT, BROKEN = 0, 2, 3, 5
 
@@ -68,7 +70,7 @@ def _serve(
     trace.now = clock()
     try:
         with Signals() as signals:
-            server, loop = _server(config, backend, journal, trace, draw, epoch=epoch), Loop(clock)
+            server, loop = _server(config, backend, journal, trace, draw, run_dir, epoch=epoch), Loop(clock)
             try:
                 trace.emit("note", f"serving {path}", backend=backend, seed=seed, pid=os.getpid())
                 return server.run(loop, control=control, signals=signals)
@@ -112,25 +114,35 @@ def _random(seed: str | None, text: str) -> Callable[[int], bytes]:
 
 
 def _server(
-    config: Config, name: str, journal: Journal, trace: Trace, draw: Callable[[int], bytes], *, epoch: float
+    config: Config,
+    name: str,
+    journal: Journal,
+    trace: Trace,
+    draw: Callable[[int], bytes],
+    run_dir: Path | None,
+    *,
+    epoch: float,
 ) -> Server:
     remotes = (host for connection in config.connections for host in connection.remote_addrs if "/" not in host)
     local = [host for host in map(source_towards, dict.fromkeys(remotes)) if host]
     local = list(dict.fromkeys(local))
     keylog = journal.wants_keys
     endpoint = Endpoint(config, random=draw, trace=trace, local=local, keylog=keylog, epoch=epoch)
-    ports = Ports({PORT, PORT_NAT_T, *(connection.local_port for connection in config.connections)})
+    wanted = {PORT, PORT_NAT_T, *(connection.local_port for connection in config.connections)}
+    ports = Ports(wanted, sockets.prepare if name == "xfrm" else None)
     try:
-        backend = _backend(name, trace, draw, ports)
+        backend = _backend(name, trace, draw, ports, run_dir)
     except LabError:
         ports.close()
         raise
     return Server(endpoint, backend, ports, journal, trace=trace, config=config)
 
 
-def _backend(name: str, trace: Trace, draw: Callable[[int], bytes], ports: Ports) -> Backend:
+def _backend(name: str, trace: Trace, draw: Callable[[int], bytes], ports: Ports, run_dir: Path | None) -> Backend:
     if name == "userspace":
         return Userspace(trace, draw, ports.send)
+    if name == "xfrm":
+        return Xfrm(trace, run_dir)
     if name == "none":
         return NoDataplane(trace)
     raise ConfigError(f"no backend {name!r}; there are: {', '.join(BACKENDS)}")

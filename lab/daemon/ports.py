@@ -2,7 +2,7 @@
 
 import errno
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from lab.backends.datagrams import Datagram, DatagramSocket, family_of
 from lab.errors import UnfitError
@@ -18,7 +18,8 @@ _NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 class Ports:
     """Datagrams in and out, by path."""
 
-    def __init__(self, ports: Iterable[int]) -> None:
+    def __init__(self, ports: Iterable[int], prepare: Callable[[DatagramSocket], None] | None = None) -> None:
+        self._prepare = prepare
         self._sockets: dict[int, DatagramSocket] = {}
         self._by_key: dict[tuple[int, int], DatagramSocket] = {}
         try:
@@ -39,6 +40,8 @@ class Ports:
                 raise UnfitError(f"cannot use UDP port {port}: {error.strerror}", fix=fix) from error
             self._sockets[opened.fileno()] = opened
             self._by_key[family, port] = opened
+            if self._prepare:
+                self._prepare(opened)
 
     def sources(self) -> tuple[int, ...]:
         """File descriptors to watch."""

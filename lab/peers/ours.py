@@ -170,3 +170,12 @@ class Ours:
         select.select([self._process], [], [])
         os.close(self._process)
         self._process = -1
+
+
+class OursOnXfrm(Ours):
+    """The same daemon, which leaves ESP to the kernel of its node."""
+
+    name = "ours-xfrm"
+
+    def __init__(self, node: Node, run_dir: Path, *, seed: int | None = None) -> None:
+        super().__init__(node, run_dir, seed=seed, backend="xfrm")

@@ -47,6 +47,12 @@ PEERS = {
     for peer in (
         Peer("ours", "our own stack", "lab.peers.ours:Ours", _IKEV2 | _ALGORITHMS | _EAP | _PUBKEY),
         Peer(
+            "ours-xfrm",
+            "our own IKE with the kernel's ESP (XFRM)",
+            "lab.peers.ours:OursOnXfrm",
+            _IKEV2 | _ALGORITHMS | _EAP | _PUBKEY,
+        ),
+        Peer(
             "strongswan",
             "strongSwan's charon, driven through vici",
             "lab.peers.strongswan:StrongSwan",

@@ -108,7 +108,7 @@ class Lab:
         running = [gateway for gateway in self.gateways if gateway.name in start]
         for gateway in running:
             node = self._network.node(gateway.name)
-            options = {"seed": self.seed_of(gateway.name)} if gateway.peer.name == "ours" else {}
+            options = {"seed": self.seed_of(gateway.name)} if gateway.peer.name in OUR_PEERS else {}
             tree, files = trees[gateway.name], tunnels[gateway.name].files
             gateway.launch(node, self.scratch / gateway.name, tree, files, **options)
         for gateway in running:
