@@ -1,7 +1,7 @@
 import pytest
 
 from lab.errors import ConfigError
-from lab.matrix import ALL, DEFAULT, Pairing, wanted
+from lab.matrix import ALL, DEFAULT, ON_XFRM, Pairing, wanted
 
 OURS_FIRST, OURS_SECOND, OURS_TWICE, NEVER_OURS = ALL
 
@@ -37,3 +37,10 @@ def test_peers_are_the_only_ones_beside_our_own_stack():
 def test_a_pairing_says_what_it_lacks():
     assert OURS_FIRST.lacks(["tunnel", "cookie"]) == ""
     assert OURS_FIRST.lacks(["telepathy"]) == "ours lacks telepathy; strongswan lacks telepathy"
+
+
+def test_our_ike_on_the_kernel_s_esp_has_our_roles_and_is_left_out_unless_named():
+    assert [p for p in ON_XFRM if wanted(p, role="initiator")] == [ON_XFRM[0]]
+    assert not any(p in ON_XFRM for p in ALL)
+    assert not any(wanted(p, peers=["strongswan"]) for p in ON_XFRM)
+    assert all(wanted(p, peers=["strongswan", "ours-xfrm"]) for p in ON_XFRM)

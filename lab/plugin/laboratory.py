@@ -29,6 +29,7 @@ from lab.emulation.network import Network
 from lab.errors import BrokenError
 from lab.evidence import capture, keys, ladder, places
 from lab.evidence.finish import FinishReport
+from lab.matrix import OUR_PEERS
 from lab.peers.ca import Ca
 from lab.peers.registry import peer
 from lab.plugin import proofs

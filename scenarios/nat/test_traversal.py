@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import pytest
 
+from lab.matrix import DEFAULT, ON_XFRM
 from lab.plugin import proofs
 
 KEEPALIVE_S = 20
@@ -47,6 +48,7 @@ def test_before_initiator(lab, left, right):
 
 @pytest.mark.rfc("7296#2.23", "3948#2.1")
 @pytest.mark.needs("nat-t")
+@pytest.mark.pairings(*map(str, (*DEFAULT, *ON_XFRM)))
 def test_both_sides(lab, left, right):
     """Both gateways sit behind NATs, the responder behind a port forward."""
     lab.up("nat-both")

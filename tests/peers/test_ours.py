@@ -60,7 +60,7 @@ def test_only_logs_that_say_something_are_shown(ours, tmp_path):
 
 
 def test_an_unknown_peer_is_an_error_that_names_the_known_ones():
-    with pytest.raises(ConfigError, match="ours, strongswan"):
+    with pytest.raises(ConfigError, match="ours, ours-xfrm, strongswan"):
         peer("sonicwall")
 
 

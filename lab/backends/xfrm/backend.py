@@ -24,7 +24,7 @@ from lab.backends.xfrm.messages import OUT, Expiry, Mapping_, Template, Wanted, 
 from lab.backends.xfrm.policies import Policies
 from lab.backends.xfrm.record import Record
 from lab.backends.xfrm.selectors import selectors
-from lab.backends.xfrm.states import REQID, Key, States, key
+from lab.backends.xfrm.states import REQID, Key, States, key, probe
 from lab.ike.child import ChildSa
 from lab.ike.path import Path
 from lab.ipsec.dataplane import Acquire, Expired, Moved
@@ -45,6 +45,7 @@ class Xfrm:
     def __init__(self, trace: Trace, run_dir: File | None, *, since_1970: Callable[[], float] = time.time) -> None:
         self._trace, self._wall = trace, since_1970
         self._link, self._record = Link(), Record(run_dir)
+        probe(self._link)
         self._states, self._policies = States(self._link, self._record), Policies(self._link, self._record)
         self._tidy()
         self._notes, self._wake = Notes(), os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)

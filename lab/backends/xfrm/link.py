@@ -26,7 +26,7 @@ from lab.errors import BrokenError, UnfitError
 
 SOL_NETLINK, NETLINK_CAP_ACK, NETLINK_EXT_ACK = 270, 10, 11
 NLMSG_ERROR, NLMSG_DONE = 2, 3
-REQUEST, ACK, EXCL, CREATE = 0x1, 0x4, 0x200, 0x400
+REQUEST, ACK = 0x1, 0x4
 LARGEST = 65536
 NOTES_OCTETS = 1 << 20
 _HEADER = struct.Struct("=IHHII")
@@ -49,10 +49,10 @@ class Link:
                 raise UnfitError("the kernel does not let us use its XFRM", fix="run as root") from error
             raise UnfitError(f"the kernel's XFRM does not answer: {error.strerror}") from error
 
-    def ask(self, kind: int, message: XfrmMessage, flags: int = 0) -> list[bytes]:
+    def ask(self, kind: int, message: XfrmMessage) -> list[bytes]:
         """Send a request; the messages of the answer, OSError where the kernel refuses."""
         self._number += 1
-        message["header"] = {"type": kind, "flags": REQUEST | ACK | flags, "sequence_number": self._number, "pid": 0}
+        message["header"] = {"type": kind, "flags": REQUEST | ACK, "sequence_number": self._number, "pid": 0}
         message.encode()
         self._socket.send(message.data)
         return list(self._answers())

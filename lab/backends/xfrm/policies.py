@@ -8,7 +8,7 @@ Rules of this file:
 
 from dataclasses import dataclass, field
 
-from lab.backends.xfrm.link import CREATE, EXCL, Link, decoded
+from lab.backends.xfrm.link import Link, decoded
 from lab.backends.xfrm.messages import (
     ALLOW,
     DELPOLICY,
@@ -137,7 +137,7 @@ class Policies:
         if key not in self._wanted:
             self._record.add(key.entry(way.reqid))
             try:
-                self._link.ask(NEWPOLICY, message(key, way), CREATE | EXCL)
+                self._link.ask(NEWPOLICY, message(key, way))
             except OSError:
                 self._record.gone(key.entry(way.reqid))
                 raise
@@ -149,7 +149,7 @@ class Policies:
         """Both stand in the record until it is done."""
         if old.reqid != new.reqid:
             self._record.add(key.entry(new.reqid))
-        self._link.ask(UPDPOLICY, message(key, new), CREATE)
+        self._link.ask(UPDPOLICY, message(key, new))
         if old.reqid != new.reqid:
             self._record.gone(key.entry(old.reqid))
 

@@ -7,12 +7,13 @@ Rules of this file:
   under one key would give away an AEAD's secrets, a gap is nothing (RFC 4303 3.3.3, RFC 4106 2).
 """
 
+import errno
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
-from lab.backends.xfrm.algorithms import attributes
-from lab.backends.xfrm.link import CREATE, EXCL, Link, decoded
+from lab.backends.xfrm.algorithms import CRYPT, attributes
+from lab.backends.xfrm.link import Link, decoded
 from lab.backends.xfrm.messages import (
     DELSA,
     ENCAP_ESPINUDP,
@@ -23,7 +24,9 @@ from lab.backends.xfrm.messages import (
     TRANSPORT,
     TUNNEL,
     UNLIMITED,
+    UPDSA,
     Counted,
+    Crypt,
     Encap,
     NewSa,
     Replay,
@@ -32,9 +35,10 @@ from lab.backends.xfrm.messages import (
 )
 from lab.backends.xfrm.record import Entry, Record
 from lab.backends.xfrm.selectors import FAMILIES
+from lab.errors import UnfitError
 from lab.ike.child import ChildSa
 from lab.ike.path import Path
-from lab.wire.ids import ProtocolId
+from lab.wire.ids import Encr, ProtocolId
 
 REQID = int.from_bytes(b"IK") << 16
 MODES = {"tunnel": TUNNEL, "transport": TRANSPORT}
@@ -114,8 +118,9 @@ def message(child: ChildSa, path: Path, *, inbound: bool, standby: bool = False)
     made["attrs"] = [*_encap(child, path, inbound=inbound), *attributes(child, *keys)]
     if _newer(child):
         words = -(-child.replay_window // 32)
+        # Without the bitmap behind it, which then begins empty.
         state = ReplayEsn.pack({"bmp_len": words, "replay_window": child.replay_window})
-        made["attrs"].append(("XFRMA_REPLAY_ESN_VAL", state + bytes(4 * words)))
+        made["attrs"].append(("XFRMA_REPLAY_ESN_VAL", state))
     return made
 
 
@@ -141,6 +146,26 @@ def _encap(child: ChildSa, path: Path, *, inbound: bool) -> list[tuple[str, byte
     return [("XFRMA_ENCAP", Encap.pack(ports))]
 
 
+def probe(link: Link) -> None:
+    """Whether the kernel has ESP: an UnfitError with what mends it where it has not.
+
+    Updating a state of SPI 0, which cannot exist, changes nothing; the kernel looks for ESP first and for the state
+    afterwards.
+    """
+    nobody, made = "192.0.2.1", NewSa()
+    made.update({"id": {"daddr": octets(nobody), "proto": PROTOCOLS[ProtocolId.ESP]}, "saddr": octets(nobody)})
+    made.update({"lft": NO_LIMITS, "family": family(nobody), "mode": TUNNEL, "flags": STATE_AF_UNSPEC})
+    made["attrs"] = [("XFRMA_ALG_CRYPT", Crypt.pack({"alg_name": CRYPT[Encr.ENCR_NULL].encode()}))]
+    try:
+        link.ask(UPDSA, made)
+    except OSError as error:
+        if error.errno == errno.EPROTONOSUPPORT:
+            raise UnfitError(
+                "this kernel has XFRM but no ESP",
+                fix="run: modprobe -a esp4 esp6, or use --backend userspace, or run in the guest",
+            ) from error
+
+
 class States:
     """The states of ours that are in the kernel."""
 
@@ -155,7 +180,7 @@ class States:
     def _put(self, this: Key, made: NewSa) -> None:
         self._record.add(this.entry())
         try:
-            self._link.ask(NEWSA, made, CREATE | EXCL)
+            self._link.ask(NEWSA, made)
         except OSError:
             self._record.gone(this.entry())
             raise

@@ -1,0 +1,149 @@
+"""Our daemon on the kernel's data plane, in the guest: what is in the kernel, and whose it is."""
+
+import os
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from lab.backends.xfrm.record import NAME
+from tests.daemon.test_tunnels import Site, config
+from tests.netns import Daemon, needs_root, until
+
+pytestmark = [
+    pytest.mark.guest,
+    *needs_root,
+    pytest.mark.skipif(os.environ.get("IKELAB_GUEST") != "1", reason="needs a kernel with XFRM: the guest"),
+]
+
+STRANGER = (
+    "xfrm state add src 192.0.2.1 dst 192.0.2.2 proto esp spi 0x12345678 reqid 1 mode tunnel "
+    "aead rfc4106(gcm(aes)) 0x0101010101010101010101010101010101010101 128"
+)
+STRANGE_POLICY = (
+    "xfrm policy add src 10.1.0.0/24 dst 10.9.0.0/24 dir out "
+    "tmpl src 192.0.2.1 dst 192.0.2.2 proto esp reqid 1 mode tunnel"
+)
+
+
+@pytest.fixture
+def site(tmp_path: Path):
+    made = Site(tmp_path)
+    made.wire()
+    # The kernel's policies are asked after routing: there must be a way.
+    made.left.ip("route add 10.2.0.0/24 via 192.0.2.2 src 10.1.0.1")
+    made.right.ip("route add 10.1.0.0/24 via 192.0.2.1 src 10.2.0.1")
+    yield made
+    for node in made.nodes:
+        node.close()
+
+
+def policies(site: Site) -> str:
+    """Those of the namespace; sockets have theirs, which go with them."""
+    return site.left.ip("xfrm policy list nosock")
+
+
+def daemons(site: Site, right: str = "xfrm", **changes: str) -> tuple[Daemon, Daemon]:
+    left = Daemon(site.left, site.directory / "left", config("left", **changes), backend="xfrm")
+    return left, Daemon(site.right, site.directory / "right", config("right", **changes), backend=right)
+
+
+def spis(site: Site) -> set[str]:
+    return {line.split()[3] for line in site.left.ip("xfrm state").splitlines() if "spi" in line}
+
+
+@pytest.mark.parametrize("right", ["xfrm", "userspace"])
+@pytest.mark.parametrize("esp", ["aes256gcm16", "aes128-sha256"])
+def test_packets_go_both_ways_and_are_counted(site: Site, esp: str, right: str) -> None:
+    left, other = daemons(site, right, esp=esp)
+    site.echo()
+    left.call("initiate", child="net", timeout=10)
+    for size in (1, 500, 1300, 4000):
+        assert site.ask(size), f"{size} octets"
+    ours, theirs = left.child(), other.child()
+    assert ours["packets_out"] == theirs["packets_in"] >= 4 and theirs["packets_out"] == ours["packets_in"] >= 4
+    assert left.call("stats")["backend"] == "xfrm" and left.call("stats")["drops"] == {}
+    assert spis(site) == {f"0x{ours['spi_in']}", f"0x{ours['spi_out']}"}
+
+
+def test_the_end_takes_out_ours_and_nothing_else(site: Site) -> None:
+    site.left.ip(STRANGER)
+    site.left.ip(STRANGE_POLICY)
+    before = policies(site)
+    left, _ = daemons(site)
+    left.call("initiate", child="net", timeout=10)
+    assert len(spis(site)) == 3
+    assert left.stop() == 0
+    assert spis(site) == {"0x12345678"}
+    assert policies(site) == before
+    assert not (left.directory / NAME).exists()
+
+
+def test_after_kill_9_the_next_start_takes_out_only_ours(site: Site) -> None:
+    site.left.ip(STRANGER)
+    site.left.ip(STRANGE_POLICY)
+    before = policies(site)
+    left, _ = daemons(site)
+    left.call("initiate", child="net", timeout=10)
+    left.stop(signal.SIGKILL)
+    assert len(spis(site)) == 3 and policies(site) != before, "the kernel keeps what was killed"
+    left = Daemon(site.left, site.directory / "left", config("left"), backend="xfrm")
+    assert spis(site) == {"0x12345678"}
+    assert policies(site) == before
+    left.call("initiate", child="net", timeout=10)
+
+
+def test_what_somebody_replaced_meanwhile_is_left_alone(site: Site) -> None:
+    left, _ = daemons(site)
+    left.call("initiate", child="net", timeout=10)
+    child = left.child()
+    left.stop(signal.SIGKILL)
+    site.left.ip(f"xfrm state delete src 192.0.2.1 dst 192.0.2.2 proto esp spi 0x{child['spi_out']}")
+    site.left.ip(STRANGER.replace("0x12345678", f"0x{child['spi_out']}"))
+    site.left.ip("xfrm policy update src 10.1.0.0/24 dst 10.2.0.0/24 dir out action block")
+    Daemon(site.left, site.directory / "left", config("left"), backend="xfrm")
+    assert spis(site) == {f"0x{child['spi_out']}"}
+    assert policies(site).split()[:6] == ["src", "10.1.0.0/24", "dst", "10.2.0.0/24", "dir", "out"]
+
+
+def test_a_policy_in_the_way_costs_the_child_not_the_daemon(site: Site) -> None:
+    site.left.ip("xfrm policy add src 10.1.0.0/24 dst 10.2.0.0/24 dir out priority 1")
+    before = policies(site)
+    left, _ = daemons(site)
+    left.call("initiate", child="net", timeout=10)
+    until(lambda: not any(sa["children"] for sa in left.call("list-sas")), "the child is given up")
+    assert policies(site) == before and not spis(site)
+    assert "the kernel does not take child net: File exists" in left.log()
+
+
+def test_a_packet_that_meets_a_trap_brings_the_child_up(site: Site) -> None:
+    left, _ = daemons(site, start="trap")
+    site.echo()
+    assert left.call("list-sas") == []
+    site.left.call(_poke)
+    until(lambda: any(sa["children"] for sa in left.call("list-sas")), "the child that the packet wants")
+    assert site.ask()
+
+
+def _poke() -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as here:
+        here.sendto(b"!", ("10.2.0.1", 7))
+    return True
+
+
+def test_a_rekeyed_child_carries_on(site: Site) -> None:
+    left, right = daemons(site)
+    site.echo()
+    left.call("initiate", child="net", timeout=10)
+    assert site.ask()
+    old = left.child()["spi_in"]
+    for asker in (left, right):
+        asker.call("rekey", child="net", timeout=10)
+        assert site.ask()
+
+    def one() -> bool:
+        return [len(sa["children"]) for sa in left.call("list-sas")] == [1] and len(spis(site)) == 2
+
+    until(one, "the old children are gone")
+    assert left.child()["spi_in"] != old and site.ask()
