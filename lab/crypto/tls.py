@@ -125,4 +125,5 @@ class Session:
 def _words(error: SSL.Error) -> str:
     """OpenSSL's reason: the last of the triple (library, function, reason)."""
     queue = error.args[0] if error.args else []
-    return str(queue[-1][-1]) if isinstance(queue, list) and queue else str(error) or type(error).__name__
+    last = queue[-1][-1] if isinstance(queue, list) and queue else ""
+    return str(last) or "ended by the peer"

@@ -88,6 +88,8 @@ def test_wrong_password_in_ttls(lab, left, right, version):
     lab.until(lambda: not left.established() and not right.established(), "no IKE SA is up", 5)
     assert not lab.ladder().esp(), "ESP was sent without a CHILD SA"
     lab.step("reason", outcome.reason)
+    if left.peer.name == "ours":
+        assert "691" in outcome.reason, f"it was not the password that was refused: {outcome.reason}"
 
 
 @pytest.mark.rfc("7296#2.16", "5216#2.1.3")

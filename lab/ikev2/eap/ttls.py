@@ -74,7 +74,7 @@ class Peer:
                 return
             if answer is not None:
                 tls.send(_tunnelled(answer))
-        run.reason = tls.broken
+        run.reason = f"peer refuses {run.name} inside TLS: {run.told}" if run.told else tls.broken
 
 
 def _connect(run: Run, tls: Session) -> Generator[bytes, bytes, None]:
