@@ -70,6 +70,15 @@ def exit_code(error: BaseException) -> int | None:
     return None
 
 
+def sentence(error: LabError | OSError) -> str:
+    """Cause and next step; what was finished before a disk filled up stays where it is."""
+    if not isinstance(error, OSError):
+        return str(error)
+    where = f" ({error.filename})" if error.filename else ""
+    step = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "change the permissions"
+    return f"{error.strerror}{where}: {step} or choose another place, and run again; finished results are kept"
+
+
 def main() -> None:
     """Run the command line; every expected failure is one sentence on stderr and its exit code."""
     try:
@@ -84,5 +93,5 @@ def main() -> None:
         code = exit_code(error)
         if code is None:
             raise
-        click.echo(f"ikelab: {error}", err=True)
+        click.echo(f"ikelab: {sentence(error)}", err=True)
         sys.exit(code)

@@ -8,7 +8,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from lab.cli import COMMANDS, cli, exit_code
+from lab.cli import COMMANDS, cli, exit_code, sentence
 from lab.errors import BrokenError, ConfigError, LabError, UnfitError
 
 
@@ -47,3 +47,15 @@ def test_a_wrong_option_is_a_usage_error_of_one_sentence() -> None:
         [sys.executable, "-m", "lab", "version", "--nope"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 2 and "No such option" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "out/run.json"), ("out/run.json", "free some space")),
+        (OSError(errno.EACCES, "Permission denied"), ("Permission denied", "permissions")),
+        (UnfitError("no guest image", fix="run: ikelab image build"), ("no guest image", "ikelab image build")),
+    ],
+)
+def test_a_failure_names_its_cause_and_the_next_step(error: LabError | OSError, words: tuple[str, ...]) -> None:
+    assert all(word in sentence(error) for word in words)
