@@ -118,7 +118,7 @@ class Xfrm:
 
     def _expired(self, message: Expiry) -> list[Report]:
         spi = message["state"]["id"]["spi"]
-        for spi_in, (child, _) in self._children.items():
+        for spi_in, (child, _) in list(self._children.items()):
             if spi in (spi_in, child.spi_out):
                 if message["hard"]:
                     return [Expired(spi_in)]

@@ -6,6 +6,7 @@ Rules of this file:
 - Narrow policies come first, and of equals a child's before a trap's.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from lab.backends.xfrm.link import Link, decoded
@@ -181,7 +182,8 @@ class Policies:
 
     def _remove(self, key: Key, number: int) -> None:
         if self.read(key, number) is not None:
-            self._link.ask(DELPOLICY, key.message())
+            with suppress(OSError):  # somebody was faster
+                self._link.ask(DELPOLICY, key.message())
 
     def remove_entry(self, entry: Entry) -> None:
         """Take out what an earlier daemon left, if it is still there and as it was."""

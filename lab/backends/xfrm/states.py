@@ -8,6 +8,7 @@ Rules of this file:
 """
 
 import errno
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
@@ -199,7 +200,8 @@ class States:
     def remove(self, this: Key) -> None:
         """Take a state out, if it is there and ours."""
         if self.read(this) is not None:
-            self._link.ask(DELSA, this.message())
+            with suppress(OSError):  # somebody was faster
+                self._link.ask(DELSA, this.message())
         if this in self._here:
             del self._here[this]
             self._record.gone(this.entry())
