@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent.parent
-PYTEST = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "addopts=--import-mode=importlib", "-rfE"]
+from tests.inside import PYTEST, ROOT, pass_in_the_guest
+
 TESTS = [f"tests/emulation/test_{name}.py" for name in ("network", "capture", "gate", "impair")]
 CONTAINED = os.environ.get("IKELAB_GUEST") == "1" or os.environ.get("IKELAB_CONTAINED") == "1"
 
@@ -19,18 +19,7 @@ pytestmark = pytest.mark.skipif(CONTAINED, reason="already where networks can be
 @pytest.mark.guest
 @pytest.mark.parametrize("virtual", [False, True], ids=["real time", "virtual time"])
 def test_in_the_guest(virtual: bool, tmp_path: Path) -> None:
-    from lab.guest import boot  # noqa: PLC0415  (not needed, and not to be had, where the tests run inside)
-
-    lines: list[str] = []
-    done = boot.run(
-        ["python3", *PYTEST, *TESTS],
-        source=ROOT,
-        results=tmp_path,
-        output=lines.append,
-        limit_s=120,
-        virtual_time=virtual,
-    )
-    assert done.exit_code == 0, "\n".join([done.reason, *lines[-80:]])
+    pass_in_the_guest(TESTS, tmp_path, virtual=virtual)
 
 
 @pytest.mark.host_netns
