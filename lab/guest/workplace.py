@@ -18,6 +18,8 @@ from lab.guest import cache
 from lab.guest.image import Image
 
 PREFIX = "ikelab-guest-"
+COMPILED = "compiled-"
+KEPT = 6  # of these directories
 LEAST_FREE = 256 << 20  # what a guest with a few daemons touches of its memory, with a margin
 UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
@@ -76,9 +78,18 @@ def sweep(place: Path) -> None:
 def compiled_python(source: Path, image: Image) -> Path | None:
     """Where guests keep the compiled Python of this source between boots; None if the cache cannot be written."""
     key = hashlib.sha256(f"{source}:{image.root}:{image.mounts}".encode()).hexdigest()[:12]
-    place = cache.directory() / f"compiled-{key}"
+    place = cache.directory() / f"{COMPILED}{key}"
     try:
         place.mkdir(exist_ok=True)
+        os.utime(place)
     except OSError:
         return None
+    _forget_compiled(cache.directory())
     return place if os.access(place, os.W_OK) else None
+
+
+def _forget_compiled(place: Path) -> None:
+    """Keep what the sources used last have compiled: every clone and every new image begins another directory."""
+    by_use = sorted(place.glob(f"{COMPILED}*"), key=lambda path: path.stat().st_mtime)
+    for old in by_use[:-KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
