@@ -90,6 +90,7 @@ def compiled_python(source: Path, image: Image) -> Path | None:
 
 def _forget_compiled(place: Path) -> None:
     """Keep what the sources used last have compiled: every clone and every new image begins another directory."""
-    by_use = sorted(place.glob(f"{COMPILED}*"), key=lambda path: path.stat().st_mtime)
-    for old in by_use[:-KEPT]:
-        shutil.rmtree(old, ignore_errors=True)
+    with contextlib.suppress(FileNotFoundError):  # another launcher was quicker
+        by_use = sorted(place.glob(f"{COMPILED}*"), key=lambda path: path.stat().st_mtime)
+        for old in by_use[:-KEPT]:
+            shutil.rmtree(old, ignore_errors=True)
