@@ -119,6 +119,8 @@ class Connection:
     children: dict[str, Child] = field(default_factory=dict)
     dpd_delay: float = 0.0
     encap: bool = False
+    ppk_id: Identity | None = None
+    ppk_required: bool = False
     send_certreq: bool = True
     send_cert: str = "ifasked"
     unique: str = "no"
@@ -160,6 +162,8 @@ _CONNECTION: dict[str, options.Reader] = {
     "dpd_delay": options.seconds,
     "dpd_timeout": options.seconds,
     "encap": options.yes_no,
+    "ppk_id": options.identity,
+    "ppk_required": options.yes_no,
     "mobike": options.one_of("no"),
     "fragmentation": options.one_of("no"),
     "send_certreq": options.yes_no,
@@ -238,13 +242,25 @@ def _connection(section: Section, files: Files, credentials: Credentials) -> Con
     values.setdefault("proposals", ike_proposals("default"))
     children = section.sections.get("children", Section())
     options.read(children, {}, (".*",))
+    local, remote = _local(section, files, credentials), _auth(section, "remote", files)[1]
+    _check_ppk(section, values, credentials, eap=local.eap or remote.eap)
     return Connection(
         name=section.name,
-        local=_local(section, files, credentials),
-        remote=_auth(section, "remote", files)[1],
+        local=local,
+        remote=remote,
         children={name: _child(child) for name, child in children.sections.items()},
         **_effective(values),  # type: ignore[arg-type]
     )
+
+
+def _check_ppk(section: Section, values: dict[str, object], credentials: Credentials, *, eap: bool) -> None:
+    """A PPK that is named must be there; beside EAP this stack has none yet."""
+    named = values.get("ppk_id")
+    if isinstance(named, Identity) and credentials.ppk(named.data) is None:
+        raise section.error(f"no PPK in `secrets` is called {named}", "ppk_id")
+    if eap and (named or values.get("ppk_required")):
+        key = "ppk_id" if named else "ppk_required"
+        raise section.error("a PPK goes with auth = psk or auth = pubkey, not with EAP", key)
 
 
 def _auth(section: Section, side: str, files: Files) -> tuple[Section, AuthConfig]:
@@ -294,7 +310,7 @@ def _effective(values: dict[str, object]) -> dict[str, object]:
 
 def _credentials(tree: Section, files: Files) -> Credentials:
     secrets, authorities = (tree.sections.get(name, Section()) for name in ("secrets", "authorities"))
-    options.read(secrets, {}, (r"(ike|eap).*", *_KEYS))
+    options.read(secrets, {}, (r"(ike|eap|ppk).*", *_KEYS))
     options.read(authorities, {}, (".*",))
     certificates: tuple[Certificate, ...] = ()
     crls: tuple[Crl, ...] = ()
@@ -309,10 +325,19 @@ def _credentials(tree: Section, files: Files) -> Credentials:
     return Credentials(
         shared=tuple(_secret(section) for name, section in inner if name.startswith("ike")),
         eap=tuple(_secret(section) for name, section in inner if name.startswith("eap")),
-        keys=tuple(_private(section, files) for name, section in inner if not name.startswith(("ike", "eap"))),
+        keys=tuple(_private(section, files) for name, section in inner if not name.startswith(("ike", "eap", "ppk"))),
+        ppks=tuple(_ppk(section) for name, section in inner if name.startswith("ppk")),
         authorities=certificates,
         crls=crls,
     )
+
+
+def _ppk(section: Section) -> SharedSecret:
+    """A postquantum preshared key; peers ask for it by name, so one must be written."""
+    secret = _secret(section)
+    if not any(secret.owners):
+        raise section.error("id = ... is needed: peers ask for a PPK by its name")
+    return secret
 
 
 def _private(section: Section, files: Files) -> PrivateKey:

@@ -176,6 +176,12 @@ class Credentials:
     keys: tuple[PrivateKey, ...] = field(default=(), repr=False)
     authorities: tuple[Certificate, ...] = ()
     crls: tuple[Crl, ...] = ()
+    ppks: tuple[SharedSecret, ...] = ()
+
+    def ppk(self, name: bytes) -> SharedSecret | None:
+        """The postquantum preshared key of this name (RFC 8784 5.1)."""
+        owned = ((secret, owner) for secret in self.ppks for owner in secret.owners)
+        return next((secret for secret, owner in owned if owner is not None and owner.data == name), None)
 
     def psk(self, local: Identity, remote: Identity) -> SharedSecret | None:
         """The pre-shared key that fits best; of equals the first; None where none fits."""

@@ -14,7 +14,7 @@ from lab.ike import explain
 from lab.ike.config import Connection
 from lab.ike.credentials import Identity
 from lab.ike.states import IkeState
-from lab.ikev2 import child_sa, eap_auth, informational, proof, signature
+from lab.ikev2 import child_sa, eap_auth, informational, ppk, proof, signature
 from lab.ikev2.child_sa import Refusal, Secret
 from lab.ikev2.exchange import Conversation, Exchange, Payloads, Request
 from lab.ikev2.sa import Sa
@@ -64,7 +64,10 @@ def initiator(sa: Sa) -> Exchange:
 
 
 def _proof(sa: Sa, idi: ID, expected: Identity) -> Payloads:
-    """Our AUTH; with EAP none yet, but whether the responder may do without its own (RFC 5998)."""
+    """Our AUTH; with EAP none yet, but whether the responder may do without its own (RFC 5998).
+
+    With a PPK our name for it, and unless it is required a second AUTH for a responder that has none (RFC 8784).
+    """
     config = sa.connection
     if config.local.eap:
         return (Notify(NotifyType.EAP_ONLY_AUTHENTICATION),) if config.remote.eap else ()
@@ -72,7 +75,11 @@ def _proof(sa: Sa, idi: ID, expected: Identity) -> Payloads:
         raise ProtocolError(
             "an initiator proves itself by EAP, never a responder alone: local { auth = eap-... } is needed"
         )
-    return (proof.prove(sa, idi, expected),)
+    if not sa.ppk_agreed:
+        return (proof.prove(sa, idi, expected),)
+    spare = () if config.ppk_required else (ppk.optional_auth(proof.prove(sa, idi, expected)),)
+    sa.unmixed = ppk.mix(sa, ppk.own(sa))
+    return (proof.prove(sa, idi, expected), ppk.name(sa), *spare)
 
 
 def _idr(answer: Message) -> ID:
@@ -90,6 +97,10 @@ def _check(sa: Sa, answer: Message) -> str:
         return f"peer calls itself {sa.remote_id}; we expect {sa.connection.remote.id}"
     if auth is None:
         return "" if sa.connection.remote.eap else "peer's answer lacks AUTH"
+    if sa.unmixed and answer.notify(NotifyType.PPK_IDENTITY) is None:
+        if sa.connection.ppk_required:
+            return f"peer does not use PPK {sa.connection.ppk_id}, and `ppk_required = yes`"
+        sa.remix(sa.unmixed)
     return proof.refusal(sa, idr, answer)
 
 
@@ -105,14 +116,15 @@ def responder(sa: Sa, request: Message) -> Conversation:
     sa.connection = _connection(sa, wanted, auth)
     sa.local_id = proof.own_identity(sa)
     idr = _payload(PayloadType.IDr, sa.local_id)
+    checked, mixed = ppk.serve(sa, request) if auth else (request, ())
     if auth is None:
         answer = yield from eap_auth.responder(sa, idi, idr, (idr, *_own_proof(sa, idr, request)))
         if not sa.alive:
             return answer
-    elif refusal := proof.refusal(sa, idi, request):
+    elif refusal := proof.refusal(sa, idi, checked):
         raise ProtocolError(refusal, NotifyType.AUTHENTICATION_FAILED)
     else:
-        answer = (idr, *signature.certificates(sa), proof.prove(sa, idr, sa.remote_id))
+        answer = (idr, *signature.certificates(sa), proof.prove(sa, idr, sa.remote_id), *mixed)
     _window(sa, request)
     sa.admit(initial_contact=request.notify(NotifyType.INITIAL_CONTACT) is not None)
     sa.established()

@@ -28,7 +28,9 @@ class Sa(IkeSa):
 
     `sent` is the datagram that the engine sent last for an exchange of this SA, `expects` the exchange type that the
     conversation in progress waits for, `queue` the exchanges that wait for room in the window. `peer_hashes` is what
-    the peer lists in SIGNATURE_HASH_ALGORITHMS (None: nothing), `asked` the keys of the CAs that its CERTREQ names.
+    the peer lists in SIGNATURE_HASH_ALGORITHMS (None: nothing), `asked` the keys of the CAs that its CERTREQ names,
+    `ppk_agreed` whether both sides said USE_PPK, `unmixed` the secrets
+    without the PPK that the initiator goes back to where the responder does not have it.
     """
 
     version = 2
@@ -49,6 +51,8 @@ class Sa(IkeSa):
         self.redundant = False
         self.peer_hashes: frozenset[HashAlgorithm] | None = None
         self.asked: frozenset[bytes] | None = None
+        self.ppk_agreed = False
+        self.unmixed: IkeKeys | None = None
 
     @property
     def agreed(self) -> Suite:
@@ -135,6 +139,12 @@ class Sa(IkeSa):
         theirs = (keys.sk_er, keys.sk_ar) if self.initiator else (keys.sk_ei, keys.sk_ai)
         self.sealer = IkeCipher(suite.encr, suite.integ, *ours, self.host.random)
         self.opener = IkeCipher(suite.encr, suite.integ, *theirs, self.host.random)
+        if self.host.keylog:
+            self.host.act(KeyLog(self._log_entry()))
+
+    def remix(self, keys: IkeKeys) -> None:
+        """Other secrets to derive and to prove with; those that seal and open stay (RFC 8784)."""
+        self.secrets = keys
         if self.host.keylog:
             self.host.act(KeyLog(self._log_entry()))
 

@@ -1,6 +1,7 @@
 """The vici commands that give a charon what a swanctl.conf says, as `swanctl --load-all` would.
 
-Rules: files travel as data inside the commands, so that the daemon reads none; CAs and their CRLs stand in front of
+Rules: files travel as data inside the commands, and secrets as the octets that `0x` and `0s` stand for, so that the
+daemon reads none and decodes none; CAs and their CRLs stand in front of
 the connections that refer to them.
 """
 
@@ -8,11 +9,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lab.errors import ConfigError
+from lab.ike.credentials import secret_octets
 from lab.ike.swanctl import Section
 
 Command = tuple[str, dict[str, Any]]
 _FILES = ("certs", "cacerts")
-_SHARED = ("ike", "eap")
+_SHARED = ("ike", "eap", "ppk")
 
 
 def loads(tree: Section, files: Mapping[str, bytes]) -> Iterator[Command]:
@@ -40,7 +42,12 @@ def _secret(name: str, section: Section, files: Mapping[str, bytes]) -> Command:
     if not kind.startswith(_SHARED):
         return "load-key", {"type": "any", "data": _file(section.get("file"), section, files)}
     owners = [value.text for key, value in section.values.items() if key.startswith("id")]
-    return "load-shared", {"id": name, "type": kind.upper(), "data": section.get("secret"), "owners": owners}
+    return "load-shared", {
+        "id": name,
+        "type": kind.upper(),
+        "data": secret_octets(section.get("secret")),
+        "owners": owners,
+    }
 
 
 def _authority(section: Section, files: Mapping[str, bytes]) -> Iterator[Command]:

@@ -49,6 +49,7 @@ class _Thread:
 
     blob: str = ""
     missing: int = 0
+    mixing: bool = False
     data: bytearray = field(default_factory=bytearray)
     child_keys: dict[tuple[str, str], str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
@@ -83,6 +84,7 @@ class _Reader:
         elif blob := _BLOB.match(text):
             thread.blob, thread.missing = blob["name"], int(blob["length"])
             thread.data = bytearray()
+            thread.mixing = thread.mixing or thread.blob == "derive keys using PPK"
         elif parsed := _PARSED.match(text):
             thread.initiator = parsed["kind"] == "response"
         elif text.startswith("selected proposal: "):
@@ -127,8 +129,10 @@ class _Reader:
                 self.installed(thread, sa)
 
     def secret(self, thread: _Thread, sa: str, name: str, value: str) -> None:
-        """One SK_*; SK_d, the first, opens a new set."""
-        if name == "SK_d":
+        """One SK_*; SK_d, the first, opens a new set, but with a PPK it renews the set of its SA (RFC 8784)."""
+        if thread.mixing and (known := [secrets for owner, _, secrets in self.secrets if owner == sa]):
+            thread.secrets, thread.mixing = known[-1], False
+        elif name == "SK_d":
             thread.secrets = {}
             self.secrets.append((sa, thread.ike or self.suites.get(sa, Suite()), thread.secrets))
         thread.secrets[name] = value

@@ -123,7 +123,10 @@ class Ours:
         """The keys of every SA so far, from the daemon's key log."""
         out: dict[str, list[dict[str, Any]]] = {"ike": [], "child": []}
         for entry in self._lines(KEYS):
-            out[entry.pop("kind")].append({**entry, "source": self.source})
+            known = out[entry.pop("kind")]
+            if known and _renewed(known[-1], entry):
+                known.pop()
+            known.append({**entry, "source": self.source})
         return out
 
     def _lines(self, name: str) -> list[dict[str, Any]]:
@@ -170,6 +173,12 @@ class Ours:
         select.select([self._process], [], [])
         os.close(self._process)
         self._process = -1
+
+
+def _renewed(before: Mapping[str, Any], entry: Mapping[str, Any]) -> bool:
+    """Whether an IKE SA was logged again because a PPK came into its secrets: what seals its messages stays."""
+    same = ("spi_i", "spi_r", "SK_ei", "SK_er")
+    return "SK_ei" in entry and all(before[key] == entry[key] for key in same)
 
 
 class OursOnXfrm(Ours):

@@ -38,8 +38,8 @@ FILES = {"own.pem": b"OWN", "own.key": b"KEY", "ca.pem": b"CA", "two.pem": b"TWO
 
 def test_commands_in_order() -> None:
     assert list(loads(parse(TEXT), FILES)) == [
-        ("load-shared", {"id": "ike-1", "type": "IKE", "data": "s", "owners": ["left"]}),
-        ("load-shared", {"id": "eap-1", "type": "EAP", "data": "p", "owners": ["carol"]}),
+        ("load-shared", {"id": "ike-1", "type": "IKE", "data": b"s", "owners": ["left"]}),
+        ("load-shared", {"id": "eap-1", "type": "EAP", "data": b"p", "owners": ["carol"]}),
         ("load-key", {"type": "any", "data": b"KEY"}),
         ("load-cert", {"type": "X509", "flag": "CA", "data": b"CA"}),
         ("load-cert", {"type": "X509_CRL", "flag": "NONE", "data": b"CRL"}),
@@ -61,3 +61,10 @@ def test_a_file_that_is_not_given(missing: str) -> None:
     files = {name: data for name, data in FILES.items() if name != missing}
     with pytest.raises(ConfigError, match=missing):
         list(loads(parse(TEXT), files))
+
+
+@pytest.mark.parametrize(("text", "octets"), [("0x00ff", b"\x00\xff"), ("0sAP8=", b"\x00\xff"), ("word", b"word")])
+def test_secrets_are_loaded_as_octets(text: str, octets: bytes) -> None:
+    tree = parse(f"secrets {{\n ppk-lab {{\n id = lab.ppk\n secret = {text}\n }}\n}}")
+    (command,) = loads(tree, {})
+    assert command == ("load-shared", {"id": "ppk-lab", "type": "PPK", "data": octets, "owners": ["lab.ppk"]})
