@@ -121,6 +121,7 @@ class Connection:
     encap: bool = False
     ppk_id: Identity | None = None
     ppk_required: bool = False
+    childless: str = "allow"
     send_certreq: bool = True
     send_cert: str = "ifasked"
     unique: str = "no"
@@ -164,6 +165,7 @@ _CONNECTION: dict[str, options.Reader] = {
     "encap": options.yes_no,
     "ppk_id": options.identity,
     "ppk_required": options.yes_no,
+    "childless": options.one_of("allow", "never", "prefer", "force"),
     "mobike": options.one_of("no"),
     "fragmentation": options.one_of("no"),
     "send_certreq": options.yes_no,

@@ -14,7 +14,7 @@ from lab.ike import explain
 from lab.ike.config import Connection
 from lab.ike.credentials import Identity
 from lab.ike.states import IkeState
-from lab.ikev2 import child_sa, eap_auth, informational, ppk, proof, signature
+from lab.ikev2 import child_sa, childless, eap_auth, informational, ppk, proof, signature
 from lab.ikev2.child_sa import Refusal, Secret
 from lab.ikev2.exchange import Conversation, Exchange, Payloads, Request
 from lab.ikev2.sa import Sa
@@ -35,7 +35,7 @@ def initiator(sa: Sa) -> Exchange:
     wanted = sa.connection.remote.id
     # The peer's identity may be open until it answers; its address stands in for choosing the secret.
     expected = wanted or Identity.of_address(sa.path.remote_host)
-    config = sa.connection.children[sa.goal] if sa.goal else None
+    config = childless.first_child(sa)
     child = sa.new_child(config) if config else None
     first, last = child_sa.offer(sa, child) if child else ((), ())
     contact = (Notify(NotifyType.INITIAL_CONTACT),) if sa.first_contact else ()
@@ -54,6 +54,7 @@ def initiator(sa: Sa) -> Exchange:
             return
     _window(sa, answer)
     sa.established()
+    childless.follow(sa)
     if child:
         terms = child_sa.check_answer(sa, child, answer)
         if isinstance(terms, Refusal):
@@ -114,6 +115,7 @@ def responder(sa: Sa, request: Message) -> Conversation:
     wanted = Identity(asked.id_type, asked.data) if isinstance(asked, ID) else None
     signature.note_request(sa, request)
     sa.connection = _connection(sa, wanted, auth)
+    childless.check(sa, request)
     sa.local_id = proof.own_identity(sa)
     idr = _payload(PayloadType.IDr, sa.local_id)
     checked, mixed = ppk.serve(sa, request) if auth else (request, ())
@@ -190,7 +192,7 @@ def _child(sa: Sa, request: Message) -> Payloads:
     """The responder's half of the first child; a refusal is a notify in its place (2.21.2), none asked for is none."""
     if request.get(SA) is None:
         return ()
-    found = child_sa.choose(sa, request)
+    found = childless.refusal(sa) or child_sa.choose(sa, request)
     if isinstance(found, Refusal):
         sa.failed(found.reason, stage="IKE_AUTH")
         return (found.payload,)

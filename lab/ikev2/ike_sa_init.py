@@ -18,7 +18,7 @@ from lab.ike.config import Connection
 from lab.ike.nat import NatSituation, detect, nat_hash
 from lab.ike.path import Path
 from lab.ike.states import IkeState
-from lab.ikev2 import ike_auth, keys, ppk, signature
+from lab.ikev2 import childless, ike_auth, keys, ppk, signature
 from lab.ikev2.child_sa import Refusal
 from lab.ikev2.exchange import Conversation, Exchange, Payloads, Request
 from lab.ikev2.key_exchange import offered_groups, wanted_group
@@ -123,6 +123,7 @@ def _complete(sa: Sa, answer: Message, group: KeMethod, pair: KeyPair) -> None:
     sa.spi_r, sa.nr, sa.init_r = answer.header.spi_r, nonce.data, answer.raw
     signature.heard(sa, answer)
     ppk.heard(sa, answer)
+    childless.heard(sa, answer)
     sa.nat = _situation(sa, answer, sa.path)
     derive(sa, chosen, pair.shared(ke.data))
     if sa.nat.detected:  # 2.23: at once, and only with a peer that spoke of NAT detection
@@ -156,7 +157,8 @@ def responder(sa: Sa, request: Message, path: Path) -> Conversation:
     sa.expects = ExchangeType.IKE_AUTH
     signature.heard(sa, request)
     agreed = (SA((chosen.proposal,)), KE(chosen.ke, public), Nonce(sa.nr))
-    first = yield (*agreed, *nat_detection(sa, path), *signature.answer(sa), *ppk.consent(sa, request))
+    abilities = (*signature.answer(sa), *ppk.consent(sa, request), *childless.supported(sa))
+    first = yield (*agreed, *nat_detection(sa, path), *abilities)
     sa.init_r = sa.sent
     return (yield from ike_auth.responder(sa, first))
 

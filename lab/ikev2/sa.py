@@ -29,7 +29,8 @@ class Sa(IkeSa):
     `sent` is the datagram that the engine sent last for an exchange of this SA, `expects` the exchange type that the
     conversation in progress waits for, `queue` the exchanges that wait for room in the window. `peer_hashes` is what
     the peer lists in SIGNATURE_HASH_ALGORITHMS (None: nothing), `asked` the keys of the CAs that its CERTREQ names,
-    `ppk_agreed` whether both sides said USE_PPK, `unmixed` the secrets
+    `ppk_agreed` whether both sides said USE_PPK, `childless` whether
+    IKE_AUTH goes without a child, `unmixed` the secrets
     without the PPK that the initiator goes back to where the responder does not have it.
     """
 
@@ -51,7 +52,7 @@ class Sa(IkeSa):
         self.redundant = False
         self.peer_hashes: frozenset[HashAlgorithm] | None = None
         self.asked: frozenset[bytes] | None = None
-        self.ppk_agreed = False
+        self.ppk_agreed = self.childless = False
         self.unmixed: IkeKeys | None = None
 
     @property
