@@ -5,6 +5,7 @@ section `ikelab { }` of ours, whose keys carry the names of strongswan.conf.
 """
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
 from lab.crypto import proposal
@@ -134,9 +135,15 @@ class Connection:
         return _among(local, self.local_addrs) and _among(remote, self.remote_addrs)
 
 
+# Only what a configuration says comes here, over and over.
+_network = lru_cache(ip_network)
+
+
 def _among(host: str, allowed: tuple[str, ...]) -> bool:
+    if not allowed or host in allowed:
+        return True
     address = ip_address(host)
-    return not allowed or any(address in ip_network(entry) for entry in allowed)
+    return any(address in _network(entry) for entry in allowed)
 
 
 @dataclass(frozen=True, slots=True)

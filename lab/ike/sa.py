@@ -128,8 +128,10 @@ class IkeSa:
     def admit(self, *, initial_contact: bool) -> None:
         """Apply `unique` before this SA comes up: one SA per pair of identities, or as many as there are (2.4)."""
         policy = self.connection.unique
+        if policy == "never" or (policy == "no" and not initial_contact):
+            return  # before looking for twins: a responder with thousands of SAs would look at each of them
         twins = [other for other in self.host.ike_sas.values() if other is not self and other.twin_of(self)]
-        if not twins or policy == "never":
+        if not twins:
             return
         if policy == "keep":
             reason = f"an IKE SA with {self.remote_id} is up, and `unique = keep` allows no second"

@@ -33,6 +33,7 @@ from lab.matrix import OUR_PEERS
 from lab.peers.ca import Ca
 from lab.peers.registry import peer
 from lab.plugin import proofs
+from lab.plugin.echoes import Pinging
 from lab.plugin.gateway import Gateway
 from lab.plugin.gather import gather
 from lab.plugin.meta import Scenario
@@ -171,6 +172,18 @@ class Lab:
         done = self.network.node("left-host").run(argv, timeout=30.0 + count)
         words = done.stdout.strip().splitlines()
         assert done.returncode == 0, f"the ping through the tunnel failed: {words[-1] if words else done.stderr}"
+        self._pings.append(count)
+
+    @contextlib.contextmanager
+    def pinging(self, count: int, every: float = 0.02, before: int = 1) -> Iterator[None]:
+        """The left host pings the right one while the block runs; the block ends with the last of `count` echoes.
+
+        It begins when `before` of them are back.
+        """
+        ping = Pinging(self.network.node("left-host"), self.inner("right"), count, every)
+        ping.begun(before)
+        yield
+        ping.ended()
         self._pings.append(count)
 
     def prove_protected(self) -> Ladder:

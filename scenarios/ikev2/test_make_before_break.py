@@ -1,0 +1,62 @@
+"""Make before break: while SAs are replaced by new ones, not a single packet is lost.
+
+RFC 7296 2.8 has the new SA set up before the old one is deleted, and the old one heard for as long as packets may be on
+their way. A ping every 20 ms counts whether that is so; the path is slow enough that some are under way during it.
+"""
+
+import pytest
+
+from lab.plugin.echoes import all_answered, echoes, in_the_midst
+from lab.plugin.tunnel import CHILD, CONNECTION, Tunnel
+
+SIDES = ("left", "right")
+EVERY_S, ONE_WAY = 0.02, "25ms"
+# Long enough that the pings outlast the 5 s for which both sides still hear an old CHILD SA.
+COUNT, LEAST = 350, 25
+SETTLED_S = 10
+KINDS = {
+    "child": ({"child": CHILD}, "aes256gcm16"),
+    "child-pfs": ({"child": CHILD}, "aes256gcm16-x25519"),
+    "ike": ({"ike": CONNECTION}, "aes256gcm16"),
+}
+
+
+def spis(gateway, ike):
+    """The SPIs of a side's IKE SAs, or of its CHILD SAs."""
+    if ike:
+        return {(sa["spi_i"], sa["spi_r"]) for sa in gateway.established()}
+    return {(child["spi_in"], child["spi_out"]) for child in gateway.children()}
+
+
+@pytest.mark.rfc("7296#2.8")
+@pytest.mark.needs("rekey")
+@pytest.mark.parametrize("asker", SIDES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_make_before_break(lab, left, right, kind, asker):
+    """Pings every 20 ms go on while one side rekeys, and each of them is answered."""
+    named, esp = KINDS[kind]
+    ike = "ike" in named
+    lab.up("direct", Tunnel(esp=esp))
+    for sender in SIDES:
+        lab.network.set_link(f"{sender}-wan", sender, delay=ONE_WAY)
+    lab.establish()
+    gateway, before = {"left": left, "right": right}[asker], spis(left, ike)
+
+    lab.step("rekey", f"{asker} rekeys while {COUNT} pings go through, one every {EVERY_S * 1000:g} ms")
+
+    def replaced():
+        """Both sides list one new SA and no other."""
+        here, there = spis(left, ike), spis(right, ike)
+        return len(here) == len(there) == 1 and here != before
+
+    with lab.pinging(COUNT, EVERY_S, before=LEAST):
+        outcome = gateway.rekey(**named)
+        assert outcome.up, f"{gateway} could not rekey: {outcome.reason}"
+        lab.until(replaced, "one new SA on both sides", SETTLED_S)
+
+    lab.step("counted", "every echo request at the host behind the gateway has its reply")
+    ladder = lab.prove_protected()
+    asked = all_answered(echoes(lab.frames(), "left-host"), lab.inner("left"), lab.inner("right"), COUNT)
+    exchange = ladder.ike("CREATE_CHILD_SA", again=False) + ladder.ike("INFORMATIONAL", again=False)
+    assert [entry["from"] for entry in exchange[::2]] == [asker, asker], f"not one rekeying: {ladder.words()}"
+    in_the_midst(asked, exchange[0]["t_sent"], exchange[-1]["t_sent"], LEAST)
