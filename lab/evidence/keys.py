@@ -18,7 +18,10 @@ SCHEMA = "ikelab.keys/1"
 
 
 class IkeKeys(Struct, kw_only=True, frozen=True):
-    """The keys of one IKE SA as one side logged them; with AEAD, SK_e* is key | salt and SK_a* is empty."""
+    """The keys of one IKE SA as one side logged them; with AEAD, SK_e* is key | salt and SK_a* is empty.
+
+    IKE_INTERMEDIATE renews them: `generation` is 0 after IKE_SA_INIT, and one more after each such exchange.
+    """
 
     source: str
     spi_i: str
@@ -29,6 +32,7 @@ class IkeKeys(Struct, kw_only=True, frozen=True):
     integ: str | None = None
     ke: str | None = None
     version: int = 2
+    generation: int = 0
     SK_d: str = ""
     SK_ai: str = ""
     SK_ar: str = ""
@@ -104,16 +108,25 @@ def of_log(lines: Iterable[str], source: str) -> dict[str, list[dict[str, Any]]]
     return part
 
 
+def latest(keys: Keys) -> Keys:
+    """Of each IKE SA only the last generation of keys: for readers that know one set per pair of SPIs."""
+    last: dict[tuple[str, str], int] = {}
+    for entry in keys.ike:
+        spis = (entry.spi_i, entry.spi_r)
+        last[spis] = max(entry.generation, last.get(spis, 0))
+    return Keys(ike=[e for e in keys.ike if e.generation == last[e.spi_i, e.spi_r]], child=keys.child)
+
+
 def compare(keys: Keys) -> list[Agreement]:
     """One line per SA that was logged: by whom, and whether all hold the same keys."""
     found: list[Agreement] = []
-    ike: dict[str, list[IkeKeys]] = {}
+    ike: dict[tuple[str, int], list[IkeKeys]] = {}
     for entry in keys.ike:
-        ike.setdefault(f"{entry.spi_i}:{entry.spi_r}", []).append(entry)
+        ike.setdefault((f"{entry.spi_i}:{entry.spi_r}", entry.generation), []).append(entry)
     child: dict[str, list[ChildKeys]] = {}
     for direction in keys.child:
         child.setdefault(direction.spi, []).append(direction)
-    for spi, entries in ike.items():
+    for (spi, _), entries in ike.items():
         differs = _difference(entries, _IKE_FIELDS)
         found.append(Agreement("ike", spi, [e.source for e in entries], not differs, differs))
     for spi, directions in child.items():

@@ -5,7 +5,8 @@ What counts as decrypted, and why it proves something:
 - ESP: tshark says that the ICV is good, and shows the same next header as our own decoder.
 - Neither has a malformed part. Frames are counted from the capture by our decoder, so that one which tshark takes for
   something else is missed, not forgotten.
-An algorithm that tshark does not know is `unsupported`, by name: its packets are neither proof nor problem.
+An algorithm that tshark does not know is `unsupported`, by name: its packets are neither proof nor problem. So are the
+messages sealed with keys that IKE_INTERMEDIATE has renewed since: tshark takes one set of keys for a pair of SPIs.
 """
 
 import os
@@ -21,7 +22,7 @@ from lab.errors import BrokenError, UnfitError
 from lab.evidence import capture, wireshark
 from lab.evidence.datagram import Sighting, sightings
 from lab.evidence.keyring import Keyring
-from lab.evidence.keys import Keys
+from lab.evidence.keys import Keys, latest
 from lab.evidence.reading import Reader, Reading
 from lab.wire import pcapng
 from lab.wire.ids import PayloadType
@@ -35,6 +36,7 @@ _FIELDS = (
     "_ws.expert.severity", "_ws.expert.message", "frame.comment",
 )  # fmt: skip
 _ERROR = 0x800000
+EARLIER = "earlier keys of an IKE SA"
 # Below are numbers of proposal and transform substructures, which tshark lists among the payloads.
 _FIRST_PAYLOAD = int(PayloadType.SA)
 
@@ -180,12 +182,16 @@ def verify(pcap: Path, profile: Path, keys: Keys) -> TsharkReport:
     """Run tshark on a capture with a profile and compare what it decrypts with what must be there."""
     seen = sightings(capture.read(pcap))
     reader, unknown = Reader(Keyring(keys)), _unknown(keys)
+    last = Reader(Keyring(latest(keys)))
     pieces = any(len(sighting.frames) > 1 for sighting in seen)
     rows, complaints = _dissect_apart(pcap, profile) if pieces else dissect(pcap, profile)
     report = TsharkReport(version(), problems=[Problem(0, text) for text in complaints])
     for sighting in seen:
         reading = reader.read(sighting)
-        if reading.encrypted and reading.protocol in ("IKEv2", "ESP"):
+        if reading.opened and not last.read(sighting).opened:
+            report.ike_total += 1
+            report.unsupported[EARLIER] = report.unsupported.get(EARLIER, 0) + 1
+        elif reading.encrypted and reading.protocol in ("IKEv2", "ESP"):
             _judge(report, sighting, reading, rows.get(sighting.frames[-1] + 1), unknown)
     return report
 

@@ -4,6 +4,8 @@ Rules of this file:
 - Rows have the columns of Wireshark 4.0; later versions fill in the rest.
 - An ESP row needs the addresses of the wire, which NAT makes different at each capture point: one row per pair seen.
 - In `ikev2_decryption_table` SPIs and keys are bare hex and only names are quoted; quoting an SPI is an error there.
+- One set of keys has room for a pair of SPIs: the last, so IKE_INTERMEDIATE (RFC 9370), which is sealed with earlier
+  ones, stays closed in Wireshark; clear.pcapng has it open.
 - An SA whose algorithm Wireshark 4.0 does not know has no row (one such row and the whole table is refused);
   `unsupported` names it.
 - The same rows, with two more columns, are what an ESP decryption-secrets block of pcapng holds
@@ -20,7 +22,7 @@ from lab.crypto import wireshark as names
 from lab.evidence.datagram import Sighting
 from lab.evidence.files import write_atomically
 from lab.evidence.keyring import Keyring
-from lab.evidence.keys import ChildKeys, IkeKeys, Keys
+from lab.evidence.keys import ChildKeys, IkeKeys, Keys, latest
 from lab.wire.ids import Encr, Integ, TransformType
 from lab.wire.payloads_v2 import Transform
 
@@ -61,7 +63,7 @@ def tables(keys: Keys, sightings: Sequence[Sighting]) -> Tables:
     """The rows for these keys; ESP rows for the addresses that were seen."""
     ike: dict[tuple[str, str], str] = {}
     unsupported: dict[tuple[str, str, str], None] = {}
-    for entry in keys.ike:
+    for entry in latest(keys).ike:
         row = ike_row(entry)
         if row is None:
             unsupported["ike", f"{entry.spi_i}:{entry.spi_r}", entry.encr] = None

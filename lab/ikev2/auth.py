@@ -1,7 +1,7 @@
 """What AUTH signs, and the proof with a shared key (RFC 7296 2.15).
 
-    InitiatorSignedOctets = RealMessage1 | Nr | prf(SK_pi, IDi')
-    ResponderSignedOctets = RealMessage2 | Ni | prf(SK_pr, IDr')
+    InitiatorSignedOctets = RealMessage1 | Nr | prf(SK_pi, IDi') [| IntAuth]
+    ResponderSignedOctets = RealMessage2 | Ni | prf(SK_pr, IDr') [| IntAuth]
     AUTH                  = prf(prf(secret, "Key Pad for IKEv2"), SignedOctets)
 
 RealMessage is the last IKE_SA_INIT message of that side without non-ESP marker, a COOKIE included; ID' is the body of
@@ -45,9 +45,11 @@ class Proof:
     def auth_i(self, sa: Sa) -> Auth:
         """AUTH of the initiator."""
         prf = sa.agreed.prf_spec
-        return shared_key_auth(prf, self.secret, signed_octets(prf, sa.init_i, sa.nr, sa.keys.sk_pi, self.idi))
+        octets = signed_octets(prf, sa.init_i, sa.nr, sa.keys.sk_pi, self.idi) + sa.int_auth.octets
+        return shared_key_auth(prf, self.secret, octets)
 
     def auth_r(self, sa: Sa) -> Auth:
         """AUTH of the responder."""
         prf = sa.agreed.prf_spec
-        return shared_key_auth(prf, self.secret, signed_octets(prf, sa.init_r, sa.ni, sa.keys.sk_pr, self.idr))
+        octets = signed_octets(prf, sa.init_r, sa.ni, sa.keys.sk_pr, self.idr) + sa.int_auth.octets
+        return shared_key_auth(prf, self.secret, octets)

@@ -236,6 +236,7 @@ class Engine:
     def _reply(self, arrival: Arrival, payloads: Payloads) -> None:
         header = arrival.header
         data = self._encode(header.exchange, header.message_id, payloads, response=True)
+        self.sa.answered()
         self._replies[header.message_id] = Reply(arrival.data, data)
         while self._next_expected in self._replies:
             self._next_expected += 1

@@ -18,7 +18,7 @@ from lab.ike.config import Connection
 from lab.ike.nat import NatSituation, detect, nat_hash
 from lab.ike.path import Path
 from lab.ike.states import IkeState
-from lab.ikev2 import childless, ike_auth, keys, ppk, signature
+from lab.ikev2 import childless, ike_auth, ike_intermediate, keys, ppk, signature
 from lab.ikev2.child_sa import Refusal
 from lab.ikev2.exchange import Conversation, Exchange, Payloads, Request
 from lab.ikev2.key_exchange import offered_groups, wanted_group
@@ -50,6 +50,7 @@ def initiator(sa: Sa) -> Exchange:
             *nat_detection(sa, sa.path),
             *signature.hashes(sa),
             *ppk.wish(sa),
+            *ike_intermediate.offer(sa.connection.proposals),
         )
         answer = yield Request(ExchangeType.IKE_SA_INIT, (*cookie, *offer))
         sa.init_i = sa.sent
@@ -69,6 +70,7 @@ def initiator(sa: Sa) -> Exchange:
     else:
         raise ProtocolError(f"peer had us send IKE_SA_INIT {MOST_ROUNDS} times and never answered it")
     _complete(sa, answer, group, pair)
+    yield from ike_intermediate.initiator(sa)
     yield from ike_auth.initiator(sa)
 
 
@@ -120,6 +122,7 @@ def _complete(sa: Sa, answer: Message, group: KeMethod, pair: KeyPair) -> None:
         raise ProtocolError(f"peer chose {chosen.ke} and sent {ke.group.name}; we sent {group.name}")
     if answer.header.spi_r == NO_SPI:
         raise ProtocolError("peer accepts IKE_SA_INIT without an SPI of its own")
+    ike_intermediate.agreed(chosen, answer)
     sa.spi_r, sa.nr, sa.init_r = answer.header.spi_r, nonce.data, answer.raw
     signature.heard(sa, answer)
     ppk.heard(sa, answer)
@@ -149,17 +152,19 @@ def responder(sa: Sa, request: Message, path: Path) -> Conversation:
         wanted = chosen.ke or KeMethod.NONE
         reason = f"peer sent a key for {ke.group.name}; we want {wanted.name}"
         raise ProtocolError(reason, NotifyType.INVALID_KE_PAYLOAD, wanted.to_bytes(2, "big"))
+    supported = ike_intermediate.answer(chosen, request)
     public, shared = registry.group(chosen.ke).respond(sa.host.random, ke.data)
     sa.life.become(IkeState.CONNECTING)
     sa.ni, sa.nr, sa.init_i = nonce.data, sa.new_nonce(), request.raw
     sa.nat = _situation(sa, request, path)
     derive(sa, chosen, shared)
-    sa.expects = ExchangeType.IKE_AUTH
+    sa.expects = ike_intermediate.expected(sa)
     signature.heard(sa, request)
     agreed = (SA((chosen.proposal,)), KE(chosen.ke, public), Nonce(sa.nr))
-    abilities = (*signature.answer(sa), *ppk.consent(sa, request), *childless.supported(sa))
+    abilities = (*signature.answer(sa), *ppk.consent(sa, request), *childless.supported(sa), *supported)
     first = yield (*agreed, *nat_detection(sa, path), *abilities)
     sa.init_r = sa.sent
+    first = yield from ike_intermediate.responder(sa, first)
     return (yield from ike_auth.responder(sa, first))
 
 

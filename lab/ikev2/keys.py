@@ -14,25 +14,27 @@ from lab.crypto import registry
 from lab.crypto.choice import Selected
 from lab.crypto.macs import PrfSpec, prf_plus
 from lab.errors import ProtocolError
-from lab.wire.ids import NotifyType, OpenEnum
+from lab.wire.ids import KeMethod, NotifyType, OpenEnum
 from lab.wire.payloads_v2 import Transform
 
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """The algorithms of an IKE SA."""
+    """The algorithms of an IKE SA; `additional` are its key exchanges behind the first, in order (RFC 9370)."""
 
     encr: Transform
     integ: Transform | None
     prf: OpenEnum
     ke: OpenEnum
+    additional: tuple[KeMethod, ...] = ()
 
     @classmethod
     def of(cls, selected: Selected) -> "Suite":
         """From a negotiated proposal."""
         if selected.prf is None or selected.ke is None:
             raise ProtocolError("the proposal for the IKE SA lacks PRF or KE", NotifyType.NO_PROPOSAL_CHOSEN)
-        return cls(registry.normal(selected.encr), selected.integ, selected.prf, selected.ke)
+        further = tuple(group for _, group in selected.additional)
+        return cls(registry.normal(selected.encr), selected.integ, selected.prf, selected.ke, further)
 
     @property
     def prf_spec(self) -> PrfSpec:

@@ -18,8 +18,8 @@ def octets(sa: Sa, identity: ID, *, initiator: bool) -> bytes:
     """What the initiator or the responder of this SA signs."""
     prf = sa.agreed.prf_spec
     if initiator:
-        return signed_octets(prf, sa.init_i, sa.nr, sa.keys.sk_pi, identity)
-    return signed_octets(prf, sa.init_r, sa.ni, sa.keys.sk_pr, identity)
+        return signed_octets(prf, sa.init_i, sa.nr, sa.keys.sk_pi, identity) + sa.int_auth.octets
+    return signed_octets(prf, sa.init_r, sa.ni, sa.keys.sk_pr, identity) + sa.int_auth.octets
 
 
 def own_identity(sa: Sa) -> Identity:

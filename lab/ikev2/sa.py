@@ -12,6 +12,7 @@ from lab.ike.sa import IkeSa
 from lab.ike.states import IkeState
 from lab.ike.view import key_bits
 from lab.ikev2.exchange import Plan
+from lab.ikev2.int_auth import IntAuth
 from lab.ikev2.keys import IkeKeys, Suite
 from lab.wire.ids import ExchangeType, HashAlgorithm
 
@@ -29,9 +30,9 @@ class Sa(IkeSa):
     `sent` is the datagram that the engine sent last for an exchange of this SA, `expects` the exchange type that the
     conversation in progress waits for, `queue` the exchanges that wait for room in the window. `peer_hashes` is what
     the peer lists in SIGNATURE_HASH_ALGORITHMS (None: nothing), `asked` the keys of the CAs that its CERTREQ names,
-    `ppk_agreed` whether both sides said USE_PPK, `childless` whether
-    IKE_AUTH goes without a child, `unmixed` the secrets
-    without the PPK that the initiator goes back to where the responder does not have it.
+    `ppk_agreed` whether both sides said USE_PPK, `unmixed` the secrets without the PPK that the initiator goes back to
+    where the responder does not have it, `childless` whether IKE_AUTH goes without a child.
+    `int_auth` is what AUTH says of IKE_INTERMEDIATE, `generation` how often that exchange has renewed the keys.
     """
 
     version = 2
@@ -40,6 +41,9 @@ class Sa(IkeSa):
         super().__init__(host, connection, path, initiator=initiator, number=number)
         self.negotiated: Suite | None = None
         self.secrets: IkeKeys | None = None
+        self.renewed: IkeKeys | None = None
+        self.generation = 0
+        self.int_auth = IntAuth()
         self.sealer: IkeCipher | None = None
         self.opener: IkeCipher | None = None
         self.ni = self.nr = b""
@@ -149,6 +153,21 @@ class Sa(IkeSa):
         if self.host.keylog:
             self.host.act(KeyLog(self._log_entry()))
 
+    def renew(self, keys: IkeKeys) -> None:
+        """The next generation of keys comes into use (RFC 9370 2.2.2)."""
+        self.generation += 1
+        self.adopt(self.agreed, keys)
+
+    def renew_after_answer(self, keys: IkeKeys) -> None:
+        """The same for a responder, whose answer is still sealed with the keys of before."""
+        self.renewed = keys
+
+    def answered(self) -> None:
+        """An answer is sealed: what it led to comes into use."""
+        if self.renewed is not None:
+            keys, self.renewed = self.renewed, None
+            self.renew(keys)
+
     @property
     def suite(self) -> dict[str, object]:
         """The names of the negotiated algorithms."""
@@ -165,4 +184,4 @@ class Sa(IkeSa):
         names = ("SK_d", "SK_ai", "SK_ar", "SK_ei", "SK_er", "SK_pi", "SK_pr")
         spis = {"spi_i": self.spi_i.hex(), "spi_r": self.spi_r.hex()}
         secrets = {name: getattr(self.keys, name.lower()).hex() for name in names}
-        return {"kind": "ike", "version": self.version, **spis, **self.suite, **secrets}
+        return {"kind": "ike", "version": self.version, **spis, "generation": self.generation, **self.suite, **secrets}

@@ -8,7 +8,8 @@ What the log looks like, and what is relied on:
     adding inbound ESP SA / SPI 0x.., src A dst B   (also `registering outbound`) follow a CHILD SA's keys
 
 Keys stand under the ID of their IKE SA, but for a rekey, where the side that asked for it logs them under the ID of
-the old SA: a second set under one ID belongs to the next ID that has none. Whether a peer was the exchange's
+the old SA: a second set under one ID belongs to the next ID that has none. A set that IKE_INTERMEDIATE led to (the last
+message that its thread parsed says so) is the next generation of the same SA (RFC 9370 2.2.2). Whether a peer was the exchange's
 initiator - which decides whose key is inbound - is read from the last `parsed ... request|response` before the keys.
 """
 
@@ -26,7 +27,7 @@ _LINE = re.compile(r"(?P<time>\S+) (?P<thread>\d+)\[(?P<group>[A-Z]{3})\] (?:<(?
 _BLOB = re.compile(r"(?P<name>.+?) => (?P<length>\d+) bytes")
 _ROW = re.compile(r" *\d+: (?P<hex>.*)")
 _SPIS = re.compile(r"checkin IKEv[12] SA \S+\[(?P<sa>\d+)\] with SPIs (?P<i>[0-9a-f]{16})_i (?P<r>[0-9a-f]{16})_r")
-_PARSED = re.compile(r"parsed \S+ (?P<kind>request|response) ")
+_PARSED = re.compile(r"parsed (?P<exchange>\S+) (?P<kind>request|response) ")
 _SPI = re.compile(r"  SPI 0x(?P<spi>[0-9a-f]{8}), src (?P<src>\S+) dst (?P<dst>\S+)")
 _ADDING = re.compile(r"(?:adding|registering) (?P<way>inbound|outbound) (?P<protocol>ESP|AH) SA")
 _NAT = re.compile(r"host is behind NAT|faking NAT situation")
@@ -56,6 +57,7 @@ class _Thread:
     ike: Suite | None = None
     esp: Suite = field(default_factory=Suite)
     initiator: bool = False
+    exchange: str = ""
     way: str = ""
     protocol: str = "ESP"
     ends: dict[str, re.Match[str]] = field(default_factory=dict)
@@ -70,7 +72,8 @@ class _Reader:
         self.nats: set[str] = set()
         self.spis: dict[str, tuple[str, str]] = {}
         self.suites: dict[str, Suite] = {}
-        self.secrets: list[tuple[str, Suite, dict[str, str]]] = []
+        self.secrets: list[tuple[str, Suite, dict[str, str], int]] = []
+        self.generations: dict[str, int] = {}
         self.children: dict[str, tuple[str, dict[str, Any]]] = {}
 
     def line(self, line: str) -> None:
@@ -86,7 +89,7 @@ class _Reader:
             thread.data = bytearray()
             thread.mixing = thread.mixing or thread.blob == "derive keys using PPK"
         elif parsed := _PARSED.match(text):
-            thread.initiator = parsed["kind"] == "response"
+            thread.initiator, thread.exchange = parsed["kind"] == "response", parsed["exchange"]
         elif text.startswith("selected proposal: "):
             self.selected(thread, sa, text.removeprefix("selected proposal: "))
         elif _NAT.search(text):
@@ -134,7 +137,10 @@ class _Reader:
             thread.secrets, thread.mixing = known[-1], False
         elif name == "SK_d":
             thread.secrets = {}
-            self.secrets.append((sa, thread.ike or self.suites.get(sa, Suite()), thread.secrets))
+            renews = thread.exchange == "IKE_INTERMEDIATE"
+            self.generations[sa] = self.generations.get(sa, 0) + 1 if renews else 0
+            chosen = thread.ike or self.suites.get(sa, Suite())
+            self.secrets.append((sa, chosen, thread.secrets, self.generations[sa]))
         thread.secrets[name] = value
 
     def checkin(self, thread: _Thread, match: re.Match[str]) -> None:
@@ -174,12 +180,18 @@ class _Reader:
     def ike(self) -> list[dict[str, Any]]:
         """Every IKE SA that has both its keys and its SPIs."""
         entries: dict[str, dict[str, Any]] = {}
-        for sa, chosen, secrets in self.secrets:
+        renewed: list[dict[str, Any]] = []
+        for sa, chosen, secrets, generation in self.secrets:
             later = (other for other in self.spis if other not in entries and int(other) > int(sa))
-            owner = sa if sa not in entries else next(later, "")
-            if owner in self.spis and "SK_pr" in secrets:
-                entries[owner] = self.ike_entry(self.spis[owner], chosen, secrets)
-        return list(entries.values())
+            owner = sa if generation or sa not in entries else next(later, "")
+            if owner not in self.spis or "SK_pr" not in secrets:
+                continue
+            entry = self.ike_entry(self.spis[owner], chosen, secrets) | {"generation": generation}
+            if generation:
+                renewed.append(entry)
+            else:
+                entries[owner] = entry
+        return [*entries.values(), *renewed]
 
     def ike_entry(self, spis: tuple[str, str], chosen: Suite, secrets: dict[str, str]) -> dict[str, Any]:
         """One IKE SA as keys.json wants it."""

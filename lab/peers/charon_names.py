@@ -10,6 +10,7 @@ _ENCR = {"3DES_CBC": "ENCR_3DES", "NULL_AES_GMAC": "ENCR_NULL_AUTH_AES_GMAC"}
 _KE = {"CURVE_25519": "CURVE25519", "CURVE_448": "CURVE448"}
 _INTEG = re.compile(r"HMAC_(MD5|SHA1|SHA2)_.*|AES_(XCBC|CMAC)_96|HMAC_(MD5|SHA1)_96")
 _KE_NAME = re.compile(r"(MODP|ECP|CURVE|BRAINPOOL|ML_KEM)[_0-9].*")
+_ADDITIONAL = re.compile(r"KE[1-7]_.+")
 _SIZED = re.compile(r"(AES_CBC|AES_CTR|AES_[GC]CM_\d+|NULL_AES_GMAC|CAMELLIA_CBC|CAMELLIA_CTR)_(\d+)")
 
 
@@ -51,6 +52,8 @@ def suite(text: str) -> Suite:
             found["prf"] = part
         elif _INTEG.fullmatch(part):
             found["integ"] = integ(part)
+        elif _ADDITIONAL.fullmatch(part):
+            continue  # keys.json speaks of the first key exchange only
         elif _KE_NAME.fullmatch(part):
             found.setdefault("ke", ke(part))
         elif part not in ("NO_EXT_SEQ", "EXT_SEQ", ""):

@@ -23,6 +23,7 @@ _ALGORITHMS = _words(
 )
 _EAP = _words("eap-mschapv2 eap-md5 eap-tls eap-ttls")
 _PUBKEY = _words("certificates rsa rsa/pss ecdsa ed25519 ed448 crl")
+_MULTIPLE = _words("mlkem intermediate")
 _ALSO = _words("transport ah esn mobike fragmentation")
 
 
@@ -45,18 +46,24 @@ class Peer:
 PEERS = {
     peer.name: peer
     for peer in (
-        Peer("ours", "our own stack", "lab.peers.ours:Ours", _IKEV2 | _ALGORITHMS | _EAP | _PUBKEY),
+        Peer("ours", "our own stack", "lab.peers.ours:Ours", _IKEV2 | _ALGORITHMS | _EAP | _PUBKEY | _MULTIPLE),
         Peer(
             "ours-xfrm",
             "our own IKE with the kernel's ESP (XFRM)",
             "lab.peers.ours:OursOnXfrm",
-            _IKEV2 | _ALGORITHMS | _EAP | _PUBKEY,
+            _IKEV2 | _ALGORITHMS | _EAP | _PUBKEY | _MULTIPLE,
         ),
         Peer(
             "strongswan",
             "strongSwan's charon, driven through vici",
             "lab.peers.strongswan:StrongSwan",
             _IKEV2 | _ALGORITHMS | _EAP | _PUBKEY | _ALSO,
+        ),
+        Peer(
+            "strongswan-6.1",
+            "strongSwan 6.1, from a tree of its own in the guest",
+            "lab.peers.strongswan_newer:StrongSwan61",
+            _IKEV2 | _ALGORITHMS | _EAP | _PUBKEY | _ALSO | _MULTIPLE,
         ),
     )
 }

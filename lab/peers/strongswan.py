@@ -47,11 +47,19 @@ class StrongSwan:
         self.version = ""
         self._tree = Section()
         self._files = NO_FILES
-        self._binary = find_charon()
+        self._binary = self.find()
         self._process: subprocess.Popen[bytes] | None = None
         self._commands: Commands | None = None
         self._events: Events | None = None
         self._pending: list[Event] = []
+
+    def find(self) -> str:
+        """The daemon's path."""
+        return find_charon()
+
+    def argv(self, run: Path) -> list[str]:
+        """The command that starts charon with this directory as its /run."""
+        return ["unshare", "--mount", "sh", "-c", _LAUNCH, "sh", str(run), self._binary]
 
     def configure(self, tree: Section, files: Mapping[str, bytes] = NO_FILES) -> None:
         """Take the connections, secrets and `ikelab` settings to use, and the files they name; before `start`."""
@@ -64,7 +72,7 @@ class StrongSwan:
         (run / CONF).write_text(self.configs()[CONF])
         with (self.run_dir / "stderr").open("wb") as stderr:
             self._process = self.node.popen(
-                ["unshare", "--mount", "sh", "-c", _LAUNCH, "sh", str(run), self._binary],
+                self.argv(run),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,

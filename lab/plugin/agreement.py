@@ -50,7 +50,8 @@ def _of(node: str, source: str) -> bool:
 def _sentence(found: Sequence[Agreement]) -> str:
     both = [one for one in found if len(set(one.sources)) > 1 and one.equal]
     alone = sum(len(set(one.sources)) == 1 for one in found)
-    counts = {kind: sum(one.kind == kind for one in both) for kind in ("ike", "child")}
+    # Each generation of an IKE SA's keys is compared, and the SA counted once.
+    counts = {kind: len({one.spi for one in both if one.kind == kind}) for kind in ("ike", "child")}
     ike, child = (f"{counts[kind]} {name} SA{'' if counts[kind] == 1 else 's'}" for kind, name in _WORDS)
     text = f"equal keys on both sides: {ike}, {child}"
     return text + (f"; {alone} known to one side only" if alone else "")

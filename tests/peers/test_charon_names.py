@@ -23,6 +23,10 @@ from lab.wire.ids import Encr, Integ, KeMethod, Prf
             "ESP:AES_CBC_256/HMAC_SHA2_512_256/NO_EXT_SEQ",
             Suite("ENCR_AES_CBC", 256, "", "AUTH_HMAC_SHA2_512_256"),
         ),
+        (
+            "IKE:AES_GCM_16_256/PRF_HMAC_SHA2_384/CURVE_25519/KE1_ML_KEM_768/KE2_NONE",
+            Suite("ENCR_AES_GCM_16", 256, "PRF_HMAC_SHA2_384", "", "CURVE25519"),
+        ),
         ("ESP:AES_GCM_16_128/EXT_SEQ", Suite("ENCR_AES_GCM_16", 128, esn=True)),
     ],
 )
