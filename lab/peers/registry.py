@@ -9,6 +9,7 @@ import importlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.crypto.registry import KEYWORDS
 from lab.errors import ConfigError
 from lab.peers.base import Node, PeerDriver
 
@@ -21,9 +22,11 @@ _IKEV2 = _words("ikev2 psk tunnel nat-t cookie liveness delete narrowing rekey")
 _ALGORITHMS = _words(
     "aes-gcm aes-cbc chacha20-poly1305 sha2-256 sha2-384 sha2-512 x25519 ecp256 ecp384 modp2048 modp3072"
 )
+# Every word of our proposals; what charon lacks is in `lab.plugin.algorithms.WITHOUT`, with the reason.
+_EVERY_ALGORITHM = frozenset(KEYWORDS)
 _EAP = _words("eap-mschapv2 eap-md5 eap-tls eap-ttls")
 _PUBKEY = _words("certificates rsa rsa/pss ecdsa ed25519 ed448 crl")
-_ALSO = _words("transport ah esn mobike fragmentation")
+_ALSO = _words("transport ah mobike fragmentation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +48,18 @@ class Peer:
 PEERS = {
     peer.name: peer
     for peer in (
-        Peer("ours", "our own stack", "lab.peers.ours:Ours", _IKEV2 | _ALGORITHMS | _EAP | _PUBKEY),
+        Peer("ours", "our own stack", "lab.peers.ours:Ours", _IKEV2 | _ALGORITHMS | _EVERY_ALGORITHM | _EAP | _PUBKEY),
         Peer(
             "ours-xfrm",
             "our own IKE with the kernel's ESP (XFRM)",
             "lab.peers.ours:OursOnXfrm",
-            _IKEV2 | _ALGORITHMS | _EAP | _PUBKEY,
+            _IKEV2 | _ALGORITHMS | _EVERY_ALGORITHM | _EAP | _PUBKEY,
         ),
         Peer(
             "strongswan",
             "strongSwan's charon, driven through vici",
             "lab.peers.strongswan:StrongSwan",
-            _IKEV2 | _ALGORITHMS | _EAP | _PUBKEY | _ALSO,
+            _IKEV2 | _ALGORITHMS | _EVERY_ALGORITHM | _EAP | _PUBKEY | _ALSO,
         ),
     )
 }
