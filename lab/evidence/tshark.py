@@ -203,7 +203,9 @@ def _unknown(keys: Keys) -> dict[str, str]:
         if wireshark.ike_row(entry) is None or not wireshark.checked(entry.integ):
             found[f"{entry.spi_i}:{entry.spi_r}"] = entry.encr if wireshark.checked(entry.integ) else entry.integ or ""
     for child in keys.child:
-        if wireshark.esp_name(child) is None or not wireshark.checked(child.integ):
+        if child.esn:  # 4.0 computes every ICV as if there were 32 bits, and its table has no column for more
+            found[child.spi] = "ESN"
+        elif wireshark.esp_name(child) is None or not wireshark.checked(child.integ):
             found[child.spi] = child.encr if wireshark.checked(child.integ) else child.integ or ""
     return found
 

@@ -7,7 +7,11 @@ import re
 from dataclasses import dataclass
 
 _ENCR = {"3DES_CBC": "ENCR_3DES", "NULL_AES_GMAC": "ENCR_NULL_AUTH_AES_GMAC"}
-_KE = {"CURVE_25519": "CURVE25519", "CURVE_448": "CURVE448"}
+_KE = {
+    "CURVE_25519": "CURVE25519",
+    "CURVE_448": "CURVE448",
+    **{f"ECP_{bits}_BP": f"BRAINPOOL_P{bits}R1" for bits in (224, 256, 384, 512)},
+}
 _INTEG = re.compile(r"HMAC_(MD5|SHA1|SHA2)_.*|AES_(XCBC|CMAC)_96|HMAC_(MD5|SHA1)_96")
 _KE_NAME = re.compile(r"(MODP|ECP|CURVE|BRAINPOOL|ML_KEM)[_0-9].*")
 _ADDITIONAL = re.compile(r"KE[1-7]_.+")

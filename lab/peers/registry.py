@@ -9,6 +9,7 @@ import importlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.crypto.registry import KEYWORDS
 from lab.errors import ConfigError
 from lab.peers.base import Node, PeerDriver
 
@@ -21,10 +22,13 @@ _IKEV2 = _words("ikev2 psk tunnel nat-t cookie liveness delete narrowing rekey p
 _ALGORITHMS = _words(
     "aes-gcm aes-cbc chacha20-poly1305 sha2-256 sha2-384 sha2-512 x25519 ecp256 ecp384 modp2048 modp3072"
 )
+# Every word of our proposals; what charon lacks is in `lab.plugin.algorithms.WITHOUT`, with the reason.
+_EVERY_ALGORITHM = frozenset(KEYWORDS)
 _EAP = _words("eap-mschapv2 eap-md5 eap-tls eap-ttls")
 _PUBKEY = _words("certificates rsa rsa/pss ecdsa ed25519 ed448 crl")
 _MULTIPLE = _words("mlkem intermediate")
-_ALSO = _words("transport ah esn mobike fragmentation")
+_ALSO = _words("transport ah mobike fragmentation")
+_OURS = _IKEV2 | _ALGORITHMS | _EVERY_ALGORITHM | _EAP | _PUBKEY | _MULTIPLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +50,13 @@ class Peer:
 PEERS = {
     peer.name: peer
     for peer in (
-        Peer("ours", "our own stack", "lab.peers.ours:Ours", _IKEV2 | _ALGORITHMS | _EAP | _PUBKEY | _MULTIPLE),
-        Peer(
-            "ours-xfrm",
-            "our own IKE with the kernel's ESP (XFRM)",
-            "lab.peers.ours:OursOnXfrm",
-            _IKEV2 | _ALGORITHMS | _EAP | _PUBKEY | _MULTIPLE,
-        ),
+        Peer("ours", "our own stack", "lab.peers.ours:Ours", _OURS),
+        Peer("ours-xfrm", "our own IKE with the kernel's ESP (XFRM)", "lab.peers.ours:OursOnXfrm", _OURS),
         Peer(
             "strongswan",
             "strongSwan's charon, driven through vici",
             "lab.peers.strongswan:StrongSwan",
-            _IKEV2 | _ALGORITHMS | _EAP | _PUBKEY | _ALSO,
+            _IKEV2 | _ALGORITHMS | _EVERY_ALGORITHM | _EAP | _PUBKEY | _ALSO,
         ),
         Peer(
             "strongswan-6.1",

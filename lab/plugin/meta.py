@@ -1,7 +1,7 @@
 """What a scenario says about itself: its id and the marks on its function.
 
 The id is the path of the test below `scenarios/` without the file: `scenarios/ikev2/test_tunnel.py::test_plain_tunnel`
-is `ikev2/plain-tunnel`, and a parameter of its own is one more step: `ikev2/algorithm/aes-gcm`. Marks:
+is `ikev2/plain-tunnel`, and a parameter of its own is one more step: `esp/kernel-esp/aes-gcm`. Marks:
 
     @pytest.mark.rfc("7296#2.6")            clauses that the scenario proves
     @pytest.mark.needs("cookie")            abilities that both peers need

@@ -10,6 +10,13 @@ PROPOSALS = {
     "aes-cbc-sha2-256": "aes256-sha256",
     "aes-cbc-sha2-512": "aes256-sha512",
     "chacha20-poly1305": "chacha20poly1305",
+    "aes-gcm-12": "aes256gcm12",
+    "aes-ccm": "aes192ccm8",
+    "aes-ctr-xcbc": "aes128ctr-aesxcbc",
+    "camellia-sha2-384": "camellia256-sha384",
+    "3des-sha1": "3des-sha1",
+    "null-cmac": "null-aescmac",
+    "gmac": "aes256gmac",
 }
 
 

@@ -39,6 +39,9 @@ def test_charons_proposals_in_registry_names(text, expected):
     [
         "IKE:AES_CBC_256/HMAC_SHA2_384_192/PRF_HMAC_SHA2_384/MODP_3072",
         "IKE:AES_CBC_256/HMAC_SHA2_512_256/PRF_HMAC_SHA2_512/ECP_256",
+        "IKE:CAMELLIA_CBC_192/AES_XCBC_96/PRF_AES128_XCBC/ECP_224_BP",
+        "IKE:AES_CTR_128/AES_CMAC_96/PRF_AES128_CMAC/ECP_512_BP",
+        "IKE:3DES_CBC/HMAC_SHA1_96/PRF_HMAC_SHA1/CURVE_448",
     ],
 )
 def test_every_name_is_one_of_the_registry(text):
