@@ -9,8 +9,9 @@ What the log looks like, and what is relied on:
 
 Keys stand under the ID of their IKE SA, but for a rekey, where the side that asked for it logs them under the ID of
 the old SA: a second set under one ID belongs to the next ID that has none. A set that IKE_INTERMEDIATE led to (the last
-message that its thread parsed says so) is the next generation of the same SA (RFC 9370 2.2.2). Whether a peer was the exchange's
-initiator - which decides whose key is inbound - is read from the last `parsed ... request|response` before the keys.
+message that its thread parsed says so) is the next generation of the same SA (RFC 9370 2.2.2); one behind `derive keys
+using PPK` renews three secrets of its own set (RFC 8784 3). Whether a peer was the exchange's initiator - which decides
+whose key is inbound - is read from the last `parsed ... request|response` before the keys.
 """
 
 import re
@@ -133,7 +134,7 @@ class _Reader:
 
     def secret(self, thread: _Thread, sa: str, name: str, value: str) -> None:
         """One SK_*; SK_d, the first, opens a new set, but with a PPK it renews the set of its SA (RFC 8784)."""
-        if thread.mixing and (known := [secrets for owner, _, secrets in self.secrets if owner == sa]):
+        if thread.mixing and (known := [secrets for owner, _, secrets, _ in self.secrets if owner == sa]):
             thread.secrets, thread.mixing = known[-1], False
         elif name == "SK_d":
             thread.secrets = {}

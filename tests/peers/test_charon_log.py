@@ -68,3 +68,30 @@ def test_a_log_cut_anywhere_gives_only_whole_sas(lines):
         assert len(ike["SK_pr"]) == 96
     for child in read_keys(text, "x")["child"]:
         assert len(child["encr_key"]) == 64
+
+
+def test_a_ppk_renews_three_secrets_of_the_same_set():
+    """RFC 8784 3, in charon's words: the secrets that the PPK goes into are logged again, those that seal are not."""
+    log = (HERE / "charon-5.9.8-left.log").read_text().splitlines()
+    end = next(
+        n for n, line in enumerate(log) if "checkin IKEv2 SA" in line and not line.endswith("0000000000000000_r")
+    )
+    prefix = log[end].split(" checkin")[0].replace("[MGR]", "[IKE]")
+
+    def blob(name: str, octet: str) -> list[str]:
+        rows = [f"{prefix}   {at}: {' '.join([octet] * 16)}  ................" for at in (0, 16, 32)]
+        return [f"{prefix} {name} => 48 bytes @ 0x7f0000000000", *rows]
+
+    mixed = [
+        *blob("derive keys using PPK", "EE"),
+        *blob("Sk_d secret", "D1"),
+        *blob("Sk_pi secret", "A1"),
+        *blob("Sk_pr secret", "B1"),
+    ]
+    before = read_keys(log, "x")["ike"]
+    after = read_keys([*log[: end + 1], *mixed, *log[end + 1 :]], "x")["ike"]
+    assert len(after) == len(before), "the second half of a set was taken for another SA"
+    first = after[0]
+    assert (first["SK_d"], first["SK_pi"], first["SK_pr"]) == ("d1" * 48, "a1" * 48, "b1" * 48)
+    assert (first["SK_ei"], first["SK_er"]) == (before[0]["SK_ei"], before[0]["SK_er"])
+    assert after[1] == before[1]
