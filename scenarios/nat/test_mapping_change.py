@@ -77,7 +77,7 @@ def test_mapping_not_changed_by_a_replay(lab, left, right):
     with lab.network.node("internet").socket(AF_INET, SOCK_DGRAM) as link:
         link.bind((third_party, 4500))
         link.sendto(genuine, (right.address, 4500))
-    lab.until(lambda: esp(third_party) == [genuine], "the replay is on the wire", 2.0, every=0.1)
+    lab.until(lambda: genuine in esp(third_party), "the replay is on the wire", 2.0, every=0.1)
     lab.ping()
     lab.prove_protected()
     assert remote(right) == (OUTSIDE, BEFORE), f"{right} followed a replay to {remote(right)}"
