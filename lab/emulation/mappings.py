@@ -4,6 +4,7 @@ A mapping is told in the words of the box: `inside` and `outside` are two names 
 talks to.
 """
 
+import os
 import socket
 import struct
 from collections.abc import Iterator
@@ -16,8 +17,8 @@ from lab.errors import BrokenError
 
 _PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 50: "esp", 51: "ah", 47: "gre"}
 _HEADER = struct.Struct("=IHHII")
-_CTNETLINK, _GET = 1, 1
-_REQUEST_DUMP = 0x301
+_CTNETLINK, _GET, _DELETE = 1, 1, 2
+_REQUEST_DUMP, _REQUEST_ACK = 0x301, 0x5
 _NETLINK_NETFILTER = 12
 _ERROR, _DONE = 2, 3
 _SEEN_REPLY, _ASSURED, _SRC_NAT, _DST_NAT = 1 << 1, 1 << 2, 1 << 4, 1 << 5
@@ -27,6 +28,17 @@ def read(namespace: Namespace, node: str) -> list[dict[str, Any]]:
     """The translated connections of a NAT box, in the order of their inside address."""
     found = [_mapping(message, node) for message in _dump(namespace)]
     return sorted((entry for entry in found if entry), key=lambda entry: (entry["protocol"], entry["inside"]))
+
+
+def forget(namespace: Namespace) -> None:
+    """Drop all connections of a box, as if it had been switched off and on: its clients get new mappings."""
+    with namespace.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER) as channel:
+        channel.bind((0, 0))
+        channel.send(_HEADER.pack(20, _CTNETLINK << 8 | _DELETE, _REQUEST_ACK, 1, 0) + bytes(4))
+        answer = channel.recv(1 << 16)
+        (code,) = struct.unpack_from("=i", answer, _HEADER.size)
+        if code:
+            raise BrokenError(f"the kernel refused to forget its connections: {os.strerror(-code)}")
 
 
 def _dump(namespace: Namespace) -> Iterator[Any]:

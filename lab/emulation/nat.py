@@ -28,6 +28,9 @@ table inet filter {{
 }}
 """
 
+# Before new rules, in the same transaction: away with the old ones, and with nothing of others in the namespace.
+AWAY = "delete table ip nat\ndelete table inet filter\n"
+
 
 def rules(topology: Topology, name: str) -> str:
     """The ruleset of a NAT box."""

@@ -8,6 +8,7 @@ What a node writes to /run lies in `run_dir/nodes/NAME/run`. One thread only: ev
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,7 +19,7 @@ from lab.emulation import convert, gate, graph, impair, mappings, nat, nft, wire
 from lab.emulation.capture import Capture, Statistics
 from lab.emulation.gate import Rule
 from lab.emulation.hosts import LabMininet
-from lab.emulation.model import Impairment
+from lab.emulation.model import Impairment, Nat
 from lab.emulation.netlink import RouteSocket
 from lab.emulation.node import Node
 from lab.emulation.topology import Topology
@@ -212,6 +213,26 @@ class Network:
         for node, batch in impair.change(self.topology, link, sender, after, before).items():
             self._sockets[node].send(batch)
         self._impairments[link, sender] = after
+
+    def rebind(self, name: str, **changes: Any) -> None:
+        """Let a NAT box lose its mappings and behave otherwise from now on; `changes` are those of its `nat`.
+
+        Without any it only forgets, as when it was switched off and on.
+        """
+        spec = self.topology.nodes.get(name)
+        if spec is None or spec.nat is None:
+            raise ConfigError(f"`{name}` is no NAT box", file=self.topology.file)
+        try:
+            after = msgspec.convert(msgspec.to_builtins(spec.nat) | changes, Nat)
+        except msgspec.ValidationError as error:
+            text, _, where = str(error).partition(" - at ")
+            raise ConfigError(convert.plain_words(text), key=f"{name}.nat.{where.strip('`$.')}") from error
+        nodes = {**self.topology.nodes, name: msgspec.structs.replace(spec, nat=after)}
+        self.topology = replace(self.topology, nodes=nodes)
+        namespace = self.nodes[name].namespace
+        nft.load(namespace, nat.AWAY + nat.rules(self.topology, name))
+        # Known connections never meet the rules again, so new rules alone would change nothing for them.
+        mappings.forget(namespace)
 
     def _gatekeeper(self, where: str) -> str:
         """The node whose forwarding rules a place stands for."""

@@ -48,7 +48,7 @@ def test_algorithm(lab, left, right, suite):
 @pytest.mark.pairings(*map(str, (*DEFAULT, *ON_XFRM)))
 @pytest.mark.parametrize("esp", [pytest.param(words, id=name) for name, words in EXTENDED.items()])
 def test_extended_sequence_numbers(lab, left, right, esp):
-    """Both sides negotiate 64-bit sequence numbers, and take packets whose ICV covers the half that is not sent."""
+    """Both sides negotiate 64-bit sequence numbers, and packets whose ICV covers the unsent half are taken."""
     lab.up("direct", Tunnel(esp=esp))
     lab.establish()
     lab.ping()

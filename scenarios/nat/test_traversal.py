@@ -6,6 +6,7 @@ import pytest
 
 from lab.matrix import DEFAULT, ON_XFRM
 from lab.plugin import proofs
+from lab.plugin.tunnel import Tunnel
 
 KEEPALIVE_S = 20
 
@@ -61,6 +62,29 @@ def test_both_sides(lab, left, right):
     floated(ladder)
     detected(left.established(), local=True, remote=True)
     detected(right.established(), local=True, remote=True)
+
+
+@pytest.mark.rfc("7296#2.23")
+@pytest.mark.needs("nat-t")
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_forced(lab, left, right, side):
+    """`encap = yes` on one side: a false hash makes the other see a NAT, and ESP goes in UDP though there is none."""
+    ordinary, forced = Tunnel(), Tunnel(connection={"encap": "yes"})
+    lab.up("direct", left=forced if side == "left" else ordinary, right=forced if side == "right" else ordinary)
+    lab.establish()
+    lab.ping()
+    ladder = lab.prove_protected()
+    proofs.set_up_in_four_messages(ladder)
+
+    lab.step("forced", "moved to port 4500, ESP in UDP, and the deceived side believes in a NAT")
+    floated(ladder)
+    assert ladder.esp(), "there is no ESP"
+    deceived = right if side == "left" else left
+    for gateway in (left, right):
+        (sa,) = gateway.established()
+        assert all(child["encap"] for child in sa["children"]), f"{gateway} does not encapsulate its CHILD SA"
+        if gateway is deceived:
+            assert sa["nat_remote"] and not sa["nat_local"], f"{gateway} sees no NAT before its peer"
 
 
 @pytest.mark.rfc("3948#4")

@@ -153,6 +153,34 @@ def test_port_options(up: Up, options: str, expected: set[int]) -> None:
         assert {port} == expected
 
 
+def test_a_nat_that_lost_its_mappings_gives_new_ones(up: Up) -> None:
+    network = up("nat-both")
+    right = network.topology.public_address("right")
+    with udp(network.node("left"), 4500) as left, udp(network.node("right"), 4500) as peer:
+
+        def seen_from() -> tuple[str, int]:
+            left.sendto(b"here", (right, 4500))
+            host, port = peer.recvfrom(100)[1]
+            return host, port
+
+        assert seen_from() == ("203.0.113.2", 4500)
+        network.rebind("left-nat", remap={4500: 34500})
+        assert seen_from() == ("203.0.113.2", 34500)
+        peer.sendto(b"old", ("203.0.113.2", 4500))
+        assert nothing_arrives(left)
+        peer.sendto(b"new", ("203.0.113.2", 34500))
+        assert left.recv(100) == b"new"
+    assert network.describe()["nodes"]["left-nat"]["nat"]["remap"] == {4500: 34500}
+
+
+def test_only_a_nat_box_can_lose_its_mappings(up: Up) -> None:
+    network = up("nat-both")
+    with pytest.raises(ConfigError, match="`internet` is no NAT box"):
+        network.rebind("internet")
+    with pytest.raises(ConfigError, match=r"left-nat\.nat\.remap"):
+        network.rebind("left-nat", remap={4500: 0})
+
+
 def test_a_nat_lets_in_only_what_was_asked_for(up: Up) -> None:
     network = up("nat-initiator")
     internet = network.node("internet")

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from scapy.layers.inet import IP, fragment
 from scapy.layers.l2 import Ether
 
@@ -185,3 +186,12 @@ def test_a_tshark_that_a_signal_ended_says_nothing(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(tshark, "find", lambda: str(program))
     with pytest.raises(BrokenError, match="signal 2"):
         tshark.dissect(tmp_path / "wire.pcapng", tmp_path)
+
+
+@needs_tshark
+def test_what_tshark_cannot_check_is_named_and_no_problem(tmp_path: Path) -> None:
+    directory = finished(tmp_path, "direct-cbc")
+    held = keys.read(directory / "keys.json")
+    wider = structs.replace(held, child=[structs.replace(child, esn=True) for child in held.child])
+    report = tshark.verify(directory / "wire.pcapng", directory / "wireshark", wider)
+    assert set(report.unsupported) >= {"ESN"} and report.esp_decrypted == 0
