@@ -50,9 +50,9 @@ class Pool:
 
     def lease(self, identity: Identity, holder: Hashable, asked: Address | None = None) -> Address | None:
         """An address for this holder; the one it has, had or asks for where that is free; None where all are taken."""
-        for address, by in self.holders.items():
+        for held, by in self.holders.items():
             if by == holder:
-                return address
+                return held
         address = self._choose(identity, asked)
         if address is not None:
             self.owners.pop(address, None)
