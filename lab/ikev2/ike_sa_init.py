@@ -18,7 +18,7 @@ from lab.ike.config import Connection
 from lab.ike.nat import NatSituation, detect, nat_hash
 from lab.ike.path import Path
 from lab.ike.states import IkeState
-from lab.ikev2 import ike_auth, keys, signature
+from lab.ikev2 import fragments, ike_auth, keys, signature
 from lab.ikev2.child_sa import Refusal
 from lab.ikev2.exchange import Conversation, Exchange, Payloads, Request
 from lab.ikev2.key_exchange import offered_groups, wanted_group
@@ -49,6 +49,7 @@ def initiator(sa: Sa) -> Exchange:
             Nonce(sa.ni),
             *nat_detection(sa, sa.path),
             *signature.hashes(sa),
+            *fragments.announcement(sa),
         )
         answer = yield Request(ExchangeType.IKE_SA_INIT, (*cookie, *offer))
         sa.init_i = sa.sent
@@ -121,6 +122,7 @@ def _complete(sa: Sa, answer: Message, group: KeMethod, pair: KeyPair) -> None:
         raise ProtocolError("peer accepts IKE_SA_INIT without an SPI of its own")
     sa.spi_r, sa.nr, sa.init_r = answer.header.spi_r, nonce.data, answer.raw
     signature.heard(sa, answer)
+    fragments.heard(sa, answer)
     sa.nat = _situation(sa, answer, sa.path)
     derive(sa, chosen, pair.shared(ke.data))
     if sa.nat.detected:  # 2.23: at once, and only with a peer that spoke of NAT detection
@@ -153,8 +155,9 @@ def responder(sa: Sa, request: Message, path: Path) -> Conversation:
     derive(sa, chosen, shared)
     sa.expects = ExchangeType.IKE_AUTH
     signature.heard(sa, request)
+    fragments.heard(sa, request)
     agreed = (SA((chosen.proposal,)), KE(chosen.ke, public), Nonce(sa.nr))
-    first = yield (*agreed, *nat_detection(sa, path), *signature.answer(sa))
+    first = yield (*agreed, *nat_detection(sa, path), *signature.answer(sa), *fragments.announcement(sa))
     sa.init_r = sa.sent
     return (yield from ike_auth.responder(sa, first))
 

@@ -28,7 +28,8 @@ class Sa(IkeSa):
 
     `sent` is the datagram that the engine sent last for an exchange of this SA, `expects` the exchange type that the
     conversation in progress waits for, `queue` the exchanges that wait for room in the window. `peer_hashes` is what
-    the peer lists in SIGNATURE_HASH_ALGORITHMS (None: nothing), `asked` the keys of the CAs that its CERTREQ names.
+    the peer lists in SIGNATURE_HASH_ALGORITHMS (None: nothing), `asked` the keys of the CAs that its CERTREQ names,
+    `fragments` whether both sides announced fragmentation.
     """
 
     version = 2
@@ -49,6 +50,7 @@ class Sa(IkeSa):
         self.redundant = False
         self.peer_hashes: frozenset[HashAlgorithm] | None = None
         self.asked: frozenset[bytes] | None = None
+        self.fragments = False
 
     @property
     def agreed(self) -> Suite:
@@ -95,6 +97,7 @@ class Sa(IkeSa):
         """A new IKE SA between the same two, to be keyed by rekeying this one (2.18)."""
         new = Sa(self.host, self.connection, self.path, initiator=initiator, number=self.host.new_number())
         new.nat, new.local_id, new.remote_id = self.nat, self.local_id, self.remote_id
+        new.fragments = self.fragments
         return new
 
     def hand_over(self, heir: "Sa") -> None:
