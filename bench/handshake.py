@@ -33,7 +33,8 @@ from lab.errors import LabError, UnfitError
 from lab.guest import boot
 from lab.ike.actions import Event, Send
 from lab.ike.config import load
-from lab.ike.path import PORT, Path as UdpPath  # fmt: skip
+from lab.ike.path import PORT  # fmt: skip
+from lab.ike.path import Path as UdpPath
 from lab.ike.swanctl import Section, Value, mirror, parse, render
 from lab.peers.charon_conf import CONF
 from lab.peers.strongswan import StrongSwan

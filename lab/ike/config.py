@@ -56,6 +56,7 @@ class Settings:
     cookie_threshold: int = 30
     cookie_lifetime: float = 60.0
     window_size: int = 1
+    fragment_size: int = 1280
     signature_authentication: bool = True
     max_ike_sas: int = 10000
     tls_version_min: str = "1.2"
@@ -129,6 +130,7 @@ class Connection:
     rekey_time: float = 14400.0
     over_time: float = -1.0
     rand_time: float = -1.0
+    fragmentation: str = "yes"
 
     def serves(self, local: str, remote: str) -> bool:
         """Whether this connection takes a peer at these addresses."""
@@ -159,6 +161,14 @@ class Config:
         return next(((c, c.children[name]) for c in self.connections if name in c.children), None)
 
 
+def fragment_size(value: str) -> int:
+    """Octets of an IP packet with an IKE fragment; 0 leaves it to the address family.
+
+    The least leaves room for content under every algorithm and both IP versions.
+    """
+    return 0 if value == "0" else int(options.within(options.number, 256, 65535)(value))  # type: ignore[call-overload]
+
+
 _CONNECTION: dict[str, options.Reader] = {
     # Keys with one allowed word say what this stack does today; a peer may do more.
     "version": options.one_of("0", "2"),
@@ -174,7 +184,7 @@ _CONNECTION: dict[str, options.Reader] = {
     "ppk_required": options.yes_no,
     "childless": options.one_of("allow", "never", "prefer", "force"),
     "mobike": options.one_of("no"),
-    "fragmentation": options.one_of("no"),
+    "fragmentation": options.one_of("yes", "accept", "no"),
     "send_certreq": options.yes_no,
     "send_cert": options.one_of("ifasked", "always", "never"),
     "unique": options.one_of("no", "never", "keep", "replace"),
@@ -209,6 +219,7 @@ _SETTINGS: dict[str, options.Reader] = {
     "cookie_threshold": options.number,
     "cookie_lifetime": options.within(options.seconds, 1, 86400),
     "window_size": options.within(options.number, 1, 1024),
+    "fragment_size": fragment_size,
     "signature_authentication": options.yes_no,
     "max_ike_sas": options.number,
     "tls_version_min": options.one_of("1.2", "1.3"),
@@ -216,7 +227,7 @@ _SETTINGS: dict[str, options.Reader] = {
 }
 # Read, checked and without effect on IKEv2 of this stack; a peer that is given the same text may heed them.
 _NO_EFFECT = {
-    "mobike", "fragmentation", "keyingtries", "reauth_time", "dpd_timeout", "close_action",
+    "mobike", "keyingtries", "reauth_time", "dpd_timeout", "close_action",
 }  # fmt: skip
 _SIDE = r"(?:local|remote)(?:-.*)?"
 # Sections of `secrets` that hold a private key; the key says itself of what kind it is.

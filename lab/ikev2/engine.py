@@ -19,7 +19,7 @@ from lab.ike import explain
 from lab.ike.actions import Send
 from lab.ike.path import Path
 from lab.ike.states import IkeState
-from lab.ikev2 import informational
+from lab.ikev2 import fragments, informational
 from lab.ikev2.exchange import Conversation, Exchange, ExchangeTimeout, Payloads, Request
 from lab.ikev2.sa import Sa
 from lab.wire import rules
@@ -42,17 +42,17 @@ class Pending:
     exchange: Exchange
     type: ExchangeType
     message_id: int
-    data: bytes
+    data: tuple[bytes, ...]
     sent: int
     due: float
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A request that was answered, as it came, and the answer."""
+    """A request that was answered, as it (or its first fragment) came, and the datagrams of the answer."""
 
     request: bytes
-    data: bytes
+    data: tuple[bytes, ...]
 
 
 @dataclass(slots=True)
@@ -76,6 +76,7 @@ class Engine:
         self._replies: OrderedDict[int, Reply] = OrderedDict()
         self._conversation: Conversation | None = None
         self._arrival: Arrival | None = None
+        self._incoming = fragments.Reassembly()
 
     # -- what we send
 
@@ -106,24 +107,28 @@ class Engine:
         self._pending[message_id] = Pending(exchange, request.exchange, message_id, data, 1, due)
         self._send(data, self.sa.path)
 
-    def _encode(self, exchange: ExchangeType, message_id: int, payloads: Payloads, *, response: bool) -> bytes:
+    def _encode(
+        self, exchange: ExchangeType, message_id: int, payloads: Payloads, *, response: bool
+    ) -> tuple[bytes, ...]:
         flags = (Flag.INITIATOR if self.sa.initiator else 0) | (Flag.RESPONSE if response else 0)
         header = Header(self.sa.spi_i, self.sa.spi_r, PayloadType.NONE, exchange, flags, message_id)
         message = Message(header, payloads)
-        data = message.encode(None if exchange == ExchangeType.IKE_SA_INIT else self.sa.sealer)
-        self.sa.sent = data
-        self._note("sent", message)
+        data = fragments.encode(self.sa, message)
+        self.sa.sent = data[0]
+        self._note("sent", message, len(data))
         return data
 
-    def _note(self, verb: str, message: Message) -> None:
+    def _note(self, verb: str, message: Message, pieces: int = 1) -> None:
         header = message.header
         kind = "response" if header.response else "request"
         text = f"{verb} {header.exchange.name} {kind} {header.message_id} [ {' '.join(message.names)} ]"
+        text += f" in {pieces} fragments" if pieces > 1 else ""
         self.sa.host.trace.emit("message", text, connection=self.sa.connection.name, spi_i=header.spi_i.hex())
 
-    def _send(self, data: bytes, path: Path) -> None:
+    def _send(self, data: tuple[bytes, ...], path: Path) -> None:
         self.sa.last_sent = self.sa.host.now
-        self.sa.host.act(Send(NON_ESP_MARKER + data if path.marked else data, path))
+        for datagram in data:
+            self.sa.host.act(Send(NON_ESP_MARKER + datagram if path.marked else datagram, path))
 
     # -- what comes in
 
@@ -142,6 +147,7 @@ class Engine:
             self._pump()
         else:
             self._pending.clear()
+            self._incoming.clear()
             self.sa.queue.clear()
 
     def _response(self, arrival: Arrival) -> None:
@@ -150,6 +156,8 @@ class Engine:
             self._drop("response to no request of ours", arrival)
             return
         message = self._open(arrival)
+        if message is None:
+            return
         arrival.verified = True
         self._heard(arrival.path, may_move=False)
         if self.sa.state not in _INITIAL and (fatal := message.notify(NotifyType.INVALID_SYNTAX)):
@@ -166,16 +174,23 @@ class Engine:
                 self._advance(pending.exchange, request)
 
     def _repeated(self, arrival: Arrival) -> bool:
-        """Whether this request was answered before; if it is the same to the last bit, the answer is sent again."""
+        """Whether this request was answered before; if it is the same to the last bit, the answer is sent again.
+
+        Of a request in fragments only the first one brings it, also where it is cut anew (RFC 7383 2.6.1).
+        """
         reply = self._replies.get(arrival.header.message_id)
         if reply is None:
             return False
-        if reply.request == arrival.data:
+        if reply.request == arrival.data or self._cut_anew(arrival):
             self.sa.host.trace.emit("message", f"request {arrival.header.message_id} again, answered from the cache")
             self._send(reply.data, arrival.path)
         else:
             self._drop("another request under a message ID that was answered", arrival)
         return True
+
+    def _cut_anew(self, arrival: Arrival) -> bool:
+        message = Message.decode(arrival.data)
+        return self.sa.fragments and self.sa.opener is not None and fragments.cut_anew(message, self.sa.opener)
 
     def _request(self, arrival: Arrival) -> None:
         header, sa = arrival.header, self.sa
@@ -186,6 +201,8 @@ class Engine:
             self._drop(f"{header.exchange.name} has no place here ({sa.state.name})", arrival)
         else:
             message = self._open(arrival)
+            if message is None:
+                return
             if sa.state in _INITIAL and header.exchange != sa.expects and not informational.fatal(message):
                 self._drop(f"{header.exchange.name} before the peer is authenticated", arrival)
                 return
@@ -222,16 +239,36 @@ class Engine:
         self._note("received", request)
         self._reply(Arrival(request.header, request.raw, path), payloads)
 
-    def _open(self, arrival: Arrival) -> Message:
-        """Verify first, look later: ICV, then payload chain, then the rules of the exchange."""
+    def _open(self, arrival: Arrival) -> Message | None:
+        """Verify first, look later: ICV, then payload chain, then the rules of the exchange.
+
+        None: a fragment was kept, and others have yet to come.
+        """
         message = Message.decode(arrival.data)
         if message.encrypted:
             if self.sa.opener is None:
                 raise ProtocolError("encrypted message before there are keys")
-            message = message.opened(_Marking(self.sa.opener, arrival))
+            if message.sealed and message.sealed.type == PayloadType.SKF:
+                whole = self._assemble(message, self.sa.opener, arrival)
+                if whole is None:
+                    return None
+                message = whole
+            else:
+                message = message.opened(_Marking(self.sa.opener, arrival))
+                self._incoming.settled(message)
         rules.check(message)
         self._note("received", message)
         return message
+
+    def _assemble(self, fragment: Message, opener: Opener, arrival: Arrival) -> Message | None:
+        """The message that this fragment completes, which then counts as what arrived (RFC 7383 2.6)."""
+        if not self.sa.fragments:
+            raise ProtocolError("fragment, although not both sides announced fragmentation")
+        whole = self._incoming.take(fragment, opener)
+        if whole is None:
+            return None
+        arrival.data, arrival.verified = whole.first.raw, True
+        return whole.message()
 
     def _reply(self, arrival: Arrival, payloads: Payloads) -> None:
         header = arrival.header

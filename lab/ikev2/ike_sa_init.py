@@ -18,7 +18,7 @@ from lab.ike.config import Connection
 from lab.ike.nat import NatSituation, detect, nat_hash
 from lab.ike.path import Path
 from lab.ike.states import IkeState
-from lab.ikev2 import childless, ike_auth, ike_intermediate, keys, ppk, signature
+from lab.ikev2 import childless, fragments, ike_auth, ike_intermediate, keys, ppk, signature
 from lab.ikev2.child_sa import Refusal
 from lab.ikev2.exchange import Conversation, Exchange, Payloads, Request
 from lab.ikev2.key_exchange import offered_groups, wanted_group
@@ -51,6 +51,7 @@ def initiator(sa: Sa) -> Exchange:
             *signature.hashes(sa),
             *ppk.wish(sa),
             *ike_intermediate.offer(sa.connection.proposals),
+            *fragments.announcement(sa),
         )
         answer = yield Request(ExchangeType.IKE_SA_INIT, (*cookie, *offer))
         sa.init_i = sa.sent
@@ -127,6 +128,7 @@ def _complete(sa: Sa, answer: Message, group: KeMethod, pair: KeyPair) -> None:
     signature.heard(sa, answer)
     ppk.heard(sa, answer)
     childless.heard(sa, answer)
+    fragments.heard(sa, answer)
     sa.nat = _situation(sa, answer, sa.path)
     derive(sa, chosen, pair.shared(ke.data))
     if sa.nat.detected:  # 2.23: at once, and only with a peer that spoke of NAT detection
@@ -160,9 +162,10 @@ def responder(sa: Sa, request: Message, path: Path) -> Conversation:
     derive(sa, chosen, shared)
     sa.expects = ike_intermediate.expected(sa)
     signature.heard(sa, request)
+    fragments.heard(sa, request)
     agreed = (SA((chosen.proposal,)), KE(chosen.ke, public), Nonce(sa.nr))
-    abilities = (*signature.answer(sa), *ppk.consent(sa, request), *childless.supported(sa), *supported)
-    first = yield (*agreed, *nat_detection(sa, path), *abilities)
+    further = (*ppk.consent(sa, request), *childless.supported(sa), *supported, *fragments.announcement(sa))
+    first = yield (*agreed, *nat_detection(sa, path), *signature.answer(sa), *further)
     sa.init_r = sa.sent
     first = yield from ike_intermediate.responder(sa, first)
     return (yield from ike_auth.responder(sa, first))

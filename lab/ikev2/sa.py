@@ -31,8 +31,9 @@ class Sa(IkeSa):
     conversation in progress waits for, `queue` the exchanges that wait for room in the window. `peer_hashes` is what
     the peer lists in SIGNATURE_HASH_ALGORITHMS (None: nothing), `asked` the keys of the CAs that its CERTREQ names,
     `ppk_agreed` whether both sides said USE_PPK, `unmixed` the secrets without the PPK that the initiator goes back to
-    where the responder does not have it, `childless` whether IKE_AUTH goes without a child.
-    `int_auth` is what AUTH says of IKE_INTERMEDIATE, `generation` how often that exchange has renewed the keys.
+    where the responder does not have it, `childless` whether IKE_AUTH goes without a child,
+    `fragments` whether both sides announced fragmentation. `int_auth` is what AUTH says of IKE_INTERMEDIATE,
+    `generation` how often that exchange has renewed the keys.
     """
 
     version = 2
@@ -58,6 +59,7 @@ class Sa(IkeSa):
         self.asked: frozenset[bytes] | None = None
         self.ppk_agreed = self.childless = False
         self.unmixed: IkeKeys | None = None
+        self.fragments = False
 
     @property
     def agreed(self) -> Suite:
@@ -104,6 +106,7 @@ class Sa(IkeSa):
         """A new IKE SA between the same two, to be keyed by rekeying this one (2.18)."""
         new = Sa(self.host, self.connection, self.path, initiator=initiator, number=self.host.new_number())
         new.nat, new.local_id, new.remote_id = self.nat, self.local_id, self.remote_id
+        new.fragments = self.fragments
         return new
 
     def hand_over(self, heir: "Sa") -> None:

@@ -20,6 +20,7 @@ SETTINGS = {
     "retransmit_base": "retransmit_base",
     "retransmit_tries": "retransmit_tries",
     "keep_alive": "keep_alive",
+    "fragment_size": "fragment_size",
     "cookie_threshold": "cookie_threshold",
     "half_open_timeout": "half_open_timeout",
     "signature_authentication": "signature_authentication",

@@ -23,6 +23,7 @@ connections {{
         remote_addrs = {right}
         proposals = {ike}
         mobike = no
+        fragmentation = no
         local {{
             auth = psk
             id = {left_id}

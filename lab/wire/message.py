@@ -13,7 +13,7 @@ from lab.wire.header import SIZE, Header
 from lab.wire.ids import NotifyType, PayloadType
 from lab.wire.payloads import Payload, decode_chain, encode_chain, first_type
 from lab.wire.payloads_v2 import Notify
-from lab.wire.sealed import Encrypted
+from lab.wire.sealed import Encrypted, EncryptedFragment
 
 P = TypeVar("P")
 
@@ -70,13 +70,20 @@ class Message:
         sealed = self.sealed
         if not isinstance(sealed, Encrypted):
             raise ProtocolError("no Encrypted payload in the message", NotifyType.INVALID_SYNTAX)
+        plaintext = self.unseal(opener)
+        inner = decode_chain(sealed.first, plaintext)
+        return replace(self, payloads=self.payloads[:-1] + inner, plaintext=plaintext)
+
+    def unseal(self, opener: Opener) -> bytes:
+        """What is inside SK or SKF: the chain, or a piece of one; ProtocolError where it is not authentic."""
+        sealed = self.sealed
+        if not isinstance(sealed, Encrypted | EncryptedFragment):
+            raise ProtocolError("no Encrypted payload in the message", NotifyType.INVALID_SYNTAX)
         # SK is the last payload (RFC 7296 3.14): the ICV covers all octets before its body, and none may follow.
         start = len(self.raw) - len(sealed.body)
         if self.raw[start:] != sealed.body:
             raise ProtocolError("octets behind the Encrypted payload", NotifyType.INVALID_SYNTAX)
-        plaintext = opener.open(self.raw[:start], sealed.body)
-        inner = decode_chain(sealed.first, plaintext)
-        return replace(self, payloads=self.payloads[:-1] + inner, plaintext=plaintext)
+        return opener.open(self.raw[:start], sealed.body)
 
     def encode(self, sealer: Sealer | None = None) -> bytes:
         """The datagram; with `sealer` all payloads but the first `outside` ones travel inside SK."""

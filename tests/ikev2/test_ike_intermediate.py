@@ -25,7 +25,7 @@ from tests.pair import (
 )
 
 INIT, MIDDLE, AUTH = ExchangeType.IKE_SA_INIT, ExchangeType.IKE_INTERMEDIATE, ExchangeType.IKE_AUTH
-IKE = "proposals = aes256gcm16-prfsha384-x25519"
+IKE = "fragmentation = no\n proposals = aes256gcm16-prfsha384-x25519"
 M768, M1024 = f"{IKE}-ke1_mlkem768", f"{IKE}-ke1_mlkem1024"
 SIDES = pytest.mark.parametrize("by", ["left", "right"])
 
