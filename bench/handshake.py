@@ -33,7 +33,7 @@ from lab.errors import LabError, UnfitError
 from lab.guest import boot
 from lab.ike.actions import Event, Send
 from lab.ike.config import load
-from lab.ike.path import PORT  # fmt: skip
+from lab.ike.path import PORT
 from lab.ike.path import Path as UdpPath
 from lab.ike.swanctl import Section, Value, mirror, parse, render
 from lab.peers.charon_conf import CONF

@@ -90,7 +90,7 @@ def all_answered(seen: Sequence[Echo], source: str, target: str, count: int) -> 
 
 
 def in_the_midst(asked: Sequence[float], first: float, last: float, least: int) -> None:
-    """What lasted from `first` to `last` had at least so many echo requests before and behind it, and some within."""
+    """What lasted from `first` to `last` had so many echo requests before it and behind it, and some within."""
     before, behind = sum(t < first for t in asked), sum(t > last for t in asked)
     assert min(before, behind) >= least, f"{before} echo requests before and {behind} behind it, {least} wanted of each"
     assert before + behind < len(asked), "no echo request left while it lasted"
