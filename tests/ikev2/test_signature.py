@@ -75,6 +75,7 @@ class Party:
         connections {{ gw {{
             local_addrs = {hosts[self.owner]}
             remote_addrs = {hosts[self.other]}
+            fragmentation = no
             {self.connection}
             local {{ auth = {self.auth}
                 id = {self.id or NAMES[self.owner]}
