@@ -23,7 +23,7 @@ lint: setup
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
-bench: setup
+bench: image
 	@for program in $(wildcard bench/*.py); do echo "== $$program"; $(PYTHON) $$program || exit 1; done
 
 setup:
