@@ -1,7 +1,7 @@
 """One line on an IP packet, as a person would say it: `ICMP echo-request 10.1.0.10 -> 10.2.0.10 seq 1`."""
 
 from lab.errors import ProtocolError
-from lab.wire.packets import GRE, ICMP, IP, TCP, UDP_NUMBER, decode_ip
+from lab.wire.packets import GRE, ICMP, TCP, UDP_NUMBER, decode_ip
 
 _ICMP4 = {0: "echo-reply", 3: "destination-unreachable", 5: "redirect", 8: "echo-request", 11: "time-exceeded"}
 _ICMP6 = {
@@ -19,25 +19,26 @@ def summary(packet: bytes) -> str:
         ip = decode_ip(packet)
     except ProtocolError as error:
         return f"malformed IP packet of {len(packet)} octets ({error.reason})"
-    return _upper(ip)
+    return upper(str(ip.src), str(ip.dst), ip.protocol, ip.payload)
 
 
-def _upper(ip: IP) -> str:
-    ends, data = f"{ip.src} -> {ip.dst}", ip.payload
-    if ip.protocol in (ICMP, _ICMPV6) and len(data) >= 8:
-        names = _ICMP4 if ip.protocol == ICMP else _ICMP6
+def upper(src: str, dst: str, protocol: int, data: bytes) -> str:
+    """The same of what is behind an IP header: the whole content of ESP in transport mode."""
+    ends = f"{src} -> {dst}"
+    if protocol in (ICMP, _ICMPV6) and len(data) >= 8:
+        names = _ICMP4 if protocol == ICMP else _ICMP6
         word = names.get(data[0], f"type {data[0]}")
         number = f" seq {int.from_bytes(data[6:8], 'big')}" if word.startswith("echo-") else ""
-        return f"{'ICMP' if ip.protocol == ICMP else 'ICMPv6'} {word} {ends}{number}"
-    if ip.protocol == TCP and len(data) >= 20:
+        return f"{'ICMP' if protocol == ICMP else 'ICMPv6'} {word} {ends}{number}"
+    if protocol == TCP and len(data) >= 20:
         flags = ",".join(word for bit, word in _FLAGS if data[13] & bit)
-        return f"TCP {_ports(ip, data)} [{flags}]"
-    if ip.protocol == UDP_NUMBER and len(data) >= 8:
-        return f"UDP {_ports(ip, data)} {int.from_bytes(data[4:6], 'big') - 8} octets"
+        return f"TCP {_ports(src, dst, data)} [{flags}]"
+    if protocol == UDP_NUMBER and len(data) >= 8:
+        return f"UDP {_ports(src, dst, data)} {int.from_bytes(data[4:6], 'big') - 8} octets"
     names = {GRE: "GRE", _OSPF: "OSPF"}
-    return f"{names.get(ip.protocol, f'protocol {ip.protocol}')} {ends} {len(data)} octets"
+    return f"{names.get(protocol, f'protocol {protocol}')} {ends} {len(data)} octets"
 
 
-def _ports(ip: IP, data: bytes) -> str:
+def _ports(src: str, dst: str, data: bytes) -> str:
     sport, dport = int.from_bytes(data[:2], "big"), int.from_bytes(data[2:4], "big")
-    return f"{ip.src}:{sport} -> {ip.dst}:{dport}"
+    return f"{src}:{sport} -> {dst}:{dport}"

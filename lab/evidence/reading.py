@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from lab.crypto.schemes import Scheme
 from lab.errors import ProtocolError
 from lab.evidence.datagram import Kind, Sighting
-from lab.evidence.inner import summary
+from lab.evidence.inner import summary, upper
 from lab.evidence.keyring import Inner, Keyring
 from lab.evidence.names import payload_names
 from lab.wire.header import SIZE, Header
@@ -72,20 +72,21 @@ class Reader:
         if sighting.kind == "ike":
             return self._ike(sighting.body)
         if sighting.kind == "esp":
-            return self._esp(sighting.body)
+            return self._esp(sighting)
         if sighting.kind == "ah" and len(sighting.body) >= 12:
             spi, seq = sighting.body[4:8].hex(), int.from_bytes(sighting.body[8:12], "big")
             return Reading("AH", spi=spi, seq=seq)
         return Reading(_PROTOCOL.get(sighting.kind, "unknown"), note=sighting.note)
 
-    def _esp(self, packet: bytes) -> Reading:
+    def _esp(self, sighting: Sighting) -> Reading:
+        packet = sighting.body
         try:
             header = ESPHeader.decode(packet)
         except ProtocolError as error:
             return Reading("unknown", note=f"not an ESP packet: {error.reason}")
         inner = self._keyring.open_esp(packet)
         reading = Reading("ESP", encrypted=True, opened=inner is not None, spi=header.spi.hex(), seq=header.seq)
-        return replace(reading, inner=_inside(inner), esp=inner) if inner else reading
+        return replace(reading, inner=_inside(inner, sighting), esp=inner) if inner else reading
 
     def _ike(self, data: bytes) -> Reading:
         try:
@@ -155,12 +156,13 @@ def _auth(payloads: Iterable[Payload]) -> str:
         return f"{auth.method.name} of an unknown algorithm"
 
 
-def _inside(inner: Inner) -> str:
+def _inside(inner: Inner, sighting: Sighting) -> str:
+    """The inner packet in words; in transport mode its addresses are those around it, where it was seen first."""
     if inner.packet is not None:
         return summary(inner.packet)
     if inner.next_header == 59:
         return "dummy packet"
-    return f"protocol {inner.next_header}, {len(inner.data)} octets"
+    return upper(sighting.src, sighting.dst, inner.next_header, inner.data)
 
 
 def _other_version(header: Header) -> Reading:

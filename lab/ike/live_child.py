@@ -12,6 +12,7 @@ class LiveChild:
 
     `standby` says that nothing is sent through it yet, `successor` names the child that replaces it, and `quiet` that
     it does not count yet (made by rekeying, and not known to be the one that replaces), so that its end is no event.
+    `mode` is the one to ask for, which a child that rekeys another takes over from it.
     """
 
     def __init__(self, host: Host, config: Child, spi_in: bytes, reqid: int) -> None:
@@ -19,6 +20,7 @@ class LiveChild:
         self.life = Lifecycle(f"child {config.name} {spi_in.hex()}", ChildState.CREATED, CHILD_MOVES, host.trace)
         self.sa: ChildSa | None = None
         self.standby = self.quiet = False
+        self.mode = config.mode
         self.successor: LiveChild | None = None
         self.collisions: Collisions[LiveChild] = Collisions()
         self.rekey_at: float | None = None

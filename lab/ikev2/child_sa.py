@@ -19,6 +19,7 @@ from lab.ike.host import LOWEST_SPI
 from lab.ike.live_child import LiveChild
 from lab.ike.view import child_keys
 from lab.ikev2 import keys
+from lab.ikev2 import mode as modes
 from lab.ikev2.exchange import Payloads
 from lab.ikev2.sa import Sa
 from lab.ipsec.selector import narrow
@@ -28,17 +29,17 @@ from lab.wire.payloads_v2 import SA, TS, Notify, Proposal, TrafficSelector
 
 Selectors = tuple[TrafficSelector, ...]
 Sides = tuple[Selectors, Selectors]  # local, remote
-MODES = {"tunnel": False, "transport": True}
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What both sides agreed on for a child."""
+    """What both sides agreed on for a child; `declined` says why it is a tunnel where somebody wished otherwise."""
 
     chosen: Selected
     ts_local: Selectors
     ts_remote: Selectors
-    transport: bool = False
+    mode: str = modes.TUNNEL
+    declined: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +86,10 @@ def offer(sa: Sa, child: LiveChild, *, ke: bool = False, sides: Sides | None = N
     """What an initiator sends: SAi2, and behind nonce and key exchange TSi, TSr and the notifies of the child."""
     local, remote = sides or our_selectors(sa, child.config)
     return (SA(proposals(child, ke=ke)),), (
-        *_mode(child.config),
+        *(() if modes.misfit(sa.path, local, remote) else modes.notify(child.mode)),
         TS(PayloadType.TSi, local),
         TS(PayloadType.TSr, remote),
     )
-
-
-def _mode(config: Child) -> Payloads:
-    return (Notify(NotifyType.USE_TRANSPORT_MODE),) if MODES[config.mode] else ()
 
 
 def check_answer(
@@ -107,18 +104,27 @@ def check_answer(
     chosen = accept(proposals(child, ke=ke), sa_payload.proposals)
     if isinstance(chosen, Mismatch):
         return Refusal(f"peer's choice is none of our proposals: {chosen.reason}", NotifyType.NO_PROPOSAL_CHOSEN)
-    transport = answer.notify(NotifyType.USE_TRANSPORT_MODE) is not None
-    if transport and not MODES[child.config.mode]:
-        return Refusal("peer chose transport mode; we asked for tunnel mode", NotifyType.NO_PROPOSAL_CHOSEN)
     local, remote = sides or our_selectors(sa, child.config)
-    return _agree(chosen, (tsi.selectors, local), (tsr.selectors, remote), transport)
+    why = modes.misfit(sa.path, local, remote)
+    wished = child.mode == modes.TRANSPORT
+    if not modes.asked(answer):
+        declined = (why or "the peer wants a tunnel") if wished else ""
+        return _agree(chosen, (tsi.selectors, local), (tsr.selectors, remote), declined=declined)
+    if why or not wished:
+        return Refusal("peer chose transport mode; we asked for tunnel mode", NotifyType.NO_PROPOSAL_CHOSEN)
+    ours, theirs = modes.as_seen(sa.nat, sa.path, tsi.selectors, tsr.selectors)
+    return _agree(chosen, (ours, local), (theirs, remote), modes.TRANSPORT)
 
 
 def _agree(
-    chosen: Selected, local: tuple[Selectors, Selectors], remote: tuple[Selectors, Selectors], transport: bool
+    chosen: Selected,
+    local: tuple[Selectors, Selectors],
+    remote: tuple[Selectors, Selectors],
+    mode: str = modes.TUNNEL,
+    declined: str = "",
 ) -> Terms | Refusal:
     """The terms, with the selectors that the peer's and ours have in common, each side given as (peer's, ours)."""
-    terms = Terms(chosen, narrow(*local), narrow(*remote), transport)
+    terms = Terms(chosen, narrow(*local), narrow(*remote), mode, declined)
     for side, common, (theirs, ours) in (("local", terms.ts_local, local), ("remote", terms.ts_remote, remote)):
         if not common:
             return Refusal(explain.unacceptable(side, theirs, ours), NotifyType.TS_UNACCEPTABLE)
@@ -157,24 +163,36 @@ def _fit(sa: Sa, config: Child, request: Message, *, ke: bool) -> Terms | Refusa
     if sa_payload is None or not isinstance(tsi, TS) or not isinstance(tsr, TS):
         raise ProtocolError("request for a child without SA or traffic selectors", NotifyType.INVALID_SYNTAX)
     local, remote = our_selectors(sa, config)
-    for side, theirs, own in (("local", tsr, local), ("remote", tsi, remote)):
-        if not narrow(theirs.selectors, own):
-            return Refusal(explain.unacceptable(side, theirs.selectors, own), NotifyType.TS_UNACCEPTABLE)
+    (theirs_local, theirs_remote), mode, declined = _mode(sa, config, request, (tsr.selectors, tsi.selectors))
+    for side, theirs, own in (("local", theirs_local, local), ("remote", theirs_remote, remote)):
+        if not narrow(theirs, own):
+            return Refusal(explain.unacceptable(side, theirs, own), NotifyType.TS_UNACCEPTABLE)
     ours, offered = config.esp_proposals, sa_payload.proposals
     if not ke:
         ours, offered = tuple(map(without_ke, ours)), tuple(map(without_ke, offered))
     chosen = select(ours, offered)
     if isinstance(chosen, Mismatch):
         return Refusal(chosen.reason, NotifyType.NO_PROPOSAL_CHOSEN)
-    transport = request.notify(NotifyType.USE_TRANSPORT_MODE) is not None and MODES[config.mode]
-    return _agree(chosen, (tsr.selectors, local), (tsi.selectors, remote), transport)
+    return _agree(chosen, (theirs_local, local), (theirs_remote, remote), mode, declined)
+
+
+def _mode(sa: Sa, config: Child, request: Message, offered: Sides) -> tuple[Sides, str, str]:
+    """The responder's mode: the peer's selectors as that mode sees them, the mode, and why it is not the wish."""
+    asked, configured = modes.asked(request), config.mode == modes.TRANSPORT
+    if not (asked and configured):
+        whose = "the peer wants" if configured else f"child {config.name} is configured for"
+        return offered, modes.TUNNEL, f"{whose} a tunnel" if asked or configured else ""
+    seen = modes.as_seen(sa.nat, sa.path, *offered)
+    local, remote = (narrow(*both) for both in zip(seen, our_selectors(sa, config), strict=True))
+    why = modes.misfit(sa.path, local, remote)
+    # 2.23.1: where transport mode is not to be, the selectors are looked at once more as they came.
+    return (offered, modes.TUNNEL, why) if why or not (local and remote) else (seen, modes.TRANSPORT, "")
 
 
 def answer(child: LiveChild, terms: Terms) -> tuple[Payloads, Payloads]:
     """What a responder sends: SAr2 under its own SPI, and behind nonce and key exchange TSi, TSr and the notifies."""
-    mode = (Notify(NotifyType.USE_TRANSPORT_MODE),) if terms.transport else ()
     return (SA((replace(terms.chosen.proposal, spi=child.spi_in),)),), (
-        *mode,
+        *modes.notify(terms.mode),
         TS(PayloadType.TSi, terms.ts_remote),
         TS(PayloadType.TSr, terms.ts_local),
     )
@@ -183,6 +201,8 @@ def answer(child: LiveChild, terms: Terms) -> tuple[Payloads, Payloads]:
 def install(sa: Sa, child: LiveChild, terms: Terms, secret: Secret) -> None:
     """Derive the keys of an agreed child and put it into the data plane."""
     chosen = terms.chosen
+    if terms.declined:
+        sa.host.trace.emit("note", f"child {child.config.name} is no transport mode: {terms.declined}")
     encr = registry.normal(chosen.encr)
     cut = keys.child_keys(sa.agreed.prf_spec, sa.keys.sk_d, secret.seed, encr=encr, integ=chosen.integ)
     to_responder, to_initiator = (cut.encr_i, cut.integ_i), (cut.encr_r, cut.integ_r)
@@ -192,7 +212,7 @@ def install(sa: Sa, child: LiveChild, terms: Terms, secret: Secret) -> None:
         spi_in=child.spi_in,
         spi_out=chosen.proposal.spi,
         protocol=ProtocolId(chosen.proposal.protocol),
-        mode="transport" if terms.transport else "tunnel",
+        mode=terms.mode,
         encr=encr,
         integ=chosen.integ,
         esn=chosen.esn,

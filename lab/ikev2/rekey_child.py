@@ -31,7 +31,7 @@ def initiator(sa: Sa, old: LiveChild) -> Exchange:
         return
     old.life.become(ChildState.REKEYING)
     new = sa.new_child(old.config, old.reqid)
-    new.quiet = True
+    new.quiet, new.mode = True, old.keyed.mode
     sides: Sides = old.keyed.ts_local, old.keyed.ts_remote
     head = Notify(NotifyType.REKEY_SA, protocol=ProtocolId.ESP, spi=old.spi_in)
     ask = ask_for(sa, new, head, sides=sides)

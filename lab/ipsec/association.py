@@ -5,10 +5,11 @@ from collections.abc import Callable
 from lab.ike.child import ChildSa
 from lab.ike.path import Path
 from lab.ipsec.drops import Dropped, Reason
-from lab.ipsec.esp import EspIn, EspOut
+from lab.ipsec.esp import NONE, EspIn, EspOut
 from lab.ipsec.flow import flow_of
 from lab.ipsec.outer import with_congestion
 from lab.ipsec.selector import Selectors
+from lab.ipsec.transport import put_back, taken_out
 
 
 class Association:
@@ -36,25 +37,38 @@ class Association:
         self.bytes_in = self.bytes_out = self.packets_in = self.packets_out = 0
         self.last_in = self.last_out = 0.0
 
+    @property
+    def transport(self) -> bool:
+        """Whether the IP header stays outside."""
+        return self.child.mode == "transport"
+
     def seal(self, inner: bytes, now: float) -> bytes:
         """The ESP packet for an inner packet that the selectors take."""
-        packet = self.outgoing.encapsulate(inner)
+        out = self.outgoing
+        packet = out.seal(*taken_out(inner)) if self.transport else out.encapsulate(inner)
         self.packets_out += 1
         self.last_out = now
         self.bytes_out += len(inner)
         return packet
 
-    def open(self, packet: bytes, outer_class: int, now: float) -> bytes:
+    def open(self, packet: bytes, path: Path, outer_class: int, now: float) -> bytes:
         """The inner packet, after every check; Dropped where one fails."""
-        inner = self.incoming.decapsulate(packet)
+        inner = self._unwrapped(packet, path, outer_class) if self.transport else self.incoming.decapsulate(packet)
         flow = flow_of(inner)
         if not self.selectors.inbound(flow):
             raise Dropped(Reason.INNER_SELECTORS, str(flow))
-        inner = with_congestion(inner, outer_class)
+        if not self.transport:
+            inner = with_congestion(inner, outer_class)
         self.packets_in += 1
         self.last_in = now
         self.bytes_in += len(inner)
         return inner
+
+    def _unwrapped(self, packet: bytes, path: Path, outer_class: int) -> bytes:
+        payload, next_header = self.incoming.open(packet)
+        if next_header == NONE:
+            raise Dropped(Reason.DUMMY)
+        return put_back(payload, next_header, path, outer_class, translated=self.child.encap)
 
     def move(self, path: Path) -> None:
         """Send along another path from now on."""

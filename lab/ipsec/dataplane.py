@@ -159,7 +159,7 @@ class Dataplane:
         try:
             data = association.seal(packet, self._trace.now)
         except Dropped as drop:
-            self.drops.add(drop.why, direction="out", spi=child.spi_out.hex())
+            self.drops.add(drop.why, direction="out", spi=child.spi_out.hex(), detail=drop.detail)
             if drop.why is not Reason.EXHAUSTED or child.spi_in in self._expired:
                 return []
             self._expired.add(child.spi_in)
@@ -186,7 +186,7 @@ class Dataplane:
         association = self._by_spi.get(packet[:4])
         if association is None:
             raise Dropped(Reason.UNKNOWN_SPI)
-        inner = association.open(packet, outer_class, self._trace.now)
+        inner = association.open(packet, path, outer_class, self._trace.now)
         # A peer that sends through a new child also receives on it (RFC 7296 2.8).
         self.use(association.child.spi_in)
         # Before the packet: its answer may already want the new path.

@@ -21,6 +21,7 @@ class Reason(StrEnum):
     NEXT_HEADER = "next header is not IP in a tunnel"
     INNER_HEADER = "inner packet is malformed"
     INNER_SELECTORS = "inner packet is outside the selectors"
+    NOT_WHOLE = "transport mode carries whole datagrams without options only"
     ECN = "congestion mark on a packet that knows none"
     OUTER_HEADER = "outer header is malformed"
     NO_POLICY = "no policy for this packet"

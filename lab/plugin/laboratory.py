@@ -66,6 +66,7 @@ class Lab:
         self.negotiated: dict[str, Any] = {}
         self._network: Network | None = None
         self._pings: list[int] = []
+        self._own_pings: list[int] = []
         self.uncaptured = 0
 
     # -- setting up
@@ -185,6 +186,26 @@ class Lab:
         yield
         ping.ended()
         self._pings.append(count)
+
+    def ping_gateways(self, count: int = PINGS) -> None:
+        """The left gateway itself pings the right one, for children of the gateways' own addresses."""
+        target = self.ends().right_public
+        self.step("ping", f"{count} echo requests from {self.left.address} to {target}")
+        argv = ["ping", "-n", "-c", str(count), "-i", "0.2", "-W", "2", "-I", self.left.address, target]
+        done = self.network.node("left").run(argv, timeout=30.0 + count)
+        words = done.stdout.strip().splitlines()
+        assert done.returncode == 0, f"the ping of the gateways failed: {words[-1] if words else done.stderr}"
+        self._own_pings.append(count)
+
+    def prove_transport(self) -> Ladder:
+        """The gateways' own ping travelled inside ESP behind their IP header, and none of it outside ESP."""
+        self.step("protected", "ESP in transport mode holds the ping, and no echo is outside ESP")
+        frames = self.frames()
+        found = self._ladder(frames)
+        proofs.carries_own_ping(found, self._own_pings)
+        proofs.no_open_echo(frames)
+        proofs.all_opened(found)
+        return found
 
     def prove_protected(self) -> Ladder:
         """The ping travelled inside ESP, the capture opens with our keys, and nothing of it was seen in the open."""

@@ -10,6 +10,7 @@ from typing import Any
 from lab.evidence.capture import Frame
 from lab.evidence.network import packet
 from lab.plugin.sight import Entry, Ladder, line
+from lab.wire.packets import ICMP
 from lab.wire.pcapng import Direction
 
 # Nodes whose links lie inside the protected networks, and nodes with one foot there.
@@ -46,6 +47,31 @@ def carries_ping(ladder: Ladder, source: str, target: str, counts: Sequence[int]
         found = [entry.get("inner", "") for entry in ladder.esp(sender)]
         missing = list(wanted - Counter(found))
         assert not missing, f"too few ESP packets of {sender} hold {missing[0]!r}; they hold {found}"
+
+
+def carries_own_ping(ladder: Ladder, counts: Sequence[int]) -> None:
+    """ESP from each gateway holds its echoes behind the IP header that it travelled with: transport mode."""
+    for sender, word in (("left", "echo-request"), ("right", "echo-reply")):
+        sent = [entry for entry in ladder.esp(sender) if f"ICMP {word} " in entry.get("inner", "")]
+        wrapped = [e for e in sent if f" {word} {_host(e['src'])} -> {_host(e['dst'])} " not in e["inner"]]
+        assert not wrapped, f"not transport mode: from {wrapped[0]['src']} came {wrapped[0]['inner']}"
+        assert len(sent) >= sum(counts) > 0, f"{len(sent)} ESP packets of {sender} hold an {word}, not {sum(counts)}"
+
+
+def _host(place: str) -> str:
+    """The address of a place of the ladder, which has a port where the packet was in UDP."""
+    return place.rpartition(":")[0] if place.count(":") == 1 else place
+
+
+def no_open_echo(frames: Sequence[Frame]) -> None:
+    """No echo request or reply was readable on any link outside the protected networks; see `no_plaintext`."""
+    for frame in frames:
+        inside = frame.node in INSIDE or (frame.node in GATEWAYS and frame.point.endswith(":lan"))
+        if inside or (frame.node in GATEWAYS and frame.direction == Direction.INBOUND):
+            continue
+        ip = packet(frame)
+        echo = ip is not None and ip.protocol == ICMP and ip.payload[:1] in (b"\0", b"\x08")
+        assert not echo, f"{frame.point} saw an echo {ip and ip.src} -> {ip and ip.dst} unprotected"
 
 
 def no_plaintext(frames: Sequence[Frame], inner: Iterable[str]) -> None:

@@ -1,0 +1,89 @@
+"""Transport mode: packets of the gateways themselves keep their IP header, and only what is behind it is protected."""
+
+import pytest
+
+from lab.matrix import DEFAULT, ON_XFRM
+from lab.plugin.tunnel import CHILD, Tunnel
+
+HOSTS = {"local_ts": "dynamic", "remote_ts": "dynamic"}
+TRANSPORT = {"mode": "transport"}
+EVERY_PLANE = tuple(map(str, (*DEFAULT, *ON_XFRM)))
+MODE = "N(USE_TRANSPORT_MODE)"
+SETTLED_S = 10
+
+
+def agreed(left, right, mode):
+    """Both sides list one child, in this mode."""
+    for gateway in (left, right):
+        modes = [child["mode"].lower() for child in gateway.children()]
+        assert modes == [mode], f"{gateway} lists children in the modes {modes}, not {mode}"
+
+
+@pytest.mark.rfc("7296#1.3.1", "4303#3.1.1")
+@pytest.mark.needs("transport")
+@pytest.mark.pairings(*EVERY_PLANE)
+def test_transport(lab, left, right):
+    """Host to host in transport mode: asked for and agreed, and ESP holds ICMP, not IP in IP."""
+    lab.up("direct", Tunnel(child=HOSTS | TRANSPORT))
+    lab.establish()
+    lab.ping_gateways()
+    ladder = lab.prove_transport()
+
+    lab.step("agreed", "USE_TRANSPORT_MODE in both messages, both lists say transport")
+    request, response = ladder.ike("IKE_AUTH", again=False)
+    for entry in (request, response):
+        assert MODE in entry["payloads"], f"no {MODE} in {entry['payloads']}"
+    agreed(left, right, "transport")
+
+
+@pytest.mark.rfc("7296#1.3.1", "7296#2.8")
+@pytest.mark.needs("transport", "rekey")
+@pytest.mark.pairings(*EVERY_PLANE)
+def test_rekey_in_transport(lab, left, right):
+    """A child in transport mode that is rekeyed is one in transport mode again, and the ping goes on."""
+    lab.up("direct", Tunnel(child=HOSTS | TRANSPORT))
+    lab.establish()
+    lab.ping_gateways()
+    (old,) = left.children()
+
+    lab.step("rekey", f"{left} rekeys the CHILD SA")
+    outcome = left.rekey(child=CHILD)
+    assert outcome.up, f"{left} could not rekey: {outcome.reason}"
+    lab.until(lambda: replaced(left, old["spi_in"]) and replaced(right, old["spi_out"]), "one new CHILD SA", SETTLED_S)
+    lab.ping_gateways()
+    ladder = lab.prove_transport()
+    for entry in ladder.ike("CREATE_CHILD_SA", again=False):
+        assert MODE in entry["payloads"], f"no {MODE} in {entry['payloads']}"
+    agreed(left, right, "transport")
+
+
+def replaced(gateway, spi):
+    """Whether a side has one child, and that is another."""
+    children = gateway.children()
+    return len(children) == 1 and children[0]["spi_in"] != spi
+
+
+@pytest.mark.rfc("7296#1.3.1")
+@pytest.mark.needs("transport", "tunnel")
+@pytest.mark.pairings(*EVERY_PLANE)
+def test_transport_for_networks(lab, left, right):
+    """Transport mode cannot carry the networks behind the gateways: the child becomes a tunnel."""
+    lab.up("direct", Tunnel(child=TRANSPORT))
+    lab.establish()
+    lab.ping()
+    ladder = lab.prove_protected()
+    response = ladder.ike("IKE_AUTH", response=True, again=False)[-1]
+    assert MODE not in response["payloads"], f"the responder agreed: {response['payloads']}"
+    agreed(left, right, "tunnel")
+
+
+@pytest.mark.rfc("7296#1.3.1")
+@pytest.mark.needs("transport", "tunnel")
+def test_transport_declined(lab, left, right):
+    """A responder that is configured for a tunnel leaves the notify out, and the child is a tunnel on both sides."""
+    lab.up("direct", left=Tunnel(child=HOSTS | TRANSPORT), right=Tunnel(child=HOSTS))
+    lab.establish()
+    request, response = lab.ladder().ike("IKE_AUTH", again=False)
+    assert MODE in request["payloads"], f"transport mode was not asked for: {request['payloads']}"
+    assert MODE not in response["payloads"], f"the responder agreed: {response['payloads']}"
+    agreed(left, right, "tunnel")
