@@ -69,8 +69,8 @@ def replaced(gateway, spi):
 def test_transport_for_networks(lab, left, right):
     """Transport mode cannot carry the networks behind the gateways: TS_UNACCEPTABLE, and no CHILD SA.
 
-    charon has only host to host selectors for such a child, whatever the configuration names; ours keeps the networks
-    and would make a tunnel of them.
+    charon drops selectors of such a child that are not the two hosts: it offers none, and accepts none. Ours keeps the
+    networks and would make a tunnel of them.
     """
     lab.up("direct", Tunnel(child=TRANSPORT))
     lab.step("refused")
