@@ -25,7 +25,6 @@ from lab.endpoint import Endpoint
 from lab.errors import ConfigError, LabError, UnfitError
 from lab.ike.config import Config, load
 from lab.ike.path import PORT, PORT_NAT_T
-from lab.ike.swanctl import Section, parse
 from lab.trace import Trace
 
 BACKENDS = ("userspace", "xfrm", "none")
@@ -61,8 +60,6 @@ def _serve(
 ) -> int:
     text = _read(path)
     config = load(text, str(path), partial(_file, path.parent))
-    if backend == "userspace":
-        _only_tunnels(parse(text, str(path)))
     clock, draw = time.monotonic, _random(seed, text)
     epoch = time.time() - clock()
     journal = Journal(run_dir, keylog, offset=epoch)
@@ -96,16 +93,6 @@ def _file(directory: Path, name: str) -> bytes:
         return (directory / name).read_bytes()
     except OSError as error:
         raise ValueError(f"cannot read {name}: {error.strerror}") from error
-
-
-def _only_tunnels(tree: Section) -> None:
-    """Refuse what the user-space data plane cannot carry yet, before a peer agrees to it."""
-    empty = Section()
-    for connection in tree.sections.get("connections", empty).sections.values():
-        for child in connection.sections.get("children", empty).sections.values():
-            mode = child.values.get("mode")
-            if mode is not None and mode.text != "tunnel":
-                raise child.error("the userspace backend carries tunnel mode only", "mode")
 
 
 def _random(seed: str | None, text: str) -> Callable[[int], bytes]:

@@ -63,18 +63,24 @@ def replaced(gateway, spi):
     return len(children) == 1 and children[0]["spi_in"] != spi
 
 
-@pytest.mark.rfc("7296#1.3.1")
-@pytest.mark.needs("transport", "tunnel")
+@pytest.mark.rfc("7296#1.3.1", "7296#2.9")
+@pytest.mark.needs("transport")
 @pytest.mark.pairings(*EVERY_PLANE)
 def test_transport_for_networks(lab, left, right):
-    """Transport mode cannot carry the networks behind the gateways: the child becomes a tunnel."""
+    """Transport mode cannot carry the networks behind the gateways: TS_UNACCEPTABLE, and no CHILD SA.
+
+    charon drops selectors of such a child that are not the two hosts: it offers none, and accepts none. Ours keeps the
+    networks and would make a tunnel of them.
+    """
     lab.up("direct", Tunnel(child=TRANSPORT))
-    lab.establish()
-    lab.ping()
-    ladder = lab.prove_protected()
-    response = ladder.ike("IKE_AUTH", response=True, again=False)[-1]
-    assert MODE not in response["payloads"], f"the responder agreed: {response['payloads']}"
-    agreed(left, right, "tunnel")
+    lab.step("refused")
+    outcome = left.initiate()
+    assert not outcome.up, "a CHILD SA came up although transport mode cannot carry its networks"
+    ladder = lab.ladder()
+    (answer,) = ladder.ike("IKE_AUTH", response=True, again=False)
+    assert "N(TS_UNACCEPTABLE)" in answer["payloads"], f"IKE_AUTH was answered with {answer['payloads']}"
+    assert not left.children() and not right.children(), "a side lists a CHILD SA"
+    assert not ladder.esp(), "ESP was sent without a CHILD SA"
 
 
 @pytest.mark.rfc("7296#1.3.1")
@@ -87,3 +93,17 @@ def test_transport_declined(lab, left, right):
     assert MODE in request["payloads"], f"transport mode was not asked for: {request['payloads']}"
     assert MODE not in response["payloads"], f"the responder agreed: {response['payloads']}"
     agreed(left, right, "tunnel")
+
+
+@pytest.mark.rfc("7296#2.23.1", "3948#3.1.2")
+@pytest.mark.needs("transport", "nat-t")
+@pytest.mark.pairings(*EVERY_PLANE)
+def test_transport_behind_nat(lab, left, right):
+    """Transport mode through a NAT: the responder puts the address that it sees into TSi, and the ping comes back."""
+    lab.up("nat-initiator", Tunnel(child=HOSTS | TRANSPORT))
+    lab.establish()
+    lab.ping_gateways()
+    ladder = lab.prove_transport()
+    bare = [entry for entry in ladder.esp() if not entry["udp"]]
+    assert not bare, f"ESP was not encapsulated in UDP: {bare[0]['src']} -> {bare[0]['dst']}"
+    agreed(left, right, "transport")

@@ -41,28 +41,6 @@ def test_a_wrong_configuration(
         assert part in error
 
 
-def test_what_the_data_plane_cannot_carry_is_refused_with_its_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    text = """connections {
-  gw {
-    local {
-      auth = psk
-    }
-    remote {
-      auth = psk
-    }
-    children {
-      net {
-        mode = transport
-      }
-    }
-  }
-}
-"""
-    assert "swanctl.conf:11: mode: the userspace backend" in failed(capsys, 2, written(tmp_path, text))
-
-
 def test_no_configuration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "No such file" in failed(capsys, 2, tmp_path / "none.conf")
     assert "Is a directory" in failed(capsys, 2, tmp_path)
