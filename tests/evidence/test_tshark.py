@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from scapy.layers.inet import IP, fragment
 from scapy.layers.l2 import Ether
 
@@ -185,3 +186,21 @@ def test_a_tshark_that_a_signal_ended_says_nothing(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(tshark, "find", lambda: str(program))
     with pytest.raises(BrokenError, match="signal 2"):
         tshark.dissect(tmp_path / "wire.pcapng", tmp_path)
+
+
+@needs_tshark
+def test_messages_under_renewed_keys_are_named_and_no_proof(tmp_path: Path) -> None:
+    """tshark takes one set of keys for a pair of SPIs: the last; what earlier ones sealed is neither good nor bad."""
+    directory = Path(shutil.copytree(CAPTURES / "nat-gcm", tmp_path / "nat-gcm"))
+    known = keys.read(directory / "keys.json")
+    first = known.ike[0]
+    renewed = structs.replace(first, generation=1, SK_ei="11" * 36, SK_er="22" * 36)
+    keys.write(keys.Keys(ike=[*known.ike, renewed], child=known.child), directory / "keys.json")
+    finish.finish(directory)
+    table = (directory / "wireshark" / "ikev2_decryption_table").read_text()
+    assert renewed.SK_ei in table
+    assert first.SK_ei not in table
+    witness = finish.check(directory)
+    assert witness.ok
+    assert witness.ike_decrypted == 0 < witness.ike_total == witness.unsupported[tshark.EARLIER]
+    assert witness.esp_decrypted == witness.esp_total

@@ -68,3 +68,14 @@ def test_a_log_cut_anywhere_gives_only_whole_sas(lines):
         assert len(ike["SK_pr"]) == 96
     for child in read_keys(text, "x")["child"]:
         assert len(child["encr_key"]) == 64
+
+
+@pytest.mark.parametrize("role", ["initiator", "responder"])
+def test_ike_intermediate_renews_the_keys_of_one_ike_sa(role):
+    """strongSwan 6.1.0 with KE1_ML_KEM_768 and KE2_ML_KEM_1024: three sets of keys under one pair of SPIs."""
+    found = read_keys((HERE / f"charon-6.1.0-{role}.log").read_text().splitlines(), "strongswan-6.1:left")
+    assert [ike["generation"] for ike in found["ike"]] == [0, 1, 2]
+    assert len({(ike["spi_i"], ike["spi_r"]) for ike in found["ike"]}) == 1
+    assert len({ike["SK_d"] for ike in found["ike"]}) == 3
+    assert {(ike["encr"], ike["ke"]) for ike in found["ike"]} == {("ENCR_AES_GCM_16", "CURVE25519")}
+    assert len(found["child"]) == 2
