@@ -19,7 +19,18 @@ from lab.wire.ids import Encr, Esn, Integ, KeMethod, ProtocolId, TransformType
 from lab.wire.payloads_v2 import Proposal, Transform
 
 # Choosing is told apart from reading and writing, but callers find both here.
-__all__ = ["DEFAULTS", "Mismatch", "Selected", "accept", "parse", "parse_all", "render", "select", "without_ke"]
+__all__ = [
+    "DEFAULTS",
+    "Mismatch",
+    "Selected",
+    "accept",
+    "parse",
+    "parse_all",
+    "render",
+    "select",
+    "without_additional",
+    "without_ke",
+]
 
 DEFAULTS: dict[ProtocolId, tuple[str, ...]] = {
     ProtocolId.IKE: (
@@ -65,6 +76,11 @@ def render(proposal: Proposal) -> str:
 def without_ke(proposal: Proposal) -> Proposal:
     """For the CHILD SA of IKE_AUTH, which exchanges no keys of its own (RFC 7296 1.2)."""
     return replace(proposal, transforms=tuple(t for t in proposal.transforms if t.type not in (_T.KE, *ADDITIONAL)))
+
+
+def without_additional(proposals: Iterable[Proposal]) -> tuple[Proposal, ...]:
+    """For CREATE_CHILD_SA, where we lack the exchange that would carry them, IKE_FOLLOWUP_KE (RFC 9370 2.2.4)."""
+    return tuple(replace(p, transforms=tuple(t for t in p.transforms if t.type not in ADDITIONAL)) for p in proposals)
 
 
 def aead(transforms: Iterable[Transform]) -> bool:

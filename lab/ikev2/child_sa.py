@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from lab.crypto import registry
 from lab.crypto.choice import Mismatch, Selected, accept, select
-from lab.crypto.proposal import without_ke
+from lab.crypto.proposal import without_additional, without_ke
 from lab.errors import ProtocolError
 from lab.ike import explain
 from lab.ike.actions import KeyLog
@@ -71,7 +71,7 @@ class Secret:
 
 def proposals(child: LiveChild, *, ke: bool) -> tuple[Proposal, ...]:
     """Our proposals under the child's SPI; IKE_AUTH exchanges no keys, so `ke` False leaves the groups out (1.2)."""
-    configured = child.config.esp_proposals
+    configured = without_additional(child.config.esp_proposals)
     return tuple(replace(p if ke else without_ke(p), spi=child.spi_in) for p in configured)
 
 
@@ -167,7 +167,7 @@ def _fit(sa: Sa, config: Child, request: Message, *, ke: bool) -> Terms | Refusa
     for side, theirs, own in (("local", theirs_local, local), ("remote", theirs_remote, remote)):
         if not narrow(theirs, own):
             return Refusal(explain.unacceptable(side, theirs, own), NotifyType.TS_UNACCEPTABLE)
-    ours, offered = config.esp_proposals, sa_payload.proposals
+    ours, offered = without_additional(config.esp_proposals), sa_payload.proposals
     if not ke:
         ours, offered = tuple(map(without_ke, ours)), tuple(map(without_ke, offered))
     chosen = select(ours, offered)

@@ -6,12 +6,14 @@
 The new IKE SA has SPIs, keys and message IDs of its own, and takes over the children. Its SPIs travel in the proposals.
 Both may do this at once: each answers as usual, and the nonces decide (see collisions); the children stay where they
 are until that is known. While a child is being made, rekeyed or deleted, rekeying the IKE SA has to wait, and the
-other way round: TEMPORARY_FAILURE.
+other way round: TEMPORARY_FAILURE. Additional key exchanges (RFC 9370) are not done again: what those of the old IKE SA
+made is in SK_d, from which the new keys come.
 """
 
 from dataclasses import replace
 
 from lab.crypto.choice import Mismatch, Selected, accept, select
+from lab.crypto.proposal import without_additional
 from lab.ike import explain
 from lab.ike.collisions import Attempt
 from lab.ike.states import ChildState, IkeState
@@ -45,7 +47,7 @@ def initiator(sa: Sa) -> Exchange:
     sa.life.become(IkeState.REKEYING)
     new = sa.successor(initiator=True)
     new.spi_i = sa.host.new_ike_spi()
-    offer = tuple(replace(p, spi=new.spi_i) for p in sa.connection.proposals)
+    offer = tuple(replace(p, spi=new.spi_i) for p in without_additional(sa.connection.proposals))
     ask = Ask((SA(offer),), sa.new_nonce(), (), offered_groups(offer))
     answer = yield from ask.exchange(sa)
     refusal = answer if isinstance(answer, Refusal) else _key(sa, new, ask, answer)
@@ -67,7 +69,9 @@ def _key(sa: Sa, new: Sa, ask: Ask, answer: Message) -> Refusal | None:
         return Refusal(f"{explain.refused('rekeying the IKE SA', error)} {explain.proposals(sa.connection.proposals)}")
     payload = answer.get(SA)
     assert payload is not None, "rules.check lets no other response through"
-    chosen = accept(tuple(replace(p, spi=new.spi_i) for p in sa.connection.proposals), payload.proposals)
+    chosen = accept(
+        tuple(replace(p, spi=new.spi_i) for p in without_additional(sa.connection.proposals)), payload.proposals
+    )
     if isinstance(chosen, Mismatch):
         return Refusal(f"peer's choice is none of our proposals: {chosen.reason}")
     shared = ask.shared(chosen, answer)
@@ -118,7 +122,7 @@ def responder(sa: Sa, request: Message) -> Payloads:
         return refuse(sa, Refusal(f"{alive} IKE SAs, no more are taken", NotifyType.NO_ADDITIONAL_SAS))
     payload = request.get(SA)
     assert payload is not None, "rules.check lets no other request through"
-    chosen = select(sa.connection.proposals, payload.proposals)
+    chosen = select(without_additional(sa.connection.proposals), payload.proposals)
     if isinstance(chosen, Mismatch):
         return refuse(sa, Refusal(chosen.reason, NotifyType.NO_PROPOSAL_CHOSEN))
     if not _valid(chosen.proposal.spi):

@@ -9,9 +9,10 @@ What the log looks like, and what is relied on:
 
 Keys stand under the ID of their IKE SA, but for a rekey, where the side that asked for it logs them under the ID of
 the old SA: a second set under one ID belongs to the next ID that has none. A set that IKE_INTERMEDIATE led to (the last
-message that its thread parsed says so) is the next generation of the same SA (RFC 9370 2.2.2); one behind `derive keys
-using PPK` renews three secrets of its own set (RFC 8784 3). Whether a peer was the exchange's initiator - which decides
-whose key is inbound - is read from the last `parsed ... request|response` before the keys.
+message that was parsed for this ID says so, whichever thread did it: a responder derives keys only when the next
+request is there) is the next generation of the same SA (RFC 9370 2.2.2); one behind `derive keys using PPK` renews
+three secrets of its own set (RFC 8784 3). Whether a peer was the exchange's initiator - which decides whose key is
+inbound - is read from the last `parsed ... request|response` before the keys.
 """
 
 import re
@@ -58,7 +59,6 @@ class _Thread:
     ike: Suite | None = None
     esp: Suite = field(default_factory=Suite)
     initiator: bool = False
-    exchange: str = ""
     way: str = ""
     protocol: str = "ESP"
     ends: dict[str, re.Match[str]] = field(default_factory=dict)
@@ -75,6 +75,7 @@ class _Reader:
         self.suites: dict[str, Suite] = {}
         self.secrets: list[tuple[str, Suite, dict[str, str], int]] = []
         self.generations: dict[str, int] = {}
+        self.parsed: dict[str, str] = {}
         self.children: dict[str, tuple[str, dict[str, Any]]] = {}
 
     def line(self, line: str) -> None:
@@ -90,7 +91,8 @@ class _Reader:
             thread.data = bytearray()
             thread.mixing = thread.mixing or thread.blob == "derive keys using PPK"
         elif parsed := _PARSED.match(text):
-            thread.initiator, thread.exchange = parsed["kind"] == "response", parsed["exchange"]
+            thread.initiator = parsed["kind"] == "response"
+            self.parsed[sa] = parsed["exchange"]
         elif text.startswith("selected proposal: "):
             self.selected(thread, sa, text.removeprefix("selected proposal: "))
         elif _NAT.search(text):
@@ -138,7 +140,7 @@ class _Reader:
             thread.secrets, thread.mixing = known[-1], False
         elif name == "SK_d":
             thread.secrets = {}
-            renews = thread.exchange == "IKE_INTERMEDIATE"
+            renews = self.parsed.get(sa) == "IKE_INTERMEDIATE"
             self.generations[sa] = self.generations.get(sa, 0) + 1 if renews else 0
             chosen = thread.ike or self.suites.get(sa, Suite())
             self.secrets.append((sa, chosen, thread.secrets, self.generations[sa]))

@@ -25,7 +25,7 @@ STRONGSWAN_CONF=/run/{CONF} exec chroot /mnt/root "$2"
 
 def tree(version: str) -> Path:
     """The newest release of this version in the image; UnfitError where there is none."""
-    found = [path for path in PEERS.glob(f"strongswan-{version}*") if (path / BINARY.lstrip("/")).exists()]
+    found = [path for path in PEERS.glob(f"strongswan-{version}.*") if (path / BINARY.lstrip("/")).exists()]
     if not found:
         raise UnfitError(f"no strongSwan {version} is under {PEERS}", fix="run: ikelab image build, use --kernel guest")
     return max(found, key=lambda path: [int(part) for part in path.name.partition("-")[2].split(".")])

@@ -78,3 +78,19 @@ def test_absent_file_is_no_keys_and_a_broken_one_is_said(tmp_path: Path) -> None
     (tmp_path / "keys.json").write_text((CAPTURES / "nat-gcm" / "keys.json").read_text()[:300])
     with pytest.raises(BrokenError, match=r"keys\.json"):
         keys.read(tmp_path / "keys.json")
+
+
+def test_generations_of_keys_are_compared_each_with_its_own() -> None:
+    later = {"generation": 1, "SK_ei": "ee" * 20}
+    both = [part("a:left"), part("b:right"), part("a:left", later), part("b:right", later)]
+    assert keys.disagreements(keys.merge(both)) == []
+    (sentence,) = keys.disagreements(keys.merge([*both[:3], part("b:right", later | {"SK_ei": "00" * 20})]))
+    assert sentence.endswith("differ in SK_ei")
+
+
+def test_the_last_generation_of_each_ike_sa() -> None:
+    other = {"spi_i": "33" * 8}
+    merged = keys.merge([part("a:left"), part("a:left", {"generation": 1}), part("a:left", other)])
+    found = keys.latest(merged)
+    assert [(entry.spi_i[:2], entry.generation) for entry in found.ike] == [("11", 1), ("33", 0)]
+    assert found.child == merged.child

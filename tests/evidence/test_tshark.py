@@ -195,3 +195,21 @@ def test_what_tshark_cannot_check_is_named_and_no_problem(tmp_path: Path) -> Non
     wider = structs.replace(held, child=[structs.replace(child, esn=True) for child in held.child])
     report = tshark.verify(directory / "wire.pcapng", directory / "wireshark", wider)
     assert set(report.unsupported) >= {"ESN"} and report.esp_decrypted == 0
+
+
+@needs_tshark
+def test_messages_under_renewed_keys_are_named_and_no_proof(tmp_path: Path) -> None:
+    """tshark takes one set of keys for a pair of SPIs: the last; what earlier ones sealed is neither good nor bad."""
+    directory = Path(shutil.copytree(CAPTURES / "nat-gcm", tmp_path / "nat-gcm"))
+    known = keys.read(directory / "keys.json")
+    first = known.ike[0]
+    renewed = structs.replace(first, generation=1, SK_ei="11" * 36, SK_er="22" * 36)
+    keys.write(keys.Keys(ike=[*known.ike, renewed], child=known.child), directory / "keys.json")
+    finish.finish(directory)
+    table = (directory / "wireshark" / "ikev2_decryption_table").read_text()
+    assert renewed.SK_ei in table
+    assert first.SK_ei not in table
+    witness = finish.check(directory)
+    assert witness.ok
+    assert witness.ike_decrypted == 0 < witness.ike_total == witness.unsupported[tshark.EARLIER]
+    assert witness.esp_decrypted == witness.esp_total

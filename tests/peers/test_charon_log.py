@@ -95,3 +95,14 @@ def test_a_ppk_renews_three_secrets_of_the_same_set():
     assert (first["SK_d"], first["SK_pi"], first["SK_pr"]) == ("d1" * 48, "a1" * 48, "b1" * 48)
     assert (first["SK_ei"], first["SK_er"]) == (before[0]["SK_ei"], before[0]["SK_er"])
     assert after[1] == before[1]
+
+
+@pytest.mark.parametrize("role", ["initiator", "responder"])
+def test_ike_intermediate_renews_the_keys_of_one_ike_sa(role):
+    """strongSwan 6.1.0 with KE1_ML_KEM_768 and KE2_ML_KEM_1024: three sets of keys under one pair of SPIs."""
+    found = read_keys((HERE / f"charon-6.1.0-{role}.log").read_text().splitlines(), "strongswan-6.1:left")
+    assert [ike["generation"] for ike in found["ike"]] == [0, 1, 2]
+    assert len({(ike["spi_i"], ike["spi_r"]) for ike in found["ike"]}) == 1
+    assert len({ike["SK_d"] for ike in found["ike"]}) == 3
+    assert {(ike["encr"], ike["ke"]) for ike in found["ike"]} == {("ENCR_AES_GCM_16", "CURVE25519")}
+    assert len(found["child"]) == 2
