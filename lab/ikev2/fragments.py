@@ -59,8 +59,9 @@ def encode(sa: Sa, message: Message) -> tuple[bytes, ...]:
     if message.header.exchange == ExchangeType.IKE_SA_INIT:
         return (message.encode(),)
     assert sa.sealer is not None, "only IKE_SA_INIT has no keys yet"
-    size = len(message.encode(_Weight(sa.sealer.overhead)))
-    if not sa.fragments or sa.connection.fragmentation != "yes" or size <= room(sa):
+    if not sa.fragments or sa.connection.fragmentation != "yes":
+        return (message.encode(sa.sealer),)
+    if len(message.encode(_Weight(sa.sealer.overhead))) <= room(sa):
         return (message.encode(sa.sealer),)
     return split(message, sa.sealer, room(sa))
 
