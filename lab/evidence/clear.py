@@ -2,11 +2,13 @@
 
 Rules of this file:
 - An IKE message is written with the payloads that were inside SK in its place; next payload and lengths are corrected.
+- A message in fragments is written whole in place of its last one; the others stay as captured.
 - For an ESP packet the IP packet inside is written; in transport mode it gets the outer addresses.
 - Both go to an interface `node:iface (clear)` of raw IP packets. All other frames stay on their own interface.
 - What no key opens is written as it was captured.
 """
 
+from dataclasses import replace
 from io import BytesIO
 
 from lab.evidence.annotate import WARNING
@@ -71,7 +73,8 @@ def _clear_packet(sighting: Sighting, reading: Reading, ip: IP) -> bytes | None:
         return inner.packet if inner.packet is not None else _around(ip, inner.next_header, inner.data)
     if reading.message is None or reading.chain is None:
         return None
-    message = clear_message(reading.message, reading.chain)
+    whole = _of_chain(reading.message, reading.first_inside, reading.chain) if reading.whole else None
+    message = whole or clear_message(reading.message, reading.chain)
     if message is None:
         return None
     marker = NON_ESP_MARKER if len(sighting.content) > len(sighting.body) else b""
@@ -95,6 +98,11 @@ def clear_message(message: Message, chain: bytes) -> bytes | None:
     data[at] = sealed.first
     data[SIZE - 4 : SIZE] = len(data).to_bytes(4, "big")
     return bytes(data)
+
+
+def _of_chain(message: Message, first: PayloadType, chain: bytes) -> bytes:
+    """An IKE message that holds this chain and has the header of another one."""
+    return replace(message.header, next_payload=first, length=SIZE + len(chain)).encode() + chain
 
 
 def _around(ip: IP, protocol: int, payload: bytes) -> bytes:

@@ -20,6 +20,7 @@ from lab.evidence.scene import Scene
 from lab.wire.cursor import Reader
 from lab.wire.header import SIZE
 from lab.wire.ids import ExchangeType, PayloadType
+from lab.wire.sealed import EncryptedFragment
 
 # As many ESP packets of one SA are shown in full.
 ESP_SHOWN = 16
@@ -63,7 +64,11 @@ def _message(body: bytes, reading: Reading) -> list[Node]:
     reader = Reader(body)
     header = branch("IKE header", 0, reader.block(SIZE), _header) | {"rfc": "7296 3.1"}
     tree = [header, *_chain(reader, PayloadType(body[16]))]
-    if reading.chain is not None and tree:
+    piece = reading.message is not None and isinstance(reading.message.sealed, EncryptedFragment) and not reading.whole
+    if reading.chain is not None and tree and piece:
+        node = {"name": "Piece of the payload chain", "value": f"{len(reading.chain)} octets"}
+        tree[-1].setdefault("children", []).append(node | {"at": [0, len(reading.chain)], "of": "plain"})
+    elif reading.chain is not None and tree:
         inside = [{**node, "of": "plain"} for node in _chain(Reader(reading.chain), reading.first_inside)]
         tree[-1].setdefault("children", []).extend(inside)
     return tree

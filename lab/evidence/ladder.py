@@ -5,7 +5,7 @@ t_sent         seconds since 1970 at the tap of its sender, t_received at the ta
 from, to       node names
 src, dst       `address:port` at the sender's tap (no port for bare ESP, AH, GRE)
 protocol       IKEv1, IKEv2, ESP, AH, GRE, NAT-keepalive, unknown
-payloads       decrypted names; ["SK"] where no key fits
+payloads       decrypted names; ["SK"] where no key fits; of a message in fragments they follow the last one
 encrypted      sealed on the wire; `opened` says whether a key fitted (null where nothing was sealed)
 retransmit_of  n of the first datagram with the same octets from the same node, or null
 lost           never seen at the receiver's tap
@@ -48,8 +48,8 @@ def assemble(found: Sequence[Flight], reader: Reader, tapped: set[str]) -> list[
     """The entries of these flights; `tapped` are the nodes that have a capture point."""
     firsts: dict[tuple[str, str, bytes], int] = {}
     entries = []
-    for n, flight in enumerate(found):
-        reading = reader.read(flight.first)
+    readings = reader.read_all(flight.first for flight in found)
+    for n, (flight, reading) in enumerate(zip(found, readings, strict=True)):
         key = (flight.sender, flight.first.kind, flight.first.content)
         # All keepalives are equal; that makes none of them a retransmission.
         original = firsts.setdefault(key, n) if reading.protocol != "NAT-keepalive" else n

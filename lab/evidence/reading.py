@@ -3,6 +3,7 @@
 Rules of this file:
 - Never raises, whatever the octets are: what cannot be read is said in `note`.
 - The same octets are read once: retransmissions share their reading.
+- A message in fragments (RFC 7383) is shown whole at its last fragment, once every one of them was read.
 """
 
 from collections.abc import Iterable
@@ -20,15 +21,19 @@ from lab.wire.message import Message
 from lab.wire.packets import ESPHeader
 from lab.wire.payloads import Payload, decode_chain
 from lab.wire.payloads_v2 import Auth
-from lab.wire.sealed import Encrypted
+from lab.wire.sealed import Encrypted, EncryptedFragment
 
+_Octets = tuple[Kind, bytes]
 _IKEV1 = {2: "Main Mode", 4: "Aggressive Mode", 5: "Informational", 6: "Transaction", 32: "Quick Mode"}
 _PROTOCOL: dict[Kind, str] = {"ah": "AH", "gre": "GRE", "keepalive": "NAT-keepalive"}
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one datagram says. `opened` is None where nothing was sealed; `chain` is the decrypted payload chain."""
+    """What one datagram says. `opened` is None where nothing was sealed; `chain` is the decrypted payload chain.
+
+    Of a fragment it is a piece of one, unless `whole` says that the message was put together here.
+    """
 
     protocol: str
     exchange: str | None = None
@@ -47,6 +52,7 @@ class Reading:
     first_inside: PayloadType = PayloadType.NONE
     esp: Inner | None = None
     auth: str = ""
+    whole: bool = False
 
 
 class Reader:
@@ -54,7 +60,8 @@ class Reader:
 
     def __init__(self, keyring: Keyring) -> None:
         self._keyring = keyring
-        self._known: dict[tuple[Kind, bytes], Reading] = {}
+        self._known: dict[_Octets, Reading] = {}
+        self._fragments: dict[tuple[object, ...], dict[int, _Octets]] = {}
 
     @property
     def refused(self) -> list[str]:
@@ -66,7 +73,32 @@ class Reader:
         key = (sighting.kind, sighting.body)
         if key not in self._known:
             self._known[key] = self._read(sighting)
+            self._gather(key)
         return self._known[key]
+
+    def read_all(self, seen: Iterable[Sighting]) -> list[Reading]:
+        """The readings of several, told when all were read: fragments may come in any order."""
+        seen = list(seen)
+        for sighting in seen:
+            self.read(sighting)
+        return [self.read(sighting) for sighting in seen]
+
+    def _gather(self, key: _Octets) -> None:
+        """Put a message together where this was the one fragment that it lacked."""
+        reading = self._known[key]
+        fragment = reading.message.sealed if reading.message else None
+        if reading.header is None or reading.chain is None or not isinstance(fragment, EncryptedFragment):
+            return
+        # What was cut anew has another total (RFC 7383 2.5.2): the two sets do not mix.
+        message = (reading.spi, reading.header.initiator, reading.response, reading.message_id, fragment.total)
+        found = self._fragments.setdefault(message, {})
+        if fragment.number in found:
+            return
+        found[fragment.number] = key
+        if len(found) == fragment.total:
+            pieces = [self._known[found[number]] for number in range(1, fragment.total + 1)]
+            last = found[fragment.total]
+            self._known[last] = _whole(pieces)
 
     def _read(self, sighting: Sighting) -> Reading:
         if sighting.kind == "ike":
@@ -120,16 +152,9 @@ class Reader:
         chain = self._unseal(message, sealed)
         if chain is None:
             return reading
-        first = sealed.first if isinstance(sealed, Encrypted) else PayloadType.NONE
-        reading = replace(reading, opened=True, chain=chain, first_inside=first)
-        if not isinstance(sealed, Encrypted):
-            return reading  # a fragment opens to a piece of the chain, which has no names of its own
-        try:
-            inside = decode_chain(first, chain)
-        except ProtocolError as error:
-            return replace(reading, note=f"malformed inside SK: {error.reason}")
-        names = tuple(payload_names(message.header, inside))
-        return replace(reading, payloads=outside[:-1] + names, auth=_auth(inside))
+        if not isinstance(sealed, Encrypted):  # it opens to a piece of the chain, which has no names of its own
+            return replace(reading, opened=True, chain=chain)
+        return _inside_of(replace(reading, opened=True, chain=chain, first_inside=sealed.first, payloads=outside[:-1]))
 
     def _unseal(self, message: Message, sealed: Payload) -> bytes | None:
         """The decrypted chain, or None where no key fits."""
@@ -143,6 +168,27 @@ class Reader:
             except ProtocolError:
                 continue
         return None
+
+
+def _whole(pieces: list[Reading]) -> Reading:
+    """The reading of the last fragment, with all that the fragments hold together behind its own name."""
+    first = pieces[0].message.sealed if pieces[0].message else None
+    assert isinstance(first, EncryptedFragment), "only fragments are gathered"
+    chain = b"".join(piece.chain or b"" for piece in pieces)
+    return _inside_of(replace(pieces[-1], chain=chain, first_inside=first.first, whole=True))
+
+
+def _inside_of(reading: Reading) -> Reading:
+    """This reading with the names of what its chain holds behind those outside."""
+    assert reading.header is not None and reading.chain is not None, "it was opened"
+    try:
+        inside = decode_chain(reading.first_inside, reading.chain)
+    except ProtocolError as error:
+        sealed = "SKF" if reading.whole else "SK"
+        names = reading.payloads if reading.whole else (*reading.payloads, "SK")
+        return replace(reading, payloads=names, note=f"malformed inside {sealed}: {error.reason}")
+    names = tuple(payload_names(reading.header, inside))
+    return replace(reading, payloads=reading.payloads + names, auth=_auth(inside))
 
 
 def _auth(payloads: Iterable[Payload]) -> str:

@@ -2,6 +2,7 @@
 
 What counts as decrypted, and why it proves something:
 - IKE: tshark shows decrypted data, no complaint about the integrity checksum, and the same payloads as our own decoder.
+- A message in fragments: of one frame at least tshark shows the payloads of the whole, as our decoder has them.
 - ESP: tshark says that the ICV is good, and shows the same next header as our own decoder.
 - Neither has a malformed part. Frames are counted from the capture by our decoder, so that one which tshark takes for
   something else is missed, not forgotten.
@@ -12,7 +13,7 @@ messages sealed with keys that IKE_INTERMEDIATE has renewed since: tshark takes 
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -193,6 +194,7 @@ def verify(pcap: Path, profile: Path, keys: Keys) -> TsharkReport:
             report.unsupported[EARLIER] = report.unsupported.get(EARLIER, 0) + 1
         elif reading.encrypted and reading.protocol in ("IKEv2", "ESP"):
             _judge(report, sighting, reading, rows.get(sighting.frames[-1] + 1), unknown)
+    report.problems += _not_whole(seen, reader, rows)
     return report
 
 
@@ -250,6 +252,25 @@ def _types(reading: Reading) -> tuple[int, ...] | None:
         return None
     inside = decode_chain(reading.first_inside, reading.chain)
     return tuple(int(payload.type) for payload in (*message.payloads, *inside))
+
+
+def _not_whole(seen: Sequence[Sighting], reader: Reader, rows: dict[int, _Row]) -> Iterator[Problem]:
+    """Messages in fragments that we put together and tshark did not, although it opened their last fragment.
+
+    Which frame completes one depends on the order at the capture point, so any will do.
+    """
+    shown = {row.payloads for row in rows.values()}
+    told: set[tuple[int, ...]] = set()
+    for sighting, reading in zip(seen, reader.read_all(seen), strict=True):
+        row = rows.get(sighting.frames[-1] + 1)
+        if not reading.whole or reading.note or row is None or not row.ike_decrypted or row.ike_forged:
+            continue
+        inside = decode_chain(reading.first_inside, reading.chain or b"")
+        types = (int(PayloadType.SKF), *(int(payload.type) for payload in inside))
+        if types not in shown | told:
+            told.add(types)
+            what = f"{reading.exchange} message {reading.message_id} in fragments"
+            yield Problem(sighting.frames[-1] + 1, f"{what} shows {_named(types)} to us and never to tshark")
 
 
 def _named(types: Iterable[int]) -> str:
