@@ -101,6 +101,11 @@ class Endpoint:
             return
         if header.message_id or header.spi_i == NO_SPI:
             raise ProtocolError("IKE_SA_INIT request with a message ID or without SPI")
+        demand = self._gate.demand(header, data, path)
+        if demand is not None:
+            self.host.act(Send(demand, path))
+            self.host.trace.emit("note", "cookie demanded: many half-open SAs")
+            return
         self._stranger = (header, path)
         message = self._gate.admit(data, path)
         if self.table.full:

@@ -9,12 +9,13 @@ last but one still counts, so that an honest initiator is not sent round because
 
 from collections.abc import Callable
 from hmac import compare_digest
-from ipaddress import ip_address
 
 from lab.crypto import registry
+from lab.crypto.macs import Keyed
 from lab.wire.ids import Prf
 
 SECRET_OCTETS = 32
+COOKIE_OCTETS = 33
 
 
 class CookieJar:
@@ -24,7 +25,7 @@ class CookieJar:
         self._random, self._lifetime = random, lifetime
         self._prf = registry.prf(Prf.PRF_HMAC_SHA2_256)
         self._version = 0
-        self._secrets: dict[int, bytes] = {}
+        self._secrets: dict[int, Keyed] = {}
         self._born = 0.0
 
     def make(self, ni: bytes, host: str, spi_i: bytes, *, now: float) -> bytes:
@@ -40,8 +41,7 @@ class CookieJar:
         return compare_digest(cookie, self._cookie(cookie[0], ni, host, spi_i))
 
     def _cookie(self, version: int, ni: bytes, host: str, spi_i: bytes) -> bytes:
-        octets = ni + ip_address(host).packed + spi_i
-        return bytes([version]) + self._prf.compute(self._secrets[version], octets)
+        return bytes([version]) + self._secrets[version].digest(ni + host.encode() + spi_i)
 
     def _rotate(self, now: float) -> None:
         age = now - self._born
@@ -49,5 +49,5 @@ class CookieJar:
             return
         kept = {self._version: self._secrets[self._version]} if self._secrets and age < 2 * self._lifetime else {}
         self._version = (self._version + 1) % 256
-        self._secrets = kept | {self._version: self._random(SECRET_OCTETS)}
+        self._secrets = kept | {self._version: self._prf.factory(self._random(SECRET_OCTETS))}
         self._born = now

@@ -8,14 +8,15 @@ from collections import Counter
 
 from lab.errors import ProtocolError
 from lab.ike.host import Host
-from lab.ike.path import Path
-from lab.ikev2.cookie import CookieJar
+from lab.ike.path import PORT, Path
+from lab.ikev2.cookie import COOKIE_OCTETS, CookieJar
 from lab.wire import rules
-from lab.wire.header import Header
+from lab.wire.header import NO_SPI, SIZE, Header
 from lab.wire.ids import ExchangeType, Flag, NotifyType, PayloadType
 from lab.wire.message import Message
 from lab.wire.packets import NON_ESP_MARKER
-from lab.wire.payloads_v2 import Nonce, Notify
+from lab.wire.payloads import encode_chain, walk
+from lab.wire.payloads_v2 import Notify
 
 NOTICES_PER_SECOND = 10
 # Unprotected refusals of IKE_SA_INIT that RFC 7296 knows; whatever else is wrong with a stranger meets silence
@@ -24,7 +25,6 @@ REFUSALS = (
     NotifyType.NO_PROPOSAL_CHOSEN,
     NotifyType.INVALID_KE_PAYLOAD,
     NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD,
-    NotifyType.COOKIE,
 )
 
 
@@ -71,27 +71,35 @@ class Gate:
         if not self._sources[source]:
             del self._sources[source]
 
+    def demand(self, header: Header, data: bytes, path: Path) -> bytes | None:
+        """The demand of a cookie (2.6), or None for those who bring it, as the first payload, or need none.
+
+        In a flood this has to cost little, so nothing is looked into but the nonce and the first payload.
+        """
+        if self.half_open < self._settings.cookie_threshold:
+            return None
+        links = walk(header.next_payload, data[SIZE:])
+        first = next(links, None)
+        ni = next((link.body for link in links if link.kind == PayloadType.NONCE), None)
+        if first is None or ni is None:
+            raise ProtocolError("IKE_SA_INIT request without a nonce, or with nothing else")
+        brought = Notify.decode(first.body) if first.kind == PayloadType.N else None
+        who, now = (ni, path.remote_host, header.spi_i), self._host.now
+        if brought and brought.notify_type == NotifyType.COOKIE and self._jar.valid(brought.data, *who, now=now):
+            return None
+        marker = NON_ESP_MARKER if path.marked else b""
+        return marker + header.spi_i + _DEMAND + self._jar.make(*who, now=now)
+
     def admit(self, data: bytes, path: Path) -> Message:
         """The well-formed IKE_SA_INIT request of somebody whom we may give state to; ProtocolError for the others."""
         message = Message.decode(data)
         rules.check(message)
-        nonce = message.get(Nonce)
-        assert nonce is not None, "rules.check lets no request without a nonce through"
-        if self.half_open >= self._settings.cookie_threshold and not self._returned(message, nonce.data, path):
-            cookie = self._jar.make(nonce.data, path.remote_host, message.header.spi_i, now=self._host.now)
-            raise ProtocolError("cookie demanded: many half-open SAs", NotifyType.COOKIE, cookie)
         if self.half_open >= self._settings.half_open_limit:
             raise ProtocolError(f"{self.half_open} half-open SAs, no more are taken")
         from_there = self._sources.get(path.remote_host, 0)
         if self._settings.block_threshold and from_there >= self._settings.block_threshold:
             raise ProtocolError(f"{from_there} half-open SAs from {path.remote_host}, no more are taken")
         return message
-
-    def _returned(self, message: Message, ni: bytes, path: Path) -> bool:
-        cookie = message.notify(NotifyType.COOKIE)
-        if cookie is None:
-            return False
-        return self._jar.valid(cookie.data, ni, path.remote_host, message.header.spi_i, now=self._host.now)
 
     def notice(self) -> bool:
         """Whether one more unprotected notice may leave in this second."""
@@ -104,10 +112,17 @@ class Gate:
 
 def unprotected(request: Header, notify: Notify, path: Path) -> bytes:
     """A response in clear to a request for which there is no SA."""
+    chain = encode_chain((notify,))
     flags = Flag.RESPONSE | (0 if request.initiator else Flag.INITIATOR)
-    header = Header(request.spi_i, request.spi_r, PayloadType.NONE, request.exchange, flags, request.message_id)
-    data = Message(header, (notify,)).encode()
-    return NON_ESP_MARKER + data if path.marked else data
+    length, exchange = SIZE + len(chain), request.exchange
+    header = Header(request.spi_i, request.spi_r, PayloadType.N, exchange, flags, request.message_id, length)
+    return (NON_ESP_MARKER if path.marked else b"") + header.encode() + chain
+
+
+# A demand of a cookie without the initiator's SPI, with which it begins, and the cookie, with which it ends.
+_HEADER = Header(NO_SPI, NO_SPI, PayloadType.N, ExchangeType.IKE_SA_INIT, int(Flag.INITIATOR), 0)
+_EMPTY = Notify(NotifyType.COOKIE, bytes(COOKIE_OCTETS))
+_DEMAND = unprotected(_HEADER, _EMPTY, Path("", PORT, "", PORT))[len(NO_SPI) : -COOKIE_OCTETS]
 
 
 def is_initial(header: Header) -> bool:
@@ -116,5 +131,5 @@ def is_initial(header: Header) -> bool:
         header.exchange == ExchangeType.IKE_SA_INIT
         and not header.response
         and header.initiator
-        and header.spi_r == bytes(8)
+        and header.spi_r == NO_SPI
     )

@@ -28,7 +28,11 @@ class Reader:
 
     def u8(self) -> int:
         """The next octet as a number."""
-        return self.take(1)[0]
+        # Not by `take`: most of what a datagram is read in are single octets.
+        if self.position >= self._end:
+            raise Truncated("1 octets wanted, 0 left")
+        self.position += 1
+        return self._data[self.position - 1]
 
     def u16(self) -> int:
         """The next 2 octets as a number."""

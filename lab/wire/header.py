@@ -1,14 +1,18 @@
 """The IKE header, shared by both versions in shape (RFC 7296 3.1, RFC 2408 3.1)."""
 
 from dataclasses import dataclass
+from struct import Struct
 from typing import Self
 
 from lab.errors import ProtocolError
-from lab.wire.cursor import Reader, Writer
+from lab.wire.cursor import Reader
 from lab.wire.ids import ExchangeType, Flag, NotifyType, PayloadType
 
-SIZE = 28
+_FIELDS = Struct(">8s8sBBBBII")
+SIZE = _FIELDS.size
 NO_SPI = bytes(8)
+# Plain numbers: an IntFlag computes with a function of its own, and every packet asks.
+_INITIATOR, _RESPONSE = int(Flag.INITIATOR), int(Flag.RESPONSE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +41,17 @@ class Header:
     @property
     def response(self) -> bool:
         """Whether this message answers a request."""
-        return bool(self.flags & Flag.RESPONSE)
+        return bool(self.flags & _RESPONSE)
 
     @property
     def initiator(self) -> bool:
         """Whether the sender is the original initiator of the IKE SA."""
-        return bool(self.flags & Flag.INITIATOR)
+        return bool(self.flags & _INITIATOR)
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
         """Read the first 28 octets; raises Truncated, or ProtocolError where the length field is not the data's."""
-        reader = Reader(data)
-        spi_i, spi_r = reader.take(8), reader.take(8)
-        following, version, exchange, flags = reader.take(4)
-        message_id, length = reader.u32(), reader.u32()
+        spi_i, spi_r, following, version, exchange, flags, message_id, length = _FIELDS.unpack(Reader(data).take(SIZE))
         if length != len(data):
             raise ProtocolError(f"header says {length} octets, datagram has {len(data)}", NotifyType.INVALID_SYNTAX)
         kind, following_type = ExchangeType(exchange), PayloadType(following)
@@ -58,6 +59,6 @@ class Header:
 
     def encode(self) -> bytes:
         """The 28 octets."""
-        writer = Writer().raw(self.spi_i).raw(self.spi_r).u8(self.next_payload)
-        writer.u8(self.major << 4 | self.minor).u8(self.exchange).u8(self.flags)
-        return bytes(writer.u32(self.message_id).u32(self.length))
+        version = self.major << 4 | self.minor
+        numbers = (self.next_payload, version, self.exchange, self.flags, self.message_id, self.length)
+        return _FIELDS.pack(self.spi_i, self.spi_r, *numbers)

@@ -5,7 +5,9 @@
 | Next Payload  |C|  RESERVED   |         Payload Length        |
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from struct import Struct
+from typing import NamedTuple
 
 from lab.errors import ProtocolError
 from lab.wire.cursor import Reader, Writer
@@ -47,7 +49,8 @@ Payload = (
     | Unknown
 )
 
-GENERIC_HEADER = 4
+_GENERIC = Struct(">BBH")
+GENERIC_HEADER = _GENERIC.size
 # No exchange needs nearly as many; without a cap one datagram of empty payloads makes 16,000 objects.
 MAX_PAYLOADS = 200
 
@@ -70,27 +73,44 @@ _DECODERS: dict[PayloadType, Callable[[bytes], Payload]] = {
 }
 
 
-def decode_chain(first: PayloadType, data: bytes) -> tuple[Payload, ...]:
-    """The payloads in `data`, the first being of type `first`; octets behind the last payload are ignored.
+class Link(NamedTuple):
+    """One payload of a chain, not looked into; `following` is its next-payload field."""
+
+    kind: PayloadType
+    critical: bool
+    body: bytes
+    following: PayloadType
+
+
+def walk(first: PayloadType, data: bytes) -> Iterator[Link]:
+    """The links of the chain in `data`, whose first payload is of type `first`; octets behind the last are ignored.
 
     SK and SKF end the chain: their next-payload field names what is inside (RFC 7296 3.14).
     Raises Truncated or ProtocolError(INVALID_SYNTAX).
     """
-    reader, kind = Reader(data), first
-    payloads: list[Payload] = []
+    reader, kind, count = Reader(data), first, 0
     while kind != PayloadType.NONE:
-        if len(payloads) >= MAX_PAYLOADS:
+        if count >= MAX_PAYLOADS:
             raise ProtocolError(f"more than {MAX_PAYLOADS} payloads", NotifyType.INVALID_SYNTAX)
-        following, flags, length = PayloadType(reader.u8()), reader.u8(), reader.u16()
-        body = reader.take(length - GENERIC_HEADER)
-        if kind == PayloadType.SK:
-            return (*payloads, Encrypted(following, body))
-        if kind == PayloadType.SKF:
-            return (*payloads, EncryptedFragment.decode(following, body))
-        decoder = _DECODERS.get(kind)
-        payloads.append(decoder(body) if decoder else Unknown(kind, bool(flags & 0x80), body))
-        kind = following
-    return tuple(payloads)
+        number, flags, length = _GENERIC.unpack(reader.take(GENERIC_HEADER))
+        following = PayloadType(number)
+        yield Link(kind, bool(flags & 0x80), reader.take(length - GENERIC_HEADER), following)
+        kind = PayloadType.NONE if kind in (PayloadType.SK, PayloadType.SKF) else following
+        count += 1
+
+
+def decode_chain(first: PayloadType, data: bytes) -> tuple[Payload, ...]:
+    """The payloads in `data`, the first being of type `first`. Raises Truncated or ProtocolError(INVALID_SYNTAX)."""
+    return tuple(_decode(link) for link in walk(first, data))
+
+
+def _decode(link: Link) -> Payload:
+    if link.kind == PayloadType.SK:
+        return Encrypted(link.following, link.body)
+    if link.kind == PayloadType.SKF:
+        return EncryptedFragment.decode(link.following, link.body)
+    decoder = _DECODERS.get(link.kind)
+    return decoder(link.body) if decoder else Unknown(link.kind, link.critical, link.body)
 
 
 def encode_chain(payloads: Sequence[Payload]) -> bytes:
