@@ -6,6 +6,7 @@ is `ikev2/plain-tunnel`, and a parameter of its own is one more step: `esp/kerne
     @pytest.mark.rfc("7296#2.6")            clauses that the scenario proves
     @pytest.mark.needs("cookie")            abilities that both peers need
     @pytest.mark.clock("virtual"|"real")    a clock that it cannot do without
+    @pytest.mark.limit(240)                 seconds of real time that it may take, where 60 are not enough
     @pytest.mark.pairings("ours>ours", ..)  instead of ours>strongswan and strongswan>ours
 """
 
@@ -22,9 +23,12 @@ MARKS = {
     "rfc(clause, ...)": "the RFC clauses that a scenario proves, as 7296#2.6",
     "needs(ability, ...)": "what both peers of a scenario must be able to do",
     "clock(kind)": "the clock a scenario cannot do without: virtual or real",
+    "limit(seconds)": "the real time that a scenario may take, where 60 s are not enough",
     "pairings(pairing, ...)": "the pairings of a scenario, as ours>strongswan",
 }
 CLOCKS = ("any", "virtual", "real")
+# Real time, in seconds. What nearly every scenario does takes a tenth of it.
+LIMIT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,7 @@ class Scenario:
     clauses: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     clock: str = "any"
+    limit_s: float = LIMIT_S
 
     @property
     def directory(self) -> Path:
@@ -61,6 +66,12 @@ def clock(item: pytest.Item) -> str:
     if kind not in CLOCKS:
         raise ConfigError(f"the clock mark knows {', '.join(CLOCKS)}, not {kind!r}", file=item.nodeid)
     return kind
+
+
+def limit(item: pytest.Item) -> float:
+    """The real time that the scenario may take, in seconds."""
+    marker = item.get_closest_marker("limit")
+    return float(marker.args[0]) if marker else LIMIT_S
 
 
 def declared_pairings(markers: list[pytest.Mark]) -> tuple[Pairing, ...]:
@@ -87,6 +98,7 @@ def scenario(item: pytest.Item, root: Path) -> Scenario | None:
         clauses=words(item, "rfc"),
         needs=words(item, "needs"),
         clock=clock(item),
+        limit_s=limit(item),
     )
 
 

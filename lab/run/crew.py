@@ -26,8 +26,8 @@ from lab.run.progress import Screen
 
 POLL_S = 0.04
 RESUME = "resume"
-# Real time. Nothing that a scenario does takes a tenth of it.
-SCENARIO_LIMIT_S, BOOT_LIMIT_S, GUEST_LIMIT_S = 60.0, 60.0, 3600.0
+# Real time.
+BOOT_LIMIT_S, GUEST_LIMIT_S = 60.0, 3600.0
 CHECKERS = 2
 
 
@@ -43,6 +43,12 @@ class Worker:
     ended: Ended | None = None
     error: BaseException | None = None
     why_stopped: str = ""
+
+    @property
+    def current(self) -> Scenario | None:
+        """The scenario that it has begun and not finished."""
+        named = self.follower.current
+        return next((one for one in self.batch.scenarios if (one.id, str(one.pairing)) == named), None)
 
 
 class Crew:
@@ -117,7 +123,8 @@ class Crew:
         """Take what a guest has finished; end it if it is stuck."""
         for finished in worker.follower.read():
             self._check(finished)
-        limit = SCENARIO_LIMIT_S if worker.follower.current else BOOT_LIMIT_S
+        current = worker.current
+        limit = current.limit_s if current else BOOT_LIMIT_S
         if worker.follower.paused:
             self.screen.say(f"{' '.join(worker.follower.paused)} failed; its network is kept until you give")
             self.screen.say(f"    touch {worker.directory / RESUME}")
@@ -136,7 +143,7 @@ class Crew:
         if not rest:
             return []
         reason = worker.why_stopped or f"the guest ended: {worker.ended.reason if worker.ended else ''}"
-        culprit = next((one for one in rest if (one.id, str(one.pairing)) == worker.follower.current), None)
+        culprit = worker.current if worker.current in rest else None
         if culprit is None and not worker.follower.finished:
             # It did not come to its first scenario: another guest would do no better.
             words = [line for line in worker.output if line.strip()]

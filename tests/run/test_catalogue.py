@@ -23,6 +23,7 @@ def test_both_sides(lab, left, right):
 
 @pytest.mark.needs("cookie")
 @pytest.mark.clock("virtual")
+@pytest.mark.limit(240)
 @pytest.mark.pairings("ours>ours")
 @pytest.mark.parametrize("kind", ["full-cone", "symmetric"])
 def test_kinds(lab, left, right, kind):
@@ -44,9 +45,14 @@ def test_scenarios_are_collected_with_what_they_say_of_themselves(scenarios):
         ("nat/kinds/symmetric", "ours>ours"),
     }
     both = found["nat/both-sides", "ours>strongswan"]
-    assert (both.title, both.clauses, both.clock) == ("Both gateways behind NAT.", ("7296#2.23",), "any")
+    assert (both.title, both.clauses, both.clock, both.limit_s) == (
+        "Both gateways behind NAT.",
+        ("7296#2.23",),
+        "any",
+        60,
+    )
     kinds = found["nat/kinds/symmetric", "ours>ours"]
-    assert (kinds.title, kinds.needs, kinds.clock) == ("kinds", ("cookie",), "virtual")
+    assert (kinds.title, kinds.needs, kinds.clock, kinds.limit_s) == ("kinds", ("cookie",), "virtual", 240)
 
 
 def test_roles_narrow_the_pairings(scenarios):

@@ -68,7 +68,9 @@ def kernel(monkeypatch):
 @pytest.fixture
 def run(monkeypatch, tmp_path, kernel):
     def start(*names, **options):
-        found = [Scenario(name, PAIRING, "", "", ("7296#1.2",)) for name in names]
+        limits = {"hangs": 0.05}
+        clause = ("7296#1.2",)
+        found = [Scenario(n, PAIRING, "", "", clause, limit_s=limits.get(n.rpartition("/")[2], 60.0)) for n in names]
         monkeypatch.setattr(catalogue, "collect", lambda **_: found)
         code, out = main.run(Options(out=tmp_path / "out", **options))
         return code, json.loads((out / "run.json").read_text()) if out else None
@@ -115,8 +117,7 @@ def test_a_guest_that_dies_takes_only_one_scenario_with_it(run, kernel):
     assert code == 5 and "without an exit status" in reason
 
 
-def test_a_scenario_that_hangs_ends_its_guest_and_the_rest_goes_on(run, monkeypatch):
-    monkeypatch.setattr(crew, "SCENARIO_LIMIT_S", 0.05)
+def test_a_scenario_that_hangs_ends_its_guest_and_the_rest_goes_on(run):
     began = time.monotonic()
     code, facts = run("a/hangs", "b/passed")
     assert verdicts(facts) == {"a/hangs": "unresolved", "b/passed": "passed"} and code == 5
