@@ -13,13 +13,13 @@ from lab.ike.config import Config
 from lab.ike.host import Host
 from lab.ike.path import Path
 from lab.ike.states import ChildState, IkeState
+from lab.ike.table import Table
 from lab.ikev2 import ike_sa_init, timers
 from lab.ikev2.commands import Commands, Which
 from lab.ikev2.engine import Engine
 from lab.ikev2.gate import REFUSALS, Gate, is_initial, unprotected
 from lab.ikev2.responders import RESPONDERS
 from lab.ikev2.sa import Sa
-from lab.ikev2.table import Table
 from lab.trace import Trace
 from lab.wire.header import NO_SPI, Header
 from lab.wire.ids import NotifyType
@@ -42,7 +42,7 @@ class Endpoint:
     ) -> None:
         self.host = Host(config, random, trace, keylog, epoch)
         self._gate = Gate(self.host)
-        self.table = Table(self.host)
+        self.table: Table[Engine] = Table(self.host, timers.deadline)
         self._commands = Commands(self.host, self.table, tuple(local))
         self._concerned: Engine | None = None
         self._stranger: tuple[Header, Path] | None = None
