@@ -131,6 +131,7 @@ class Connection:
     over_time: float = -1.0
     rand_time: float = -1.0
     fragmentation: str = "yes"
+    aggressive: bool = False
 
     def serves(self, local: str, remote: str) -> bool:
         """Whether this connection takes a peer at these addresses."""
@@ -171,7 +172,8 @@ def fragment_size(value: str) -> int:
 
 _CONNECTION: dict[str, options.Reader] = {
     # Keys with one allowed word say what this stack does today; a peer may do more.
-    "version": options.one_of("0", "2"),
+    "version": options.one_of("0", "1", "2"),
+    "aggressive": options.yes_no,
     "local_addrs": options.addresses,
     "remote_addrs": options.addresses,
     "local_port": options.within(options.number, 1, 65535),
@@ -258,7 +260,7 @@ def _settings(section: Section) -> Settings:
 
 def _connection(section: Section, files: Files, credentials: Credentials) -> Connection:
     values = options.read(section, _CONNECTION, (_SIDE, "children"))
-    values.pop("version", None)
+    values["version"] = 1 if values.get("version") == "1" else 2
     values.setdefault("proposals", ike_proposals("default"))
     children = section.sections.get("children", Section())
     options.read(children, {}, (".*",))

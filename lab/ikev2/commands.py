@@ -42,6 +42,15 @@ class Commands:
             raise ConfigError(f"no child SA {name!r} is up")
         return found
 
+    def has(self, which: Which, child: str | None) -> bool:
+        """Whether such an IKE SA, or such a child under one, is there."""
+        sas = list(self.sas(which))
+        return (
+            bool(sas)
+            if child is None
+            else any(c.config.name == child and c.sa for sa in sas for c in sa.children.values())
+        )
+
     def _some(self, which: Which) -> list[Sa]:
         found = list(self.sas(which))
         if not found:
