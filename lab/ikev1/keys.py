@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from lab.crypto import registry
 from lab.crypto.macs import PrfSpec
-from lab.wire.ids import KeMethod, Prf, ProtocolId
+from lab.wire.ids import Integ, KeMethod, Prf, ProtocolId
 from lab.wire.ids_v1 import AuthMethod1
 from lab.wire.payloads_v2 import Transform
 
@@ -30,10 +30,11 @@ _HASHES = {
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """The algorithms of an ISAKMP SA; the hash is that of the prf."""
+    """The algorithms of an ISAKMP SA; `prf` is the HMAC of the negotiated hash, `integ` our word for that hash."""
 
     encr: Transform
     prf: Prf
+    integ: Integ
     ke: KeMethod
     method: AuthMethod1
 

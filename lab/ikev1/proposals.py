@@ -72,7 +72,8 @@ class Agreed:
         """The algorithms of an ISAKMP SA."""
         chosen = self.selected
         assert chosen.prf is not None and chosen.ke is not None, "phase 1 always has both"
-        return Suite(registry.normal(chosen.encr), Prf(chosen.prf), chosen.ke, method)
+        assert chosen.integ is not None, "the hash"
+        return Suite(registry.normal(chosen.encr), Prf(chosen.prf), Integ(chosen.integ.id), chosen.ke, method)
 
 
 # -- phase 1
@@ -131,10 +132,9 @@ def _read_phase1(transform: Transform1) -> Proposal | None:
 
 
 def _in_phase1(choice: Proposal) -> bool:
-    (encr,), (group,), integ = choice.of(_T.ENCR), choice.of(_T.KE), choice.of(_T.INTEG)
-    digest = integ[0].id if integ else Integ.NONE
-    prf = registry.PRF_OF[digest] if isinstance(digest, Integ) and digest in HASH else None
-    return encr.id in ENCRYPTION and prf == choice.of(_T.PRF)[0].id and 0 < group.id <= _LAST_GROUP
+    (encr,), (group,), digests = choice.of(_T.ENCR), choice.of(_T.KE), choice.of(_T.INTEG)
+    prfs = [registry.PRF_OF[kind] for kind in HASH for digest in digests if digest.id == kind]
+    return encr.id in ENCRYPTION and prfs == [choice.of(_T.PRF)[0].id] and 0 < group.id <= _LAST_GROUP
 
 
 # -- phase 2

@@ -170,7 +170,7 @@ class Sa(IkeSa):
         return {
             "encr": suite.encr.id.name if suite else None,
             "encr_key_length": key_bits(suite.encr) if suite else None,
-            "integ": None,
+            "integ": suite.integ.name if suite else None,
             "prf": suite.prf.name if suite else None,
             "ke": suite.ke.name if suite else None,
         }

@@ -9,11 +9,13 @@ from lab.crypto import registry
 from lab.crypto.registry import KEYWORDS
 from lab.ikev1 import keys
 from lab.ikev1.keys import Suite
-from lab.wire.ids import KeMethod, Prf, ProtocolId
+from lab.wire.ids import Integ, KeMethod, Prf, ProtocolId
 from lab.wire.ids_v1 import AuthMethod1
 
 VECTORS = json.loads((File(__file__).parent.parent / "vectors" / "ikev1_kdf.json").read_text())
-SUITE = Suite(KEYWORDS["aes256"], Prf.PRF_HMAC_SHA1, KeMethod.ECP_256, AuthMethod1.PRE_SHARED_KEY)
+SUITE = Suite(
+    KEYWORDS["aes256"], Prf.PRF_HMAC_SHA1, Integ.AUTH_HMAC_SHA1_96, KeMethod.ECP_256, AuthMethod1.PRE_SHARED_KEY
+)
 
 
 def of(*methods: str):
