@@ -50,8 +50,8 @@ AUTHENTICATION: dict[Integ, int] = {
     Integ.AUTH_HMAC_SHA2_512_256: 7,
     Integ.AUTH_AES_XCBC_96: 9,
 }
-_ENCRYPTION, _HASH = ({number: kind for kind, number in table.items()} for table in (ENCRYPTION, HASH))
-_ESP, _AUTHENTICATION = ({n: kind for kind, n in ESP.items()}, {n: kind for kind, n in AUTHENTICATION.items()})
+_ENCRYPTION, _HASH = {n: kind for kind, n in ENCRYPTION.items()}, {n: kind for kind, n in HASH.items()}
+_ESP, _AUTHENTICATION = {n: kind for kind, n in ESP.items()}, {n: kind for kind, n in AUTHENTICATION.items()}
 # The registry of groups ended before Curve25519 (RFC 9395 closed it).
 _LAST_GROUP = KeMethod.BRAINPOOL_P512R1
 
@@ -133,7 +133,7 @@ def _read_phase1(transform: Transform1) -> Proposal | None:
 
 def _in_phase1(choice: Proposal) -> bool:
     (encr,), (group,), digests = choice.of(_T.ENCR), choice.of(_T.KE), choice.of(_T.INTEG)
-    prfs = [registry.PRF_OF[kind] for kind in HASH for digest in digests if digest.id == kind]
+    prfs: list[int] = [registry.PRF_OF[kind] for kind in HASH for digest in digests if digest.id == kind]
     return encr.id in ENCRYPTION and prfs == [choice.of(_T.PRF)[0].id] and 0 < group.id <= _LAST_GROUP
 
 

@@ -77,6 +77,7 @@ class _Reader:
         self.nats: set[str] = set()
         self.spis: dict[str, tuple[str, str]] = {}
         self.suites: dict[str, Suite] = {}
+        self.esp: dict[str, Suite] = {}
         self.secrets: list[tuple[str, Suite, dict[str, str], int]] = []
         self.generations: dict[str, int] = {}
         self.isakmp: dict[str, tuple[Suite, dict[str, str]]] = {}
@@ -110,7 +111,7 @@ class _Reader:
         if text.startswith("IKE:"):
             thread.ike = self.suites[sa] = suite(text)
         else:
-            thread.esp = suite(text)
+            thread.esp = self.esp[sa] = suite(text)
 
     def row(self, thread: _Thread, sa: str, text: str) -> None:
         """One row of a hex dump; the column of ASCII behind it may look like hex, so count."""
@@ -166,12 +167,14 @@ class _Reader:
             whose = "initiator" if (way == "outbound") == thread.initiator else "responder"
             if thread.child_keys and end["spi"] not in self.children:
                 self.children[end["spi"]] = (sa, self.child_entry(thread, sa, end, whose))
-        thread.ends = {}
+        thread.ends, thread.esp = {}, Suite()
 
     def child_entry(self, thread: _Thread, sa: str, end: re.Match[str], whose: str) -> dict[str, Any]:
         """One direction of a CHILD SA as keys.json wants it."""
+        # In Quick Mode as responder one thread chooses and another, with the third message, derives and installs.
+        esp = thread.esp if thread.esp.encr or sa not in self.esp else self.esp[sa]
         key = thread.child_keys.get(("encryption", whose), "")
-        cut = len(key) - 2 * _salt_octets(thread.esp.encr)
+        cut = len(key) - 2 * _salt_octets(esp.encr)
         return {
             "source": self.source,
             "protocol": thread.protocol,
@@ -179,13 +182,13 @@ class _Reader:
             "src": end["src"],
             "dst": end["dst"],
             "encap": sa in self.nats,
-            "encr": thread.esp.encr,
-            "encr_key_length": thread.esp.encr_key_length,
+            "encr": esp.encr,
+            "encr_key_length": esp.encr_key_length,
             "encr_key": key[:cut],
             "salt": key[cut:],
-            "integ": thread.esp.integ or None,
+            "integ": esp.integ or None,
             "integ_key": thread.child_keys.get(("integrity", whose), ""),
-            "esn": thread.esp.esn,
+            "esn": esp.esn,
         }
 
     def ike(self) -> list[dict[str, Any]]:
