@@ -14,7 +14,7 @@ from lab.ike.reach import path_to
 from lab.ike.sa import UP
 from lab.ike.states import IkeState
 from lab.ike.table import Table
-from lab.ikev1 import informational, main_mode, quick_mode
+from lab.ikev1 import aggressive_mode, informational, main_mode, quick_mode
 from lab.ikev1.engine import Engine
 from lab.ikev1.sa import Sa
 
@@ -86,7 +86,8 @@ class Commands:
         engine = Engine(sa)
         self._table.add(engine)
         self._host.touch(sa.spi)
-        engine.begin(main_mode.initiator(sa))
+        mode = aggressive_mode if sa.connection.aggressive else main_mode
+        engine.begin(mode.initiator(sa))
 
     def reauthenticate(self, old: Sa) -> None:
         """Phase 1 anew beside the one there is, which it takes over from (RFC 2409 has no other way of rekeying)."""

@@ -14,7 +14,7 @@ Where a NAT is found, the initiator goes on at port 4500 with the fifth message 
 from lab.crypto import registry
 from lab.ike.path import Path
 from lab.ike.states import IkeState
-from lab.ikev1 import phase1, vendor
+from lab.ikev1 import phase1, proof, vendor
 from lab.ikev1.exchange import Exchange, Payloads, Step
 from lab.ikev1.phase1 import has
 from lab.ikev1.sa import Sa
@@ -38,12 +38,13 @@ def initiator(sa: Sa) -> Exchange:
     discovery = phase1.nat_discovery(sa, sa.path)
     answer = yield _clear(KE1(pair.public), Nonce1(sa.ni), *discovery, expects=(KE1, Nonce1))
     phase1.discovered(sa, answer, sa.path)
+    proof.asked(sa, answer)
     phase1.derive(sa, pair.shared(phase1.heard_values(sa, answer)))
     if sa.nat.detected:
         sa.path = sa.path.floated()
 
     identity = phase1.own_id(sa)
-    last = (identity, *phase1.prove(sa), *phase1.first_contact(sa))
+    last = (identity, *phase1.prove(sa), *proof.requests(sa), *phase1.first_contact(sa))
     answer = yield Step(MAIN_MODE, last, check=has(ID1))
     phase1.verify(sa, phase1.peer_id(sa, answer), answer)
     phase1.establish(sa, answer)
@@ -62,8 +63,9 @@ def responder(sa: Sa, first: Message1, path: Path) -> Exchange:
     sa.gxr = public
     phase1.derive(sa, shared)
     discovery = phase1.nat_discovery(sa, sa.path)
-    request = yield _reply(KE1(public), Nonce1(sa.nr), *discovery, expects=(ID1,), sealed=True)
+    request = yield _reply(KE1(public), Nonce1(sa.nr), *proof.requests(sa), *discovery, expects=(ID1,), sealed=True)
 
+    proof.asked(sa, request)
     phase1.verify(sa, phase1.peer_id(sa, request), request)
     identity = phase1.own_id(sa)
     answer = (identity, *phase1.prove(sa))

@@ -7,6 +7,7 @@
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from lab.crypto.choice import Mismatch
 from lab.errors import ProtocolError
@@ -16,11 +17,11 @@ from lab.ike.credentials import Identity
 from lab.ike.nat import NatSituation, detect, nat_hash
 from lab.ike.path import Path
 from lab.ike.sa import UP
-from lab.ikev1 import keys, proof, proposals, vendor
+from lab.ikev1 import explain, keys, proof, proposals, vendor
 from lab.ikev1.exchange import Check, Payloads
 from lab.ikev1.sa import Sa
 from lab.wire.header import NO_SPI
-from lab.wire.ids import IdType
+from lab.wire.ids import IdType, KeMethod
 from lab.wire.ids_v1 import IdType1, NotifyType1, Phase1
 from lab.wire.message_v1 import Message1, Payload1
 from lab.wire.payloads_v1 import ID1, KE1, SA1, NatD, Nonce1, Notify1, VendorId1
@@ -50,6 +51,16 @@ def offer(sa: Sa) -> SA1:
         raise ProtocolError(f"IKEv1 has no numbers for {words.proposals(sa.connection.proposals)}")
     sa.sai = made.encode()
     return made
+
+
+def offer_of_one_group(sa: Sa) -> tuple[SA1, KeMethod]:
+    """SAi of Aggressive Mode, whose transforms all name the group of its KE payload: the first of ours."""
+    whole = offer(sa).proposals[0]
+    group = whole.transforms[0].get(Phase1.GROUP)
+    same = [transform for transform in whole.transforms if transform.get(Phase1.GROUP) == group]
+    made = SA1((replace(whole, transforms=tuple(replace(t, number=n) for n, t in enumerate(same, 1))),))
+    sa.sai = made.encode()
+    return made, KeMethod(group or 0)
 
 
 def seconds(connection: Connection) -> int:
@@ -182,28 +193,25 @@ def prove(sa: Sa) -> Payloads:
 
 def verify(sa: Sa, peer: Identity, message: Message1) -> None:
     """Check who the peer is and its proof; ProtocolError in words."""
-    _meant(sa, peer)
+    meant(sa, peer)
     if reason := proof.refusal(sa, peer, hash_of(sa, initiator=not sa.initiator), message):
         raise ProtocolError(reason, NotifyType1.AUTHENTICATION_FAILED)
     sa.remote_id = peer
 
 
-def _meant(sa: Sa, peer: Identity) -> None:
+def meant(sa: Sa, peer: Identity) -> None:
     """Hold the peer's identity against the connection; a responder may find that another of its own is meant."""
     if peer.matches(sa.connection.remote.id):
         return
     if not sa.initiator:
-        for other in _others(sa):
-            if peer.matches(other.remote.id):
-                sa.connection = other
-                return
+        other = next((c for c in _others(sa) if peer.matches(c.remote.id)), None)
+        if other is not None:
+            sa.connection = other
+            return
     reason = words.no_connection(peer, None, [c.name for c in _others(sa)])
-    raise ProtocolError(reason if not sa.initiator else words_of(sa, peer), NotifyType1.INVALID_ID_INFORMATION)
-
-
-def words_of(sa: Sa, peer: Identity) -> str:
-    """The initiator met somebody else than it wanted."""
-    return f"peer calls itself {peer}; connection {sa.connection.name} expects {sa.connection.remote.id}"
+    if sa.initiator:
+        reason = explain.wrong_identity(peer, sa.connection.remote.id)
+    raise ProtocolError(reason, NotifyType1.INVALID_ID_INFORMATION)
 
 
 def _others(sa: Sa) -> list[Connection]:

@@ -3,13 +3,13 @@
 IKEv1 offers whole sets of algorithms: each transform of an SA payload is one set, to be taken or left as it is. So a
 proposal of ours that names alternatives becomes one transform per combination, in order of preference, and each
 transform of the peer's is read as a proposal without alternatives; `lab.crypto.choice` then decides for both versions.
-What IKEv1 has no number for (AEAD and ChaCha20 in phase 1, Curve25519, ML-KEM) is not offered; `inexpressible` says so.
+What IKEv1 has no number for (AEAD and ChaCha20 in phase 1, Curve25519, ML-KEM) is in no transform.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
 
+from lab.crypto import ikev1_numbers as numbers
 from lab.crypto import registry
 from lab.crypto.choice import Mismatch, Selected, select
 from lab.ikev1.keys import Suite
@@ -20,40 +20,10 @@ from lab.wire.payloads_v2 import Proposal, Transform
 
 _T = TransformType
 MOST_TRANSFORMS = 255  # their number is one octet
-# Phase 1: Encryption Algorithm and Hash Algorithm. The hash is also what the prf is made of.
-ENCRYPTION: dict[Encr, int] = {Encr.ENCR_3DES: 5, Encr.ENCR_AES_CBC: 7, Encr.ENCR_CAMELLIA_CBC: 8}
-HASH: dict[Integ, int] = {
-    Integ.AUTH_HMAC_SHA1_96: 2,
-    Integ.AUTH_HMAC_SHA2_256_128: 4,
-    Integ.AUTH_HMAC_SHA2_384_192: 5,
-    Integ.AUTH_HMAC_SHA2_512_256: 6,
-}
-# Phase 2: ESP transform IDs and the Authentication Algorithm.
-ESP: dict[Encr, int] = {
-    Encr.ENCR_3DES: 3,
-    Encr.ENCR_NULL: 11,
-    Encr.ENCR_AES_CBC: 12,
-    Encr.ENCR_AES_CTR: 13,
-    Encr.ENCR_AES_CCM_8: 14,
-    Encr.ENCR_AES_CCM_12: 15,
-    Encr.ENCR_AES_CCM_16: 16,
-    Encr.ENCR_AES_GCM_8: 18,
-    Encr.ENCR_AES_GCM_12: 19,
-    Encr.ENCR_AES_GCM_16: 20,
-    Encr.ENCR_CAMELLIA_CBC: 22,
-    Encr.ENCR_NULL_AUTH_AES_GMAC: 23,
-}
-AUTHENTICATION: dict[Integ, int] = {
-    Integ.AUTH_HMAC_SHA1_96: 2,
-    Integ.AUTH_HMAC_SHA2_256_128: 5,
-    Integ.AUTH_HMAC_SHA2_384_192: 6,
-    Integ.AUTH_HMAC_SHA2_512_256: 7,
-    Integ.AUTH_AES_XCBC_96: 9,
-}
-_ENCRYPTION, _HASH = {n: kind for kind, n in ENCRYPTION.items()}, {n: kind for kind, n in HASH.items()}
-_ESP, _AUTHENTICATION = {n: kind for kind, n in ESP.items()}, {n: kind for kind, n in AUTHENTICATION.items()}
-# The registry of groups ended before Curve25519 (RFC 9395 closed it).
-_LAST_GROUP = KeMethod.BRAINPOOL_P512R1
+_ENCRYPTION = {number: kind for kind, number in numbers.ENCRYPTION.items()}
+_HASH = {number: kind for kind, number in numbers.HASH.items()}
+_ESP = {number: kind for kind, number in numbers.ESP.items()}
+_AUTHENTICATION = {number: kind for kind, number in numbers.AUTHENTICATION.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +51,9 @@ class Agreed:
 
 def phase1(proposals: Iterable[Proposal], methods: Sequence[AuthMethod1], seconds: int) -> SA1:
     """SAi: one proposal, a transform per set of algorithms and authentication method."""
-    sets = [(choice, method) for choice in _sets(proposals, _in_phase1) for method in methods][:MOST_TRANSFORMS]
+    sets = [(choice, method) for choice in numbers.sets(proposals, numbers.in_phase1) for method in methods][
+        :MOST_TRANSFORMS
+    ]
     transforms = tuple(
         Transform1(number, TransformId1.KEY_IKE, _phase1_attributes(choice, method, seconds))
         for number, (choice, method) in enumerate(sets, 1)
@@ -93,9 +65,9 @@ def _phase1_attributes(choice: Proposal, method: AuthMethod1, seconds: int) -> t
     (encr,), (integ,), (group,) = choice.of(_T.ENCR), choice.of(_T.INTEG), choice.of(_T.KE)
     length = (Attribute.of(Phase1.KEY_LENGTH, encr.key_length),) if encr.key_length else ()
     return (
-        Attribute.of(Phase1.ENCRYPTION, ENCRYPTION[Encr(encr.id)]),
+        Attribute.of(Phase1.ENCRYPTION, numbers.ENCRYPTION[Encr(encr.id)]),
         *length,
-        Attribute.of(Phase1.HASH, HASH[Integ(integ.id)]),
+        Attribute.of(Phase1.HASH, numbers.HASH[Integ(integ.id)]),
         Attribute.of(Phase1.GROUP, group.id),
         Attribute.of(Phase1.AUTHENTICATION, method),
         *lifetime(Phase1.LIFE_TYPE, Phase1.LIFE_DURATION, seconds),
@@ -131,31 +103,29 @@ def _read_phase1(transform: Transform1) -> Proposal | None:
     ))  # fmt: skip
 
 
-def _in_phase1(choice: Proposal) -> bool:
-    (encr,), (group,), digests = choice.of(_T.ENCR), choice.of(_T.KE), choice.of(_T.INTEG)
-    prfs: list[int] = [registry.PRF_OF[kind] for kind in HASH for digest in digests if digest.id == kind]
-    return encr.id in ENCRYPTION and prfs == [choice.of(_T.PRF)[0].id] and 0 < group.id <= _LAST_GROUP
-
-
 # -- phase 2
 
 
 def phase2(proposals: Iterable[Proposal], spi: bytes, mode: Mode1, seconds: int, group: KeMethod | None) -> SA1:
     """SA of a Quick Mode: one ESP proposal under our SPI; all transforms of it name the one group of its KE payload."""
-    sets = [choice for choice in _sets(proposals, _in_phase2) if _group(choice) == group][:MOST_TRANSFORMS]
+    sets = [choice for choice in numbers.sets(proposals, numbers.in_phase2) if numbers.group(choice) == group][
+        :MOST_TRANSFORMS
+    ]
     transforms = tuple(
-        Transform1(number, TransformId1(ESP[Encr(choice.of(_T.ENCR)[0].id)]), _phase2_attributes(choice, mode, seconds))
+        Transform1(
+            number, TransformId1(numbers.ESP[Encr(choice.of(_T.ENCR)[0].id)]), _phase2_attributes(choice, mode, seconds)
+        )
         for number, choice in enumerate(sets, 1)
     )
     return SA1((Proposal1(1, Protocol1.ESP, spi, transforms),))
 
 
 def _phase2_attributes(choice: Proposal, mode: Mode1, seconds: int) -> tuple[Attribute, ...]:
-    (encr,), group = choice.of(_T.ENCR), _group(choice)
+    (encr,), group = choice.of(_T.ENCR), numbers.group(choice)
     integ = next(iter(choice.of(_T.INTEG)), None)
     return (
         *((Attribute.of(Phase2.KEY_LENGTH, encr.key_length),) if encr.key_length else ()),
-        *((Attribute.of(Phase2.AUTHENTICATION, AUTHENTICATION[Integ(integ.id)]),) if integ else ()),
+        *((Attribute.of(Phase2.AUTHENTICATION, numbers.AUTHENTICATION[Integ(integ.id)]),) if integ else ()),
         *((Attribute.of(Phase2.GROUP, group),) if group else ()),
         *lifetime(Phase2.LIFE_TYPE, Phase2.LIFE_DURATION, seconds),
         Attribute.of(Phase2.MODE, mode),
@@ -163,15 +133,9 @@ def _phase2_attributes(choice: Proposal, mode: Mode1, seconds: int) -> tuple[Att
     )
 
 
-def _group(choice: Proposal) -> KeMethod | None:
-    """The group of a set without alternatives; None without PFS."""
-    found = [KeMethod(t.id) for t in choice.of(_T.KE) if t.id]
-    return found[0] if found else None
-
-
 def groups(proposals: Iterable[Proposal]) -> list[KeMethod | None]:
     """The groups that a child's proposals allow, the preferred first; None stands for no PFS."""
-    return list(dict.fromkeys(_group(choice) for choice in _sets(proposals, _in_phase2)))
+    return list(dict.fromkeys(numbers.group(choice) for choice in numbers.sets(proposals, numbers.in_phase2)))
 
 
 def choose_phase2(ours: Sequence[Proposal], offer: SA1, modes: Sequence[Mode1]) -> Agreed | Mismatch:
@@ -205,26 +169,7 @@ def _read_phase2(transform: Transform1) -> Proposal | None:
     ))  # fmt: skip
 
 
-def _in_phase2(choice: Proposal) -> bool:
-    (encr,), group = choice.of(_T.ENCR), _group(choice)
-    return (
-        encr.id in ESP
-        and all(t.id in AUTHENTICATION for t in choice.of(_T.INTEG))
-        and (group is None or group <= _LAST_GROUP)
-    )
-
-
 # -- both
-
-
-def _sets(proposals: Iterable[Proposal], expressible: Callable[[Proposal], bool]) -> Iterator[Proposal]:
-    """Every combination of a proposal's alternatives that IKEv1 has numbers for, the preferred first."""
-    for proposal in proposals:
-        kinds = list(dict.fromkeys(t.type for t in proposal.transforms))
-        for combination in product(*(proposal.of(kind) for kind in kinds)):
-            choice = replace(proposal, transforms=combination)
-            if expressible(choice):
-                yield choice
 
 
 def _choose(
@@ -259,12 +204,3 @@ def _same(ours: Transform1, theirs: Transform1, aside: Sequence[int]) -> bool:
     """Whether two transforms have the same ID and attributes, in whatever order and form."""
     mine, other = ({(int(a.type), a.number) for a in t.attributes if a.type not in aside} for t in (ours, theirs))
     return ours.id == theirs.id and mine == other
-
-
-def inexpressible(proposals: Iterable[Proposal], *, phase: int) -> str:
-    """The words of the first proposal that IKEv1 cannot offer at all; empty where each can be offered somehow."""
-    expressible = _in_phase1 if phase == 1 else _in_phase2
-    for proposal in proposals:
-        if not any(True for _ in _sets((proposal,), expressible)):
-            return "-".join(registry.keyword(t) for t in proposal.transforms if t.type != _T.ESN)
-    return ""

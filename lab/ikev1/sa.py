@@ -59,7 +59,7 @@ class Sa(IkeSa):
         self.heir: Sa | None = None
         self.switching: list[Switch] = []
         self.lifetime = 0
-        self.wants_heir = False
+        self.wants_heir = self.certificate_wanted = False
 
     @property
     def cookies(self) -> tuple[bytes, bytes]:

@@ -11,7 +11,7 @@ from lab.ike.host import Host
 from lab.ike.path import Path
 from lab.ike.states import IkeState
 from lab.ike.table import Table
-from lab.ikev1 import informational, main_mode, phase1, timers
+from lab.ikev1 import aggressive_mode, informational, main_mode, phase1, timers
 from lab.ikev1.commands import Commands
 from lab.ikev1.engine import Engine
 from lab.ikev1.sa import Sa
@@ -101,12 +101,16 @@ class Service:
         if message.sealed:
             raise ProtocolError("phase 1 that begins encrypted")
         self._stranger = (front, path)
-        served = [c for c in self._connections if c.serves(path.local_host, path.remote_host)]
+        aggressive = message.exchange == ExchangeType1.AGGRESSIVE_MODE
+        served = [
+            c for c in self._connections if c.serves(path.local_host, path.remote_host) and c.aggressive == aggressive
+        ]
         connection = phase1.connection_for(served, message, path)
         sa = Sa(self._host, connection, path, initiator=False, number=self._host.new_number())
         sa.spi_i, sa.spi_r = front.spi_i, self._host.new_ike_spi()
         engine = Engine(sa)
-        engine.serve(main_mode.responder(sa, message, path), data, path)
+        mode = aggressive_mode if aggressive else main_mode
+        engine.serve(mode.responder(sa, message, path), data, path)
         self.table.add(engine, begun_by=data)
         self._half_open.opened(sa.spi, path.remote_host)
         self._host.touch(sa.spi)
