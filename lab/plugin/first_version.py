@@ -48,3 +48,13 @@ def hidden(entries: Sequence[Entry], first: int) -> None:
     """Of one exchange, the messages from the `first` on (counted from 1) are encrypted, and those before are not."""
     for number, entry in enumerate(entries, 1):
         assert entry["encrypted"] == (number >= first), f"message {number} of {entry['exchange']}: {entry['payloads']}"
+
+
+def floated(ladder: Ladder, mode: str, first: int) -> None:
+    """The initiator is at port 4500 from the `first` message of phase 1 on (counted from 1), and ESP is in UDP."""
+    before = [entry["n"] for entry in messages(ladder, mode)][: first - 1]
+    for entry in ladder.ike(sender="left"):
+        port = 500 if entry["n"] in before else 4500
+        assert entry["dst"].endswith(f":{port}"), f"{entry['exchange']} went to {entry['dst']}, not to port {port}"
+    bare = [entry for entry in ladder.esp() if not entry["udp"]]
+    assert not bare, f"ESP was not encapsulated in UDP: {bare[0]['src']} -> {bare[0]['dst']}"
