@@ -27,6 +27,10 @@ from lab.wire.message_v1 import Message1, Payload1
 from lab.wire.payloads_v1 import ID1, KE1, SA1, NatD, Nonce1, Notify1, VendorId1
 
 
+# Seconds within which two phases 1 of opposite roles count as begun at the same time.
+AT_ONCE = 60.0
+
+
 def has(*kinds: type[Payload1]) -> Check:
     """The check that a message holds one payload of each of these kinds."""
 
@@ -234,10 +238,29 @@ def first_contact(sa: Sa) -> Payloads:
 def establish(sa: Sa, message: Message1) -> None:
     """Phase 1 is over: apply `unique`, come up, and take over from the SA that this one replaces."""
     sa.admit(initial_contact=message.notify(NotifyType1.INITIAL_CONTACT) is not None)
-    old = sa.heir_of if sa.initiator else _replaced_by(sa)
+    old = _current(sa.heir_of) if sa.heir_of else None if sa.initiator else _replaced_by(sa)
     sa.established()
-    if old is not None and old.alive:
+    if old is None or not old.alive:
+        return
+    if _made_at_once(old, sa) and old.spi_i > sa.spi_i:
+        sa.hand_over(old)
+    else:
+        sa.heir_of = old
         old.hand_over(sa)
+
+
+def _current(old: Sa) -> Sa:
+    """The SA that has the children by now."""
+    return next(reversed([old, *old.heirs()]))
+
+
+def _made_at_once(one: Sa, other: Sa) -> bool:
+    """Whether both sides authenticated anew at the same time: one of the two SAs is too many.
+
+    IKEv1 has no rule for it. Ours needs no message: the SA with the higher initiator's cookie stays, on both sides.
+    """
+    since = other.host.now - (one.established_at or 0.0)
+    return one.heir_of is not None and one.initiator != other.initiator and since < AT_ONCE
 
 
 def _replaced_by(sa: Sa) -> Sa | None:
