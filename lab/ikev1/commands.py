@@ -107,7 +107,7 @@ class Commands:
             if sa.state in _UNBORN:
                 sa.fail("ended by us before it was up")
             else:
-                sa.start(informational.delete_ike)
+                informational.end(sa)
 
     def rekey(self, which: Which, child: str | None) -> None:
         """Rekey ISAKMP SAs by phase 1 anew, or with `child` their children of that name by a new Quick Mode."""

@@ -11,7 +11,7 @@ from functools import partial
 from lab.ike.live_child import LiveChild
 from lab.ike.states import IkeState
 from lab.ikev1 import explain, phase2
-from lab.ikev1.exchange import Exchange, Payloads, Step
+from lab.ikev1.exchange import Exchange, Step
 from lab.ikev1.sa import Sa
 from lab.wire.ids_v1 import ExchangeType1, NotifyType1, Protocol1
 from lab.wire.message_v1 import Message1
@@ -42,15 +42,18 @@ def delete_child(sa: Sa, message_id: int, child: LiveChild, reason: str = "delet
     return _protected(sa, message_id, Delete1(Protocol1.ESP, (child.spi_in,)))
 
 
-def delete_ike(sa: Sa, message_id: int, reason: str = "deleted by us") -> Exchange:
-    """HDR*, HASH(1), D(ISAKMP, CKY-I | CKY-R)  -->; its children go with it, each with a Delete of its own before."""
+def end(sa: Sa, reason: str = "deleted by us") -> None:
+    """Delete an ISAKMP SA and its children: each has a message of its own, since charon heeds one Delete in each."""
+    for child in sa.children.values():
+        if child.sa is not None:
+            sa.start(partial(delete_child, child=child, reason=reason))
+    sa.start(partial(_delete_ike, reason=reason))
+
+
+def _delete_ike(sa: Sa, message_id: int, reason: str) -> Exchange:
+    """HDR*, HASH(1), D(ISAKMP, CKY-I | CKY-R)  -->."""
     yield from _nothing_follows()
-    spis = tuple(child.spi_in for child in sa.children.values() if child.sa is not None)
-    gone: Payloads = (
-        *((Delete1(Protocol1.ESP, spis),) if spis else ()),
-        Delete1(Protocol1.ISAKMP, (sa.spi_i + sa.spi_r,)),
-    )
-    step = Step(INFORMATIONAL, phase2.hashed(sa, message_id, gone), repeat=False)
+    step = _protected(sa, message_id, Delete1(Protocol1.ISAKMP, (sa.spi_i + sa.spi_r,)))
     sa.close(reason)
     return step
 

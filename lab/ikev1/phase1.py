@@ -26,7 +26,6 @@ from lab.wire.ids_v1 import IdType1, NotifyType1, Phase1
 from lab.wire.message_v1 import Message1, Payload1
 from lab.wire.payloads_v1 import ID1, KE1, SA1, NatD, Nonce1, Notify1, VendorId1
 
-
 # Seconds within which two phases 1 of opposite roles count as begun at the same time.
 AT_ONCE = 60.0
 

@@ -152,7 +152,7 @@ class Service:
             sa.wants_heir = False
             self.commands.reauthenticate(sa)
         if sa.heir is not None and sa.heir.initiator and sa.state is IkeState.REKEYED and not sa.queue:
-            sa.start(informational.delete_ike)
+            informational.end(sa, "rekeyed")
         engine.settle()
         self.table.schedule(engine)
         if sa.state is not IkeState.CONNECTING:

@@ -100,7 +100,7 @@ def _lifetimes(sa: Sa) -> None:
                 sa.start(partial(quick_mode.initiator, config=child.config, old=child))
     if sa.expire_at is not None and sa.expire_at <= now:
         sa.expire_at = sa.rekey_at = None
-        sa.start(partial(informational.delete_ike, reason="its lifetime is over"))
+        informational.end(sa, "its lifetime is over")
     elif sa.rekey_at is not None and sa.rekey_at <= now:
         sa.rekey_at = None
         sa.wants_heir = True

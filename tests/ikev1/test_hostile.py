@@ -28,7 +28,7 @@ def recorded(mode: str = "") -> list[bytes]:
 
 @pytest.mark.parametrize("mode", ["", "aggressive = yes"], ids=["main", "aggressive"])
 def test_truncation_at_each_octet(mode: str) -> None:
-    """Every message of a whole conversation, cut at every octet, to a fresh endpoint and to one that is in the midst."""
+    """Every message of a whole conversation, cut at every octet, to endpoints in the midst of one."""
     for data in recorded(mode):
         pair = Pair(first(mode, settings=SETTINGS)).initiate()
         before = pair.right.up
@@ -92,7 +92,9 @@ def test_strangers_get_bounded_state(mode: int) -> None:
     sent = 0
     for n in range(1000):
         cookie = n.to_bytes(8, "big", signed=False)
-        sent += len(answered(pair.right, b"x" + cookie[1:] + data[8:], pair.now, (f"10.0.{n // 250}.{n % 250 + 1}", 500)))
+        sent += len(
+            answered(pair.right, b"x" + cookie[1:] + data[8:], pair.now, (f"10.0.{n // 250}.{n % 250 + 1}", 500))
+        )
     stats = pair.right.endpoint.stats()
     assert stats["half_open"] == stats["engines"] == 20 == sent
     # and each of them again: the same answer, no more state

@@ -134,7 +134,7 @@ def test_off_by_default() -> None:
 def test_both_versions_beside_each_other() -> None:
     """One endpoint, a connection of each version; each child comes up by its own."""
     one = first()
-    body = one[one.index("    gw {"):one.index("secrets {")]
+    body = one[one.index("    gw {") : one.index("secrets {")]
     second = body.replace("gw {", "new {").replace("net {", "net2 {").replace("version = 1", "version = 2")
     second = second.replace("10.1.0.0", "10.3.0.0").replace("10.2.0.0", "10.4.0.0")
     text = one.replace("secrets {", "").replace(body, body.rstrip().removesuffix("}") + second + "secrets {", 1)
@@ -155,7 +155,12 @@ def test_behind_a_nat() -> None:
     ports = [d.dst[1] for d in pair.wire.sent if d.dst[0] == "198.51.100.1"]
     assert ports == [500, 500, 4500, 4500, 4500]
     left, right = pair.left.sas[0], pair.right.sas[0]
-    assert (left["nat_local"], left["nat_remote"], right["nat_local"], right["nat_remote"]) == (True, False, False, True)
+    assert (left["nat_local"], left["nat_remote"], right["nat_local"], right["nat_remote"]) == (
+        True,
+        False,
+        False,
+        True,
+    )
     assert all(child.encap for side in pair.sides for child in side.installed.values())
 
 
