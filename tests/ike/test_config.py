@@ -118,7 +118,7 @@ MISTAKES = [
     ("conections { }", 1, "conections", "unknown section"),
     ("connections {\n gw {\n colour = red\n } }", 3, "colour", "unknown key"),
     ("connections {\n gw {\n locl { }\n } }", 3, "locl", "unknown section"),
-    (gw("version = 3"), 3, "version", "write 0, 1 or 2"),
+    (gw("version = 3"), 3, "version", "write 0 or 1 or 2"),
     (gw("version = 1\nproposals = aes256gcm16-prfsha256-ecp256"), 4, "proposals", "no numbers for aes256gcm16"),
     (
         gw("version = 1\nproposals = aes256-sha256-x25519"),
