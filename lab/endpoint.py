@@ -5,21 +5,24 @@
 - An SA that has gone lingers, so that a peer whose last request is answered by a lost response hears it again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from lab.errors import ProtocolError
 from lab.ike.actions import Action, Send
-from lab.ike.config import Config
+from lab.ike.config import Child, Config, Connection
 from lab.ike.host import Host
 from lab.ike.path import Path
 from lab.ike.states import ChildState, IkeState
+from lab.ike.table import Table
+from lab.ikev1.commands import Commands as Commands1
+from lab.ikev1.sa import Sa as Sa1
+from lab.ikev1.service import Service
 from lab.ikev2 import ike_sa_init, timers
 from lab.ikev2.commands import Commands, Which
 from lab.ikev2.engine import Engine
 from lab.ikev2.gate import REFUSALS, Gate, is_initial, unprotected
 from lab.ikev2.responders import RESPONDERS
 from lab.ikev2.sa import Sa
-from lab.ikev2.table import Table
 from lab.trace import Trace
 from lab.wire.header import NO_SPI, Header
 from lab.wire.ids import NotifyType
@@ -42,8 +45,11 @@ class Endpoint:
     ) -> None:
         self.host = Host(config, random, trace, keylog, epoch)
         self._gate = Gate(self.host)
-        self.table = Table(self.host)
+        self.table: Table[Engine] = Table(self.host, timers.deadline)
         self._commands = Commands(self.host, self.table, tuple(local))
+        self._v1 = Service(self.host, tuple(local))
+        self._by_version: dict[int, Commands | Commands1] = {1: self._v1.commands, 2: self._commands}
+        self._first_version = False
         self._concerned: Engine | None = None
         self._stranger: tuple[Header, Path] | None = None
 
@@ -64,7 +70,10 @@ class Endpoint:
                 raise ProtocolError("no non-ESP marker in front of IKE")
             data = data[len(NON_ESP_MARKER) :]
         header = Header.decode(data)
-        if header.major != 2:
+        if header.major == 1 and self._v1.wanted:
+            self._first_version = True
+            self._v1.receive(header, data, path)
+        elif header.major != 2:
             self._other_version(header, path)
         elif is_initial(header):
             self._initial(header, data, path)
@@ -110,7 +119,7 @@ class Endpoint:
         message = self._gate.admit(data, path)
         if self.table.full:
             raise ProtocolError("the table of IKE SAs is full")
-        connections = [c for c in self.host.config.connections if c.serves(path.local_host, path.remote_host)]
+        connections = [c for c in self._connections(2) if c.serves(path.local_host, path.remote_host)]
         connection = ike_sa_init.connection_for(connections, message, path)
         sa = Sa(self.host, connection, path, initiator=False, number=self.host.new_number())
         sa.spi_i, sa.spi_r = header.spi_i, self.host.new_ike_spi()
@@ -136,7 +145,9 @@ class Endpoint:
 
     def _violated(self, error: ProtocolError) -> None:
         """Answer, end or drop, by what the message belonged to."""
-        if self._concerned:
+        if self._first_version:
+            self._v1.violated(error)
+        elif self._concerned:
             self._concerned.violated(error)
         elif self._stranger and error.notify in REFUSALS:
             header, path = self._stranger
@@ -157,7 +168,7 @@ class Endpoint:
         for connection in self.host.config.connections:
             for child in connection.children.values():
                 if "start" in child.start_action:
-                    self._commands.initiate(connection, child)
+                    self._initiate(connection, child)
         return self._leave()
 
     def initiate(self, child: str, now: float, *, anew: bool = False) -> list[Action]:
@@ -168,30 +179,48 @@ class Endpoint:
         """
         found = self._commands.find(child)
         self._enter(now)
-        self._commands.initiate(*found, anew=anew)
+        self._initiate(*found, anew=anew)
         return self._leave()
+
+    def _initiate(self, connection: Connection, child: Child, *, anew: bool = False) -> None:
+        self._by_version[connection.version].initiate(connection, child, anew=anew)
 
     def acquire(self, child: str, now: float) -> list[Action]:
         """A packet wants this child; nothing happens where it is up or being made."""
-        return [] if self._commands.under_way(child) else self.initiate(child, now)
+        under_way = any(commands.under_way(child) for commands in self._by_version.values())
+        return [] if under_way else self.initiate(child, now)
 
     def terminate(self, now: float, ike: Which = None, child: str | None = None) -> list[Action]:
         """Delete the IKE SAs of a connection, of a number, or all; with `child` only their children of that name."""
         self._enter(now)
-        self._commands.terminate(ike, child)
+        for commands in self._meant(ike, child):
+            commands.terminate(ike, child)
         return self._leave()
 
     def rekey(self, now: float, ike: Which = None, child: str | None = None) -> list[Action]:
         """Rekey the IKE SAs of a connection, of a number, or all; with `child` their children of that name instead."""
         self._enter(now)
-        self._commands.rekey(ike, child)
+        for commands in self._meant(ike, child):
+            commands.rekey(ike, child)
         return self._leave()
 
     def liveness(self, now: float, ike: Which = None) -> list[Action]:
         """Ask the peers of these IKE SAs whether they live."""
         self._enter(now)
-        self._commands.liveness(ike)
+        for commands in self._by_version.values():
+            commands.liveness(ike)
         return self._leave()
+
+    def _meant(self, ike: Which, child: str | None) -> list[Commands | Commands1]:
+        """The commands of the versions that have what is named; where none has, those of version 2 say so."""
+        return [commands for commands in self._by_version.values() if commands.has(ike, child)] or [self._commands]
+
+    def _sas(self) -> Iterator[Sa | Sa1]:
+        for commands in self._by_version.values():
+            yield from commands.sas()
+
+    def _connections(self, version: int) -> list[Connection]:
+        return [c for c in self.host.config.connections if c.version == version]
 
     # -- what the data plane tells
 
@@ -214,8 +243,8 @@ class Endpoint:
             sa.last_sent = now
         return self._leave()
 
-    def _sa_of_child(self, spi_in: bytes) -> Sa | None:
-        sa = next((sa for sa in self._commands.sas() if spi_in in sa.children), None)
+    def _sa_of_child(self, spi_in: bytes) -> Sa | Sa1 | None:
+        sa = next((sa for sa in self._sas() if spi_in in sa.children), None)
         if sa is not None:
             self.host.touch(sa.spi)
         return sa
@@ -224,7 +253,8 @@ class Endpoint:
 
     def next_deadline(self) -> float | None:
         """When `tick` must be called at the latest; None where nothing waits."""
-        return self.table.next_deadline()
+        times = (self.table.next_deadline(), self._v1.table.next_deadline())
+        return min((due for due in times if due is not None), default=None)
 
     def tick(self, now: float) -> list[Action]:
         """Do what is due; calling it early does nothing."""
@@ -232,6 +262,7 @@ class Endpoint:
         for engine in self.table.due(now):
             self.host.touch(engine.sa.spi)
             timers.tick(engine)
+        self._v1.tick()
         return self._leave()
 
     # -- views
@@ -240,24 +271,25 @@ class Endpoint:
         """All IKE SAs with their children, in the shape of ikelab.sas/1, their ages as of `now`."""
         if now is not None:
             self.host.now = now
-        return [sa.view() for sa in self._commands.sas()]
+        return [sa.view() for sa in self._sas()]
 
     def stats(self) -> dict[str, int]:
         """Sizes of the tables; none of them grows without bound."""
-        sas = list(self._commands.sas())
+        sas = list(self._sas())
+        sizes = (self.table.sizes(), self._v1.table.sizes())
         return {
             "ike_sas": len(sas),
-            "half_open": self._gate.half_open,
+            "half_open": self._gate.half_open + self._v1.half_open,
             "children": sum(1 for sa in sas for c in sa.children.values() if c.state is ChildState.INSTALLED),
             "child_spis": len(self.host.child_spis),
-            **self.table.sizes(),
+            **{name: sum(size[name] for size in sizes) for name in sizes[0]},
         }
 
     # -- every call
 
     def _enter(self, now: float) -> None:
         self.host.now = self.host.trace.now = now
-        self._concerned, self._stranger = None, None
+        self._concerned, self._stranger, self._first_version = None, None, False
 
     def _leave(self) -> list[Action]:
         """Bring the tables up to date with what the call did, and hand out its actions."""
@@ -272,13 +304,14 @@ class Endpoint:
                 assert isinstance(sa, Sa)
                 self.table.add(Engine(sa, RESPONDERS))
             for connection, child in restart:
-                self._commands.initiate(connection, child)
+                self._initiate(connection, child)
             for spi in touched:
                 self._after(spi)
         return host.take()
 
     def _after(self, spi: bytes) -> None:
         """An SA may have more to do, another deadline, or have come to its end."""
+        self._v1.after(spi)
         engine = self.table.get(spi)
         if engine is None:
             return

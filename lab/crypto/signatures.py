@@ -88,6 +88,15 @@ class PublicKey:
             return False
         return True
 
+    def verify_bare(self, signature: bytes, digest: bytes) -> bool:
+        """Whether this is the RSA signature of octets that no hash and no name of one is put around (RFC 2409 5.1)."""
+        if not isinstance(self.key, rsa.RSAPublicKey):
+            return False
+        try:
+            return self.key.recover_data_from_signature(signature, padding.PKCS1v15(), None) == digest
+        except (InvalidSignature, ValueError):
+            return False
+
     def _check(self, scheme: Scheme, signature: bytes, data: bytes) -> None:
         match self.key:
             case rsa.RSAPublicKey():
@@ -127,6 +136,11 @@ class PrivateKey:
                 return self.key.sign(data, ec.ECDSA(_HASHES[scheme.hash], deterministic_signing=True))
             case _:
                 return self.key.sign(data)
+
+    def sign_bare(self, digest: bytes) -> bytes:
+        """The RSA signature of these octets as they are: no hash and no name of one around them (RFC 2409 5.1)."""
+        assert isinstance(self.key, rsa.RSAPrivateKey), f"a key {self.public} signs nothing bare"
+        return self.key.sign(digest, padding.PKCS1v15(), utils.NoDigestInfo())
 
     @property
     def pem(self) -> bytes:

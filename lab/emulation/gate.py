@@ -2,6 +2,7 @@
 
     "IKE_AUTH request"      an exchange and its direction, on UDP 500 and 4500
     "IKE_AUTH response 2"   ... with this message ID
+    "MAIN_MODE message"     an exchange of IKEv1, whose messages do not say which way they go
     "ESP"                   ESP, in UDP or bare          "keepalive"  the octet 0xff on UDP 4500       "any"  everything
 
 Both ports lead into one chain, so that the count runs over both. A NAT may have changed one of the two ports of a
@@ -17,6 +18,7 @@ from lab.emulation import nft
 from lab.emulation.namespace import Namespace
 from lab.errors import ConfigError
 from lab.wire.ids import ExchangeType
+from lab.wire.ids_v1 import ExchangeType1
 
 _HEADER = 8  # octets of UDP before the IKE header; four more on port 4500
 _EXCHANGE_AT, _FLAGS_AT, _MESSAGE_ID_AT = 18, 19, 20
@@ -67,12 +69,17 @@ def matches(what: str) -> list[str]:
         return ["meta l4proto esp", *_on_either_port(4500, "udp length > 9 @th,64,32 != 0")]
     if what == "keepalive":
         return _on_either_port(4500, "udp length 9")
+    first_version = re.fullmatch(r"(\w+) message", what)
+    if first_version and first_version[1] in ExchangeType1.__members__:
+        bare, marked = (_of_type(start, ExchangeType1[first_version[1]]) for start in (_HEADER, _HEADER + 4))
+        return [*_on_either_port(500, bare), *_on_either_port(4500, f"@th,64,32 0 {marked}")]
     words = re.fullmatch(r"(\w+) (request|response)(?: (\d+))?", what)
     exchange = ExchangeType.__members__.get(words[1]) if words else None
     if words is None or exchange is None:
-        known = ", ".join(ExchangeType.__members__)
+        known, older = ", ".join(ExchangeType.__members__), ", ".join(ExchangeType1.__members__)
         raise ConfigError(
-            f"the gate does not know `{what}`; it knows ESP, keepalive, any, and request or response of {known}"
+            f"the gate does not know `{what}`; it knows ESP, keepalive, any, request or response of {known}, "
+            f"and message of {older}"
         )
     response = words[2] == "response"
     message_id = int(words[3]) if words[3] else None
@@ -81,8 +88,12 @@ def matches(what: str) -> list[str]:
     return [*_on_either_port(500, bare), *_on_either_port(4500, marked)]
 
 
+def _of_type(start: int, exchange: int) -> str:
+    return f"@th,{(start + _EXCHANGE_AT) * 8},8 {exchange}"
+
+
 def _ike(start: int, exchange: int, response: bool, message_id: int | None) -> str:
-    found = f"@th,{(start + _EXCHANGE_AT) * 8},8 {exchange} "
+    found = f"{_of_type(start, exchange)} "
     found += f"@th,{(start + _FLAGS_AT) * 8},8 & {_RESPONSE} {'!=' if response else '=='} 0"
     if message_id is not None:
         found += f" @th,{(start + _MESSAGE_ID_AT) * 8},32 {message_id}"

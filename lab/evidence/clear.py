@@ -18,7 +18,9 @@ from lab.evidence.reading import Reading
 from lab.evidence.scene import Scene
 from lab.wire.header import SIZE
 from lab.wire.ids import PayloadType
+from lab.wire.ids_v1 import Flag1
 from lab.wire.message import Message
+from lab.wire.message_v1 import Message1
 from lab.wire.packets import IP, NON_ESP_MARKER, UDP, UDP_NUMBER, IPv4, IPv6, checksum
 from lab.wire.pcapng import LinkType, Packet, PcapngWriter
 from lab.wire.sealed import Encrypted
@@ -71,14 +73,28 @@ def _clear_packet(sighting: Sighting, reading: Reading, ip: IP) -> bytes | None:
     if reading.esp is not None:
         inner = reading.esp
         return inner.packet if inner.packet is not None else _around(ip, inner.next_header, inner.data)
-    if reading.message is None or reading.chain is None:
-        return None
-    whole = _of_chain(reading.message, reading.first_inside, reading.chain) if reading.whole else None
-    message = whole or clear_message(reading.message, reading.chain)
+    message = _clear_ike(reading)
     if message is None:
         return None
     marker = NON_ESP_MARKER if len(sighting.content) > len(sighting.body) else b""
     return _around(ip, UDP_NUMBER, _udp(sighting, ip, marker + message))
+
+
+def _clear_ike(reading: Reading) -> bytes | None:
+    if reading.chain is None:
+        return None
+    if reading.isakmp is not None:
+        return clear_isakmp(reading.isakmp, reading.chain)
+    if reading.message is None:
+        return None
+    whole = _of_chain(reading.message, reading.first_inside, reading.chain) if reading.whole else None
+    return whole or clear_message(reading.message, reading.chain)
+
+
+def clear_isakmp(message: Message1, chain: bytes) -> bytes:
+    """An IKEv1 message whose encrypted body is replaced by the chain that it was."""
+    flags = message.header.flags & ~Flag1.ENCRYPTION
+    return replace(message.header, flags=flags, length=SIZE + len(chain)).encode() + chain
 
 
 def clear_message(message: Message, chain: bytes) -> bytes | None:

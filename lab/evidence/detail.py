@@ -12,7 +12,7 @@ section that defines it. Kept apart from ladder.json, which stays small.
 from typing import Any
 
 from lab.errors import Truncated
-from lab.evidence import fields
+from lab.evidence import detail_v1, fields
 from lab.evidence.fields import Node, branch, leaf, named, number
 from lab.evidence.inner import summary
 from lab.evidence.reading import Reading
@@ -49,6 +49,9 @@ def of_datagram(body: bytes, reading: Reading) -> dict[str, Any]:
     if reading.header is not None and reading.header.major == 2:
         plain = reading.chain
         tree = _message(body, reading)
+    elif reading.isakmp is not None:
+        plain = reading.chain
+        tree = detail_v1.message(body, reading)
     elif reading.protocol == "ESP":
         plain = reading.esp.data if reading.esp else None
         tree = _esp(body, reading)

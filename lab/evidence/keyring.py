@@ -13,6 +13,7 @@ from lab.crypto.ciphers import CipherObject
 from lab.crypto.macs import MacObject
 from lab.crypto.sk import IkeCipher
 from lab.errors import ProtocolError
+from lab.evidence.isakmp import Isakmp
 from lab.evidence.keys import ChildKeys, IkeKeys, Keys
 from lab.wire.header import Header
 from lab.wire.ids import Encr, Integ, TransformType
@@ -112,7 +113,11 @@ class Keyring:
         self._ike: dict[tuple[str, str, bool], list[IkeCipher]] = {}
         self._esp: dict[str, list[EspKey]] = {}
         self.refused: list[str] = []
+        self.isakmp = Isakmp(keys)
+        self.refused += self.isakmp.refused
         for entry in keys.ike:
+            if entry.version == 1:
+                continue
             for initiator in (True, False):
                 try:
                     opener = _opener(entry, initiator=initiator)

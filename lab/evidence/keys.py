@@ -21,6 +21,9 @@ class IkeKeys(Struct, kw_only=True, frozen=True):
     """The keys of one IKE SA as one side logged them; with AEAD, SK_e* is key | salt and SK_a* is empty.
 
     IKE_INTERMEDIATE renews them: `generation` is 0 after IKE_SA_INIT, and one more after each such exchange.
+
+    An ISAKMP SA of IKEv1 (`version` 1, `spi_i` and `spi_r` its cookies) has the SKEYID family, the key of its cipher
+    and the IV that its encrypted messages begin with instead of the SK_*.
     """
 
     source: str
@@ -40,6 +43,12 @@ class IkeKeys(Struct, kw_only=True, frozen=True):
     SK_er: str = ""
     SK_pi: str = ""
     SK_pr: str = ""
+    SKEYID: str = ""
+    SKEYID_d: str = ""
+    SKEYID_a: str = ""
+    SKEYID_e: str = ""
+    Ka: str = ""
+    IV: str = ""
 
 
 class ChildKeys(Struct, kw_only=True, frozen=True):
@@ -70,7 +79,11 @@ class Keys(Struct, kw_only=True, frozen=True):
 
 
 # What must be equal on both sides, in the order in which a difference is reported.
-_IKE_FIELDS = ("encr", "integ", "prf", "SK_d", "SK_ai", "SK_ar", "SK_ei", "SK_er", "SK_pi", "SK_pr")
+_IKE_FIELDS = (
+    "version", "encr", "integ", "prf",
+    "SK_d", "SK_ai", "SK_ar", "SK_ei", "SK_er", "SK_pi", "SK_pr",
+    "SKEYID", "SKEYID_d", "SKEYID_a", "SKEYID_e", "Ka", "IV",
+)  # fmt: skip
 _CHILD_FIELDS = ("protocol", "encr", "encr_key", "salt", "integ", "integ_key", "esn")
 
 

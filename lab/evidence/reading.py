@@ -16,8 +16,9 @@ from lab.evidence.inner import summary, upper
 from lab.evidence.keyring import Inner, Keyring
 from lab.evidence.names import payload_names
 from lab.wire.header import SIZE, Header
-from lab.wire.ids import AuthMethod, ExchangeType, PayloadType
+from lab.wire.ids import AuthMethod, PayloadType
 from lab.wire.message import Message
+from lab.wire.message_v1 import Message1
 from lab.wire.packets import ESPHeader
 from lab.wire.payloads import Payload, decode_chain
 from lab.wire.payloads_v2 import Auth
@@ -25,6 +26,7 @@ from lab.wire.sealed import Encrypted, EncryptedFragment
 
 _Octets = tuple[Kind, bytes]
 _IKEV1 = {2: "Main Mode", 4: "Aggressive Mode", 5: "Informational", 6: "Transaction", 32: "Quick Mode"}
+FIRST_VERSION = "IKEv1"
 _PROTOCOL: dict[Kind, str] = {"ah": "AH", "gre": "GRE", "keepalive": "NAT-keepalive"}
 
 
@@ -48,6 +50,7 @@ class Reading:
     note: str = ""
     header: Header | None = None
     message: Message | None = None
+    isakmp: Message1 | None = None
     chain: bytes | None = field(default=None, repr=False)
     first_inside: PayloadType = PayloadType.NONE
     esp: Inner | None = None
@@ -125,8 +128,10 @@ class Reader:
             header = Header.decode(data)
         except ProtocolError as error:
             return Reading("unknown", note=f"not an IKE message: {error.reason}")
+        if header.major == 1:
+            return self._first_version(header, data)
         if header.major != 2:
-            return _other_version(header)
+            return Reading("unknown", note=f"IKE version {header.major}.{header.minor}", header=header)
         reading = Reading(
             "IKEv2",
             header.exchange.name,
@@ -155,6 +160,28 @@ class Reader:
         if not isinstance(sealed, Encrypted):  # it opens to a piece of the chain, which has no names of its own
             return replace(reading, opened=True, chain=chain)
         return _inside_of(replace(reading, opened=True, chain=chain, first_inside=sealed.first, payloads=outside[:-1]))
+
+    def _first_version(self, header: Header, data: bytes) -> Reading:
+        """IKEv1, which encrypts everything behind the header; no message says which way it goes."""
+        reading = Reading(
+            FIRST_VERSION,
+            _IKEV1.get(int(header.exchange), header.exchange.name),
+            header.message_id,
+            spi=f"{header.spi_i.hex()}:{header.spi_r.hex()}",
+            header=header,
+        )
+        try:
+            message = Message1.decode(data)
+            if not message.sealed:
+                return replace(reading, payloads=message.names, isakmp=message)
+            reading = replace(reading, encrypted=True, opened=False, payloads=("encrypted",), isakmp=message)
+            chain = self._keyring.isakmp.open(header, message.body)
+            if chain is None:
+                return reading
+            opened = message.opened(chain)
+        except ProtocolError as error:
+            return replace(reading, note=f"malformed: {error.reason}")
+        return replace(reading, opened=True, chain=chain, payloads=opened.names, first_inside=header.next_payload)
 
     def _unseal(self, message: Message, sealed: Payload) -> bytes | None:
         """The decrypted chain, or None where no key fits."""
@@ -209,19 +236,3 @@ def _inside(inner: Inner, sighting: Sighting) -> str:
     if inner.next_header == 59:
         return "dummy packet"
     return upper(sighting.src, sighting.dst, inner.next_header, inner.data)
-
-
-def _other_version(header: Header) -> Reading:
-    """IKEv1 has its own exchange types; of other versions only the number can be told."""
-    if header.major != 1:
-        return Reading("unknown", note=f"IKE version {header.major}.{header.minor}", header=header)
-    return Reading(
-        "IKEv1",
-        _IKEV1.get(int(header.exchange), ExchangeType(header.exchange).name),
-        header.message_id,
-        payloads=("encrypted",) if header.flags & 1 else (),
-        encrypted=bool(header.flags & 1),
-        opened=False if header.flags & 1 else None,
-        spi=f"{header.spi_i.hex()}:{header.spi_r.hex()}",
-        header=header,
-    )

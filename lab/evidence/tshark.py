@@ -3,11 +3,14 @@
 What counts as decrypted, and why it proves something:
 - IKE: tshark shows decrypted data, no complaint about the integrity checksum, and the same payloads as our own decoder.
 - A message in fragments: of one frame at least tshark shows the payloads of the whole, as our decoder has them.
+  IKEv1 has no integrity checksum, and only its payloads tell: a wrong key or IV shows others, or malformed ones.
 - ESP: tshark says that the ICV is good, and shows the same next header as our own decoder.
 - Neither has a malformed part. Frames are counted from the capture by our decoder, so that one which tshark takes for
   something else is missed, not forgotten.
 An algorithm that tshark does not know is `unsupported`, by name: its packets are neither proof nor problem. So are the
-messages sealed with keys that IKE_INTERMEDIATE has renewed since: tshark takes one set of keys for a pair of SPIs.
+messages sealed with keys that IKE_INTERMEDIATE has renewed since: tshark takes one set of keys for a pair of SPIs; and
+repeated messages of IKEv1, whose IV tshark takes from the message before. For the same reason each capture point is
+looked at alone there.
 """
 
 import os
@@ -27,6 +30,7 @@ from lab.evidence.keys import Keys, latest
 from lab.evidence.reading import Reader, Reading
 from lab.wire import pcapng
 from lab.wire.ids import PayloadType
+from lab.wire.ids_v1 import PayloadType1
 from lab.wire.payloads import decode_chain
 from lab.wire.sealed import Encrypted
 
@@ -37,9 +41,9 @@ _FIELDS = (
     "_ws.expert.severity", "_ws.expert.message", "frame.comment",
 )  # fmt: skip
 _ERROR = 0x800000
-EARLIER = "earlier keys of an IKE SA"
-# Below are numbers of proposal and transform substructures, which tshark lists among the payloads.
-_FIRST_PAYLOAD = int(PayloadType.SA)
+EARLIER, REPEATED = "earlier keys of an IKE SA", "repeated messages of IKEv1"
+# tshark lists proposal and transform substructures among the payloads; those of IKEv2 have the numbers of IKEv1.
+_SUBSTRUCTURES = (0, int(PayloadType1.P), int(PayloadType1.T))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,15 +131,18 @@ def dissect(pcap: Path, profile: Path, *, limit_s: float = 300.0) -> tuple[dict[
     return dict(_rows(answer.stdout.decode(errors="replace").splitlines())), complaints
 
 
-def _dissect_apart(pcap: Path, profile: Path) -> tuple[dict[int, _Row], list[str]]:
-    """The same, each capture point alone: tshark would mix the fragments that several points saw of one packet."""
+def _dissect_apart(pcap: Path, profile: Path, without: frozenset[int]) -> tuple[dict[int, _Row], list[str]]:
+    """The same, each capture point alone: tshark would mix the fragments that several points saw of one packet.
+
+    The frames of the indices `without` are left out.
+    """
     whole = pcapng.decode(pcap.read_bytes())
     rows: dict[int, _Row] = {}
     complaints: list[str] = []
     with TemporaryDirectory(prefix="ikelab-") as scratch:
         part = Path(scratch) / "part.pcapng"
         for number, interface in enumerate(whole.interfaces):
-            numbers = [n for n, packet in enumerate(whole.packets, 1) if packet.interface == number]
+            numbers = [n for n, p in enumerate(whole.packets, 1) if p.interface == number and n - 1 not in without]
             with part.open("wb") as file:
                 writer = pcapng.PcapngWriter(file.write)
                 writer.interface(interface.name, interface.link_type)
@@ -159,7 +166,7 @@ def _rows(lines: Iterable[str]) -> Iterator[tuple[int, _Row]]:
         yield (
             int(cells["frame.number"]),
             _Row(
-                payloads=tuple(number for number in _numbers(cells, "isakmp.typepayload") if number >= _FIRST_PAYLOAD),
+                payloads=tuple(n for n in _numbers(cells, "isakmp.typepayload") if n not in _SUBSTRUCTURES),
                 ike_decrypted=bool(cells.get("isakmp.enc.decrypted")),
                 ike_forged=bool(cells.get("isakmp.ikev2.integrity_checksum")),
                 icv_good="1" in cells.get("esp.icv_good", ""),
@@ -185,23 +192,43 @@ def verify(pcap: Path, profile: Path, keys: Keys) -> TsharkReport:
     reader, unknown = Reader(Keyring(keys)), _unknown(keys)
     last = Reader(Keyring(latest(keys)))
     pieces = any(len(sighting.frames) > 1 for sighting in seen)
-    rows, complaints = _dissect_apart(pcap, profile) if pieces else dissect(pcap, profile)
+    first_version = any(reader.read(sighting).isakmp for sighting in seen)
+    again = frozenset(_repeated(seen, reader))
+    apart = pieces or first_version
+    rows, complaints = _dissect_apart(pcap, profile, again) if apart else dissect(pcap, profile)
     report = TsharkReport(version(), problems=[Problem(0, text) for text in complaints])
     for sighting in seen:
         reading = reader.read(sighting)
-        if reading.opened and not last.read(sighting).opened:
+        if sighting.frames[-1] in again:
+            report.ike_total += 1
+            report.unsupported[REPEATED] = report.unsupported.get(REPEATED, 0) + 1
+        elif reading.opened and not last.read(sighting).opened:
             report.ike_total += 1
             report.unsupported[EARLIER] = report.unsupported.get(EARLIER, 0) + 1
-        elif reading.encrypted and reading.protocol in ("IKEv2", "ESP"):
+        elif reading.encrypted and reading.protocol in ("IKEv1", "IKEv2", "ESP"):
             _judge(report, sighting, reading, rows.get(sighting.frames[-1] + 1), unknown)
     report.problems += _not_whole(seen, reader, rows)
     return report
+
+
+def _repeated(seen: Iterable[Sighting], reader: Reader) -> Iterator[int]:
+    """The indices of frames with an encrypted IKEv1 message that the same capture point saw before."""
+    known: set[tuple[str, bytes]] = set()
+    for sighting in seen:
+        reading = reader.read(sighting)
+        if reading.isakmp is None or not reading.encrypted:
+            continue
+        if (sighting.point, sighting.body) in known:
+            yield sighting.frames[-1]
+        known.add((sighting.point, sighting.body))
 
 
 def _unknown(keys: Keys) -> dict[str, str]:
     """SPI -> algorithm, for the SAs that tshark cannot decrypt, or whose ICV it cannot check."""
     found = {}
     for entry in keys.ike:
+        if entry.version == 1:
+            continue
         if wireshark.ike_row(entry) is None or not wireshark.checked(entry.integ):
             found[f"{entry.spi_i}:{entry.spi_r}"] = entry.encr if wireshark.checked(entry.integ) else entry.integ or ""
     for child in keys.child:
@@ -215,7 +242,7 @@ def _unknown(keys: Keys) -> dict[str, str]:
 def _judge(
     report: TsharkReport, sighting: Sighting, reading: Reading, row: _Row | None, unknown: dict[str, str]
 ) -> None:
-    ike = reading.protocol == "IKEv2"
+    ike = reading.protocol != "ESP"
     report.ike_total += ike
     report.esp_total += not ike
     if reading.spi in unknown:
@@ -233,7 +260,7 @@ def _wrong_ike(reading: Reading, row: _Row | None) -> str:
     what = f"{reading.exchange} message {reading.message_id}"
     if row is None:
         return f"{what} is no IKE message to tshark"
-    if not row.ike_decrypted:
+    if not row.ike_decrypted and reading.isakmp is None:
         return f"{what} was not decrypted"
     if row.ike_forged:
         return f"{what} has a wrong integrity checksum"
@@ -248,6 +275,8 @@ def _wrong_ike(reading: Reading, row: _Row | None) -> str:
 def _types(reading: Reading) -> tuple[int, ...] | None:
     """The payload types that our decoder found, SK before what was inside it; None where we could not open it."""
     message = reading.message
+    if reading.isakmp is not None and reading.chain is not None:
+        return tuple(int(payload.type) for payload in reading.isakmp.opened(reading.chain).payloads)
     if message is None or reading.chain is None or not isinstance(message.sealed, Encrypted) or reading.note:
         return None
     inside = decode_chain(reading.first_inside, reading.chain)
@@ -274,7 +303,10 @@ def _not_whole(seen: Sequence[Sighting], reader: Reader, rows: dict[int, _Row]) 
 
 
 def _named(types: Iterable[int]) -> str:
-    return " ".join(PayloadType(number).name for number in types) or "none"
+    return (
+        " ".join((PayloadType if number > PayloadType1.NAT_OA else PayloadType1)(number).name for number in types)
+        or "none"
+    )
 
 
 def _wrong_esp(reading: Reading, row: _Row | None) -> str:

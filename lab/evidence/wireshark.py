@@ -1,9 +1,12 @@
-"""A Wireshark profile with the keys of a run: `preferences`, `ikev2_decryption_table`, `esp_sa`.
+"""A Wireshark profile with the keys of a run: `preferences`, `ikev1_decryption_table`, `ikev2_decryption_table`,
+`esp_sa`.
 
 Rules of this file:
 - Rows have the columns of Wireshark 4.0; later versions fill in the rest.
 - An ESP row needs the addresses of the wire, which NAT makes different at each capture point: one row per pair seen.
 - In `ikev2_decryption_table` SPIs and keys are bare hex and only names are quoted; quoting an SPI is an error there.
+- `ikev1_decryption_table` has the initiator's cookie and the key of the cipher; Wireshark follows the IVs itself, which
+  it can at one capture point only, and until a message is repeated.
 - One set of keys has room for a pair of SPIs: the last, so IKE_INTERMEDIATE (RFC 9370), which is sealed with earlier
   ones, stays closed in Wireshark; clear.pcapng has it open.
 - An SA whose algorithm Wireshark 4.0 does not know has no row (one such row and the whole table is refused);
@@ -56,6 +59,7 @@ class Tables:
     ike: tuple[str, ...]
     esp: tuple[str, ...]
     secrets: tuple[str, ...] = ()
+    isakmp: tuple[str, ...] = ()
     unsupported: tuple[tuple[str, str, str], ...] = ()
 
 
@@ -63,7 +67,10 @@ def tables(keys: Keys, sightings: Sequence[Sighting]) -> Tables:
     """The rows for these keys; ESP rows for the addresses that were seen."""
     ike: dict[tuple[str, str], str] = {}
     unsupported: dict[tuple[str, str, str], None] = {}
+    isakmp = {f"{entry.spi_i},{entry.Ka}": None for entry in keys.ike if entry.version == 1}
     for entry in latest(keys).ike:
+        if entry.version == 1:
+            continue
         row = ike_row(entry)
         if row is None:
             unsupported["ike", f"{entry.spi_i}:{entry.spi_r}", entry.encr] = None
@@ -79,7 +86,7 @@ def tables(keys: Keys, sightings: Sequence[Sighting]) -> Tables:
         if newer := name or _NEWER.get(child.encr):
             esn = ("64-bit" if child.esn else "32-bit", "0x00000000")
             secrets.append(_esp_row(child, sighting, newer, *esn))
-    return Tables(tuple(ike.values()), tuple(esp), tuple(secrets), tuple(unsupported))
+    return Tables(tuple(ike.values()), tuple(esp), tuple(secrets), tuple(isakmp), tuple(unsupported))
 
 
 def _encr(name: str, length: int | None) -> Transform | None:
@@ -143,6 +150,7 @@ def files(found: Tables) -> dict[str, str]:
     head = "# Written by ikelab. LAB ONLY.\n"
     return {
         "preferences": _PREFERENCES,
+        "ikev1_decryption_table": head + "".join(f"{row}\n" for row in found.isakmp),
         "ikev2_decryption_table": head + "".join(f"{row}\n" for row in found.ike),
         "esp_sa": head + "".join(f"{row}\n" for row in found.esp),
     }

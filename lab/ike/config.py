@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
-from lab.crypto import proposal
+from lab.crypto import ikev1_numbers, proposal
 from lab.crypto.certificates import Certificate, Crl
+from lab.crypto.schemes import RSA
 from lab.crypto.signatures import PrivateKey
 from lab.ike import options
 from lab.ike.credentials import Credentials, Identity, SharedSecret, secret_octets
@@ -131,6 +132,7 @@ class Connection:
     over_time: float = -1.0
     rand_time: float = -1.0
     fragmentation: str = "yes"
+    aggressive: bool = False
 
     def serves(self, local: str, remote: str) -> bool:
         """Whether this connection takes a peer at these addresses."""
@@ -171,7 +173,8 @@ def fragment_size(value: str) -> int:
 
 _CONNECTION: dict[str, options.Reader] = {
     # Keys with one allowed word say what this stack does today; a peer may do more.
-    "version": options.one_of("0", "2"),
+    "version": options.one_of("0", "1", "2"),
+    "aggressive": options.yes_no,
     "local_addrs": options.addresses,
     "remote_addrs": options.addresses,
     "local_port": options.within(options.number, 1, 65535),
@@ -258,17 +261,21 @@ def _settings(section: Section) -> Settings:
 
 def _connection(section: Section, files: Files, credentials: Credentials) -> Connection:
     values = options.read(section, _CONNECTION, (_SIDE, "children"))
-    values.pop("version", None)
+    values["version"] = 1 if values.get("version") == "1" else 2
+    written = "proposals" in values
     values.setdefault("proposals", ike_proposals("default"))
     children = section.sections.get("children", Section())
     options.read(children, {}, (".*",))
+    inner = children.sections.items()
     local, remote = _local(section, files, credentials), _auth(section, "remote", files)[1]
     _check_ppk(section, values, credentials, eap=local.eap or remote.eap)
+    if values["version"] == 1:
+        _check_first_version(section, values, local, remote, written=written)
     return Connection(
         name=section.name,
         local=local,
         remote=remote,
-        children={name: _child(child) for name, child in children.sections.items()},
+        children={name: _child(child, first_version=values["version"] == 1) for name, child in inner},
         **_effective(values),  # type: ignore[arg-type]
     )
 
@@ -281,6 +288,24 @@ def _check_ppk(section: Section, values: dict[str, object], credentials: Credent
     if eap and (named or values.get("ppk_required")):
         key = "ppk_id" if named else "ppk_required"
         raise section.error("a PPK goes with auth = psk or auth = pubkey, not with EAP", key)
+
+
+def _check_first_version(
+    section: Section, values: dict[str, object], local: AuthConfig, remote: AuthConfig, *, written: bool
+) -> None:
+    """IKEv1 has one method of authentication for both sides, and no numbers for what came after it."""
+    if local.auth.signed != remote.auth.signed or local.eap or remote.eap:
+        raise section.error("with version = 1 both sides have auth = psk, or both auth = pubkey", "version")
+    if local.auth.signed and not any(certificate.public.family == RSA for certificate in local.certs):
+        raise section.error("with version = 1 and auth = pubkey a certificate with an RSA key is needed", "version")
+    for key in ("ppk_id", "ppk_required"):
+        if values.get(key):
+            raise section.error("postquantum preshared keys are IKEv2's; version = 1 has none", key)
+    proposals = values["proposals"]
+    assert isinstance(proposals, tuple)
+    if written and (missing := ikev1_numbers.inexpressible(proposals, phase=1)):
+        reason = f"version = 1 has no numbers for {missing}: write a CBC cipher, a hash and a MODP or ECP group"
+        raise section.error(reason, "proposals")
 
 
 def _auth(section: Section, side: str, files: Files) -> tuple[Section, AuthConfig]:
@@ -314,8 +339,12 @@ def _local(section: Section, files: Files, credentials: Credentials) -> AuthConf
     return local
 
 
-def _child(section: Section) -> Child:
+def _child(section: Section, *, first_version: bool) -> Child:
     values = options.read(section, _CHILD)
+    written = values.get("esp_proposals", ())
+    assert isinstance(written, tuple)
+    if first_version and (missing := ikev1_numbers.inexpressible(written, phase=2)):
+        raise section.error(f"version = 1 has no numbers for {missing}", "esp_proposals")
     values.setdefault("esp_proposals", esp_proposals("default"))
     child = Child(name=section.name, **_effective(values))  # type: ignore[arg-type]
     if not child.replay_window and any(t.id for p in child.esp_proposals for t in p.of(TransformType.ESN)):

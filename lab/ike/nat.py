@@ -6,18 +6,23 @@ that fits is enough.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from ipaddress import ip_address
 
 from lab.ike.path import Path
 
+Digest = Callable[[bytes], bytes]
 
-def nat_hash(spi_i: bytes, spi_r: bytes, host: str, port: int) -> bytes:
-    """The data of a NAT_DETECTION notify, 20 octets."""
-    octets = spi_i + spi_r + ip_address(host).packed + port.to_bytes(2, "big")
-    # RFC 7296 prescribes SHA-1 here; nothing secret depends on it.
+
+def sha1(octets: bytes) -> bytes:
+    """The hash that RFC 7296 prescribes here; nothing secret depends on it."""
     return hashlib.sha1(octets, usedforsecurity=False).digest()
+
+
+def nat_hash(spi_i: bytes, spi_r: bytes, host: str, port: int, digest: Digest = sha1) -> bytes:
+    """The data of a NAT_DETECTION notify, 20 octets, or of a NAT-D payload, by the hash of IKEv1's phase 1."""
+    return digest(spi_i + spi_r + ip_address(host).packed + port.to_bytes(2, "big"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +40,16 @@ class NatSituation:
 
 
 def detect(
-    spis: tuple[bytes, bytes], path: Path, sources: Iterable[bytes], destinations: Iterable[bytes]
+    spis: tuple[bytes, bytes],
+    path: Path,
+    sources: Iterable[bytes],
+    destinations: Iterable[bytes],
+    digest: Digest = sha1,
 ) -> NatSituation:
     """Compare the hashes of a received message with the addresses that it came from and to."""
     sources, destinations = list(sources), list(destinations)
     if not sources or not destinations:
         return NatSituation()
-    remote = nat_hash(*spis, path.remote_host, path.remote_port) not in sources
-    local = nat_hash(*spis, path.local_host, path.local_port) not in destinations
+    remote = nat_hash(*spis, path.remote_host, path.remote_port, digest) not in sources
+    local = nat_hash(*spis, path.local_host, path.local_port, digest) not in destinations
     return NatSituation(spoken=True, local=local, remote=remote)

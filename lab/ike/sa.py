@@ -141,9 +141,9 @@ class IkeSa:
                 twin.close("replaced: the peer made first contact anew" if initial_contact else "replaced: unique")
 
     def twin_of(self, other: "IkeSa") -> bool:
-        """Whether this SA is up between the same two identities."""
+        """Whether this SA is up between the same two identities, by the same version of IKE."""
         ids = (self.local_id, self.remote_id)
-        return self.state in UP and ids == (other.local_id, other.remote_id)
+        return self.state in UP and type(self) is type(other) and ids == (other.local_id, other.remote_id)
 
     def _end(self, reason: str) -> None:
         self.life.become(IkeState.GONE)

@@ -6,20 +6,19 @@ Everything here only starts exchanges; their outcome comes as events. What names
 
 from collections.abc import Iterator
 from functools import partial
-from ipaddress import ip_address
 
 from lab.errors import ConfigError
 from lab.ike.config import Child, Connection
 from lab.ike.host import Host
 from lab.ike.live_child import LiveChild
-from lab.ike.path import Path
+from lab.ike.reach import path_to
 from lab.ike.sa import UP
 from lab.ike.states import IkeState
+from lab.ike.table import Table
 from lab.ikev2 import create_child_sa, ike_sa_init, informational, rekey_child, rekey_ike
 from lab.ikev2.engine import Engine
 from lab.ikev2.responders import RESPONDERS
 from lab.ikev2.sa import Sa
-from lab.ikev2.table import Table
 
 Which = str | int | None  # an IKE SA by the name of its connection or by its number; None for all
 _UNBORN = (IkeState.CREATED, IkeState.CONNECTING)
@@ -28,7 +27,7 @@ _UNBORN = (IkeState.CREATED, IkeState.CONNECTING)
 class Commands:
     """The commands of one endpoint."""
 
-    def __init__(self, host: Host, table: Table, local: tuple[str, ...]) -> None:
+    def __init__(self, host: Host, table: Table[Engine], local: tuple[str, ...]) -> None:
         self._host, self._table, self._local = host, table, local
 
     def sas(self, which: Which = None) -> Iterator[Sa]:
@@ -42,6 +41,15 @@ class Commands:
         if not found:
             raise ConfigError(f"no child SA {name!r} is up")
         return found
+
+    def has(self, which: Which, child: str | None) -> bool:
+        """Whether such an IKE SA, or such a child under one, is there."""
+        sas = list(self.sas(which))
+        return (
+            bool(sas)
+            if child is None
+            else any(c.config.name == child and c.sa for sa in sas for c in sa.children.values())
+        )
 
     def _some(self, which: Which) -> list[Sa]:
         found = list(self.sas(which))
@@ -89,25 +97,13 @@ class Commands:
 
     def _begin(self, connection: Connection, child: Child) -> None:
         number = self._host.new_number()
-        sa = Sa(self._host, connection, self._path(connection), initiator=True, number=number)
+        sa = Sa(self._host, connection, path_to(connection, self._local), initiator=True, number=number)
         sa.goal, sa.spi_i = child.name, self._host.new_ike_spi()
         sa.first_contact = not any(o.connection is connection and o.state in UP for o in self.sas())
         engine = Engine(sa, RESPONDERS)
         self._table.add(engine)
         self._host.touch(sa.spi)
         engine.begin(ike_sa_init.initiator(sa))
-
-    def _path(self, connection: Connection) -> Path:
-        """Where a connection begins: its first addresses, ours from those of this host where none is written."""
-        remotes = [a for a in connection.remote_addrs if "/" not in a]
-        if not remotes:
-            raise ConfigError(f"connection {connection.name} names no remote address: it can only respond")
-        family = ip_address(remotes[0]).version
-        written = [a for a in connection.local_addrs if "/" not in a]
-        ours = [a for a in (*written, *self._local) if ip_address(a).version == family]
-        if not ours:
-            raise ConfigError(f"connection {connection.name}: no local address of the family of {remotes[0]}")
-        return Path(ours[0], connection.local_port, remotes[0], connection.remote_port)
 
     def terminate(self, which: Which, child: str | None) -> None:
         """Delete IKE SAs, or with `child` only their children of that name."""

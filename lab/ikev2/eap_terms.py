@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from lab.crypto.certificates import Certificate
 from lab.crypto.tls import Endorsed
 from lab.errors import ProtocolError
-from lab.ike import explain
+from lab.ike import chains, explain
 from lab.ike.config import AuthConfig
 from lab.ike.credentials import Identity
 from lab.ikev2 import signature
@@ -51,8 +51,8 @@ def _own(sa: Sa) -> Endorsed | None:
 
 def _judge(sa: Sa, chain: Sequence[bytes], name: bytes) -> str:
     """What is wrong with the certificates that the peer showed in TLS, in words."""
-    if not 0 < len(chain) <= signature.MOST_CERTIFICATES:
-        return f"peer shows {len(chain)} certificates in TLS; we look at 1 to {signature.MOST_CERTIFICATES}"
+    if not 0 < len(chain) <= chains.MOST_CERTIFICATES:
+        return f"peer shows {len(chain)} certificates in TLS; we look at 1 to {chains.MOST_CERTIFICATES}"
     try:
         first, *others = (Certificate.decode(der) for der in chain)
         identity = Identity.parse(name.decode())

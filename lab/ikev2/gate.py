@@ -4,9 +4,8 @@ Answers to strangers are unprotected and cost nothing to forge, so they are few:
 each per request; INVALID_IKE_SPI and INVALID_MAJOR_VERSION only so many in a second; silence for everything else.
 """
 
-from collections import Counter
-
 from lab.errors import ProtocolError
+from lab.ike.half_open import HalfOpen, Limit
 from lab.ike.host import Host
 from lab.ike.path import PORT, Path
 from lab.ikev2.cookie import COOKIE_OCTETS, CookieJar
@@ -18,7 +17,6 @@ from lab.wire.packets import NON_ESP_MARKER
 from lab.wire.payloads import encode_chain, walk
 from lab.wire.payloads_v2 import Notify
 
-NOTICES_PER_SECOND = 10
 # Unprotected refusals of IKE_SA_INIT that RFC 7296 knows; whatever else is wrong with a stranger meets silence
 # (2.21.1).
 REFUSALS = (
@@ -28,48 +26,27 @@ REFUSALS = (
 )
 
 
-class Limit:
-    """So many in a second."""
-
-    def __init__(self, most: int) -> None:
-        self._most, self._second, self._count = most, 0.0, 0
-
-    def room(self, now: float) -> bool:
-        """Count one; whether it is among those that are allowed."""
-        if now - self._second >= 1:
-            self._second, self._count = now, 0
-        self._count += 1
-        return self._count <= self._most
-
-
 class Gate:
     """Counts half-open SAs, demands cookies, limits notices."""
 
     def __init__(self, host: Host) -> None:
         self._host, self._settings = host, host.config.settings
         self._jar = CookieJar(host.random, self._settings.cookie_lifetime)
-        self._half_open: dict[bytes, str] = {}
-        self._sources: Counter[str] = Counter()
-        self._notices, self._refusals = Limit(NOTICES_PER_SECOND), Limit(NOTICES_PER_SECOND)
+        self._known = HalfOpen(host)
+        self._notices, self._refusals = Limit(), Limit()
 
     @property
     def half_open(self) -> int:
         """How many SAs wait for their initiator's IKE_AUTH."""
-        return len(self._half_open)
+        return len(self._known)
 
     def opened(self, spi: bytes, source: str) -> None:
         """A stranger got an SA, to be counted until it is authenticated or gone."""
-        self._half_open[spi] = source
-        self._sources[source] += 1
+        self._known.opened(spi, source)
 
     def settled(self, spi: bytes) -> None:
         """This SA is half-open no longer, if it was."""
-        source = self._half_open.pop(spi, None)
-        if source is None:
-            return
-        self._sources[source] -= 1
-        if not self._sources[source]:
-            del self._sources[source]
+        self._known.settled(spi)
 
     def demand(self, header: Header, data: bytes, path: Path) -> bytes | None:
         """The demand of a cookie (2.6), or None for those who bring it, as the first payload, or need none.
@@ -94,11 +71,8 @@ class Gate:
         """The well-formed IKE_SA_INIT request of somebody whom we may give state to; ProtocolError for the others."""
         message = Message.decode(data)
         rules.check(message)
-        if self.half_open >= self._settings.half_open_limit:
-            raise ProtocolError(f"{self.half_open} half-open SAs, no more are taken")
-        from_there = self._sources.get(path.remote_host, 0)
-        if self._settings.block_threshold and from_there >= self._settings.block_threshold:
-            raise ProtocolError(f"{from_there} half-open SAs from {path.remote_host}, no more are taken")
+        if reason := self._known.full(path):
+            raise ProtocolError(reason)
         return message
 
     def notice(self) -> bool:

@@ -6,21 +6,15 @@
 In transport mode the addresses of a packet are those of the IKE SA, so selectors that name others cannot go with it: an
 initiator does not ask then and a responder declines; both say why in the trace, and the child is a tunnel.
 
-Behind a NAT each side sees another address than the other side wrote. Whoever receives selectors puts the end of the
-IKE SA as it sees it in the place of the one that was translated, before anything else is done with them.
+What selectors transport mode can carry, and how they look behind a NAT, is in `lab.ike.mode`.
 """
 
-from dataclasses import replace
-from ipaddress import ip_address
-
-from lab.ike.nat import NatSituation
-from lab.ike.path import Path
+from lab.ike.mode import TRANSPORT, TUNNEL, Selectors, as_seen, misfit
 from lab.wire.ids import NotifyType
 from lab.wire.message import Message
-from lab.wire.payloads_v2 import Notify, TrafficSelector
+from lab.wire.payloads_v2 import Notify
 
-Selectors = tuple[TrafficSelector, ...]
-TRANSPORT, TUNNEL = "transport", "tunnel"
+__all__ = ["TRANSPORT", "TUNNEL", "Selectors", "as_seen", "asked", "misfit", "notify"]
 
 
 def asked(message: Message) -> bool:
@@ -31,25 +25,3 @@ def asked(message: Message) -> bool:
 def notify(mode: str) -> tuple[Notify, ...]:
     """What asks for a mode or agrees to it; nothing stands for tunnel mode."""
     return (Notify(NotifyType.USE_TRANSPORT_MODE),) if mode == TRANSPORT else ()
-
-
-def misfit(path: Path, local: Selectors, remote: Selectors) -> str:
-    """Why a child of these selectors cannot use transport mode, in words; empty where it can."""
-    for whose, host, selectors in (("our", path.local_host, local), ("the peer's", path.remote_host, remote)):
-        strange = [s for s in selectors if not s.start == s.end == ip_address(host)]
-        if strange:
-            return f"{strange[0]} is not {whose} address {host}"
-    return ""
-
-
-def as_seen(nat: NatSituation, path: Path, local: Selectors, remote: Selectors) -> tuple[Selectors, Selectors]:
-    """Selectors of the peer's, ours first, with addresses that a NAT translates as we see them (2.23.1)."""
-    return _at(path.local_host, local) if nat.local else local, _at(path.remote_host, remote) if nat.remote else remote
-
-
-def _at(host: str, selectors: Selectors) -> Selectors:
-    address = ip_address(host)
-    return tuple(
-        replace(s, start=address, end=address) if s.start == s.end and s.start.version == address.version else s
-        for s in selectors
-    )

@@ -16,7 +16,7 @@ from lab.crypto.schemes import ECDSA, RSA, Scheme, scheme
 from lab.crypto.signatures import PrivateKey, PublicKey, der_ecdsa, raw_ecdsa
 from lab.crypto.trust import Anchors
 from lab.errors import ProtocolError
-from lab.ike import explain
+from lab.ike import chains, explain
 from lab.ike.config import Connection
 from lab.ike.credentials import Identity
 from lab.ikev2.exchange import Payloads
@@ -25,7 +25,6 @@ from lab.wire.ids import AuthMethod, CertEncoding, HashAlgorithm, NotifyType
 from lab.wire.message import Message
 from lab.wire.payloads_v2 import Auth, Cert, CertReq, Notify
 
-MOST_CERTIFICATES = 10  # in one message
 _HASH = 20  # octets of a SHA-1
 _ECDSA = {
     AuthMethod.ECDSA_256: (256, HashAlgorithm.SHA2_256),
@@ -91,9 +90,7 @@ def requests(sa: Sa, connections: Sequence[Connection]) -> Payloads:
 
 def anchors(sa: Sa, connection: Connection) -> Anchors:
     """Whom a connection trusts."""
-    known, remote = sa.host.config.credentials, connection.remote
-    certificates = remote.certs + (remote.cacerts or known.authorities)
-    return Anchors(certificates, known.crls, strict=remote.revocation == "strict")
+    return chains.anchors(sa.host.config.credentials, connection)
 
 
 # -- our own proof
@@ -115,9 +112,8 @@ def certificates(sa: Sa) -> Payloads:
     policy = sa.connection.send_cert
     if not sa.connection.local.auth.signed or policy == "never" or (policy == "ifasked" and sa.asked is None):
         return ()
-    own = own_certificate(sa)
-    above = [c for c in sa.host.config.credentials.chain(own) if not c.self_issued]
-    return tuple(Cert(CertEncoding.X509_SIGNATURE, c.der) for c in (own, *above))
+    shown = chains.shown(sa.host.config.credentials, own_certificate(sa))
+    return tuple(Cert(CertEncoding.X509_SIGNATURE, c.der) for c in shown)
 
 
 def sign(sa: Sa, octets: bytes) -> Auth:
@@ -162,7 +158,8 @@ def refusal(sa: Sa, peer: Identity, octets: bytes, message: Message) -> str:
     auth = message.get(Auth)
     assert auth is not None, "checked by both roles"
     try:
-        first, others = _received(sa, peer, message)
+        sent = [cert.data for cert in message.all(Cert) if cert.encoding == CertEncoding.X509_SIGNATURE]
+        first, others = chains.received(sa.connection, peer, sent)
         signed = _read(auth, first.public)
     except ProtocolError as error:
         return error.reason
@@ -179,20 +176,6 @@ def refusal(sa: Sa, peer: Identity, octets: bytes, message: Message) -> str:
     if not untrusted:
         sa.host.trace.emit("note", f"{peer} is proven by {used} with certificate {first}", method=auth.method.name)
     return untrusted
-
-
-def _received(sa: Sa, peer: Identity, message: Message) -> tuple[Certificate, Sequence[Certificate]]:
-    """The certificate of the peer's key and the others that it sent; one that we hold will do where none came."""
-    sent = [cert.data for cert in message.all(Cert) if cert.encoding == CertEncoding.X509_SIGNATURE]
-    if len(sent) > MOST_CERTIFICATES:
-        raise ProtocolError(f"{peer} sends {len(sent)} certificates; we look at {MOST_CERTIFICATES}")
-    if not sent:
-        held = next((c for c in sa.connection.remote.certs if peer.named_in(c)), None)
-        if held is None:
-            raise ProtocolError(f"{peer} sends no certificate, and we hold none of it")
-        return held, ()
-    first, *others = (Certificate.decode(data) for data in dict.fromkeys(sent))
-    return first, others
 
 
 def _read(auth: Auth, key: PublicKey) -> _Signed:

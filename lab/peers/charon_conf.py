@@ -70,5 +70,8 @@ def strongswan_conf(tree: Section, binary: str) -> str:
         for section in sections:
             place = place.sections.setdefault(section, Section(section))
         place.values[name] = Value(value.text, value.line)
+    if any(c.values.get("aggressive") for c in tree.sections.get("connections", Section()).sections.values()):
+        # Without it charon answers nobody in Aggressive Mode with a pre-shared key.
+        body.values["i_dont_care_about_security_and_use_aggressive_mode_psk"] = Value("yes", 0)
     body.name = binary
     return render(Section(sections={binary: body}))

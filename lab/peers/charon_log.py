@@ -4,6 +4,7 @@ What the log looks like, and what is relied on:
 
     TIME THREAD[GROUP] <NAME|ID> TEXT            one prefix on every line, `<...>` once the IKE SA is known
     Sk_d secret => 32 bytes @ 0x...              then rows of `  16: AA BB ...  ascii` by the same thread
+    SKEYID_d, encryption key Ka, initial IV      the same for IKEv1
     checkin IKEv2 SA NAME[ID] with SPIs I_i R_r  ends the work of a thread on an IKE SA: names the SPIs of that ID
     adding inbound ESP SA / SPI 0x.., src A dst B   (also `registering outbound`) follow a CHILD SA's keys
 
@@ -35,6 +36,9 @@ _ADDING = re.compile(r"(?:adding|registering) (?P<way>inbound|outbound) (?P<prot
 _NAT = re.compile(r"host is behind NAT|faking NAT situation")
 _SK = re.compile(r"Sk_(?P<name>d|ai|ar|ei|er|pi|pr) secret")
 _CHILD_KEY = re.compile(r"(?P<use>encryption|integrity) (?P<whose>initiator|responder) key")
+_SKEYID = re.compile(r"(?P<name>SKEYID(?:_[dae])?|encryption key Ka|initial IV)")
+_NAMES_V1 = {"encryption key Ka": "Ka", "initial IV": "IV"}
+SECRETS_V1 = ("SKEYID", "SKEYID_d", "SKEYID_a", "SKEYID_e", "Ka", "IV")
 _SALTED = re.compile(r"ENCR_(?:AES_GCM_\d+|NULL_AUTH_AES_GMAC|CHACHA20_POLY1305|AES_CTR)")
 
 
@@ -73,8 +77,10 @@ class _Reader:
         self.nats: set[str] = set()
         self.spis: dict[str, tuple[str, str]] = {}
         self.suites: dict[str, Suite] = {}
+        self.esp: dict[str, Suite] = {}
         self.secrets: list[tuple[str, Suite, dict[str, str], int]] = []
         self.generations: dict[str, int] = {}
+        self.isakmp: dict[str, tuple[Suite, dict[str, str]]] = {}
         self.parsed: dict[str, str] = {}
         self.children: dict[str, tuple[str, dict[str, Any]]] = {}
 
@@ -105,7 +111,7 @@ class _Reader:
         if text.startswith("IKE:"):
             thread.ike = self.suites[sa] = suite(text)
         else:
-            thread.esp = suite(text)
+            thread.esp = self.esp[sa] = suite(text)
 
     def row(self, thread: _Thread, sa: str, text: str) -> None:
         """One row of a hex dump; the column of ASCII behind it may look like hex, so count."""
@@ -117,6 +123,9 @@ class _Reader:
         value = bytes(thread.data).hex()
         if secret := _SK.fullmatch(thread.blob):
             self.secret(thread, sa, f"SK_{secret['name']}", value)
+        elif skeyid := _SKEYID.fullmatch(thread.blob):
+            found = self.isakmp.setdefault(sa, (thread.ike or self.suites.get(sa, Suite()), {}))[1]
+            found[_NAMES_V1.get(skeyid["name"], skeyid["name"])] = value
         elif key := _CHILD_KEY.fullmatch(thread.blob):
             if (key["use"], key["whose"]) in thread.child_keys:
                 thread.child_keys = {}
@@ -158,12 +167,14 @@ class _Reader:
             whose = "initiator" if (way == "outbound") == thread.initiator else "responder"
             if thread.child_keys and end["spi"] not in self.children:
                 self.children[end["spi"]] = (sa, self.child_entry(thread, sa, end, whose))
-        thread.ends = {}
+        thread.ends, thread.esp = {}, Suite()
 
     def child_entry(self, thread: _Thread, sa: str, end: re.Match[str], whose: str) -> dict[str, Any]:
         """One direction of a CHILD SA as keys.json wants it."""
+        # In Quick Mode as responder one thread chooses and another, with the third message, derives and installs.
+        esp = thread.esp if thread.esp.encr or sa not in self.esp else self.esp[sa]
         key = thread.child_keys.get(("encryption", whose), "")
-        cut = len(key) - 2 * _salt_octets(thread.esp.encr)
+        cut = len(key) - 2 * _salt_octets(esp.encr)
         return {
             "source": self.source,
             "protocol": thread.protocol,
@@ -171,13 +182,13 @@ class _Reader:
             "src": end["src"],
             "dst": end["dst"],
             "encap": sa in self.nats,
-            "encr": thread.esp.encr,
-            "encr_key_length": thread.esp.encr_key_length,
+            "encr": esp.encr,
+            "encr_key_length": esp.encr_key_length,
             "encr_key": key[:cut],
             "salt": key[cut:],
-            "integ": thread.esp.integ or None,
+            "integ": esp.integ or None,
             "integ_key": thread.child_keys.get(("integrity", whose), ""),
-            "esn": thread.esp.esn,
+            "esn": esp.esn,
         }
 
     def ike(self) -> list[dict[str, Any]]:
@@ -194,7 +205,22 @@ class _Reader:
                 renewed.append(entry)
             else:
                 entries[owner] = entry
-        return [*entries.values(), *renewed]
+        return [*entries.values(), *renewed, *self.first_version()]
+
+    def first_version(self) -> list[dict[str, Any]]:
+        """Every ISAKMP SA of IKEv1 that has both its keys and its cookies."""
+        return [
+            {
+                "source": self.source,
+                "version": 1,
+                "spi_i": self.spis[sa][0],
+                "spi_r": self.spis[sa][1],
+                **algorithms(chosen),
+            }
+            | {name: secrets.get(name, "") for name in SECRETS_V1}
+            for sa, (chosen, secrets) in self.isakmp.items()
+            if sa in self.spis and "IV" in secrets
+        ]
 
     def ike_entry(self, spis: tuple[str, str], chosen: Suite, secrets: dict[str, str]) -> dict[str, Any]:
         """One IKE SA as keys.json wants it."""
@@ -203,17 +229,24 @@ class _Reader:
             "version": 2,
             "spi_i": spis[0],
             "spi_r": spis[1],
-            "encr": chosen.encr,
-            "encr_key_length": chosen.encr_key_length,
-            "prf": chosen.prf,
-            "integ": chosen.integ or None,
-            "ke": chosen.ke,
+            **algorithms(chosen),
             **{name: secrets.get(name, "") for name in SECRETS},
         }
 
     def child(self) -> list[dict[str, Any]]:
         """Every direction of every CHILD SA, with the SPI of the IKE SA it was made under."""
         return [entry | {"ike_spi_i": self.spis.get(sa, ("", ""))[0]} for sa, entry in self.children.values()]
+
+
+def algorithms(chosen: Suite) -> dict[str, Any]:
+    """The algorithms of an IKE SA as keys.json names them."""
+    return {
+        "encr": chosen.encr,
+        "encr_key_length": chosen.encr_key_length,
+        "prf": chosen.prf,
+        "integ": chosen.integ or None,
+        "ke": chosen.ke,
+    }
 
 
 def _salt_octets(encr: str) -> int:

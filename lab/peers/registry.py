@@ -28,7 +28,9 @@ _EAP = _words("eap-mschapv2 eap-md5 eap-tls eap-ttls")
 _PUBKEY = _words("certificates rsa rsa/pss ecdsa ed25519 ed448 crl")
 _MULTIPLE = _words("mlkem intermediate")
 _ALSO = _words("ah mobike")
-_OURS = _IKEV2 | _ALGORITHMS | _EVERY_ALGORITHM | _EAP | _PUBKEY | _MULTIPLE
+# What a peer has of the first version; strongSwan 6.1 was built without it.
+_IKEV1 = _words("ikev1 aggressive pfs dpd")
+_OURS = _IKEV2 | _ALGORITHMS | _EVERY_ALGORITHM | _EAP | _PUBKEY | _MULTIPLE | _IKEV1
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ PEERS = {
             "strongswan",
             "strongSwan's charon, driven through vici",
             "lab.peers.strongswan:StrongSwan",
-            _IKEV2 | _ALGORITHMS | _EVERY_ALGORITHM | _EAP | _PUBKEY | _ALSO,
+            _IKEV2 | _ALGORITHMS | _EVERY_ALGORITHM | _EAP | _PUBKEY | _ALSO | _IKEV1,
         ),
         Peer(
             "strongswan-6.1",

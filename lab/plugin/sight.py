@@ -62,7 +62,7 @@ class Ladder:
 
 def line(entry: Entry) -> str:
     """One message in words: `left IKE_SA_INIT request 0 {SA KE No}`."""
-    kind = "response" if entry["response"] else "request"
+    kind = {True: "response", False: "request", None: "message"}[entry["response"]]
     lost = " (lost)" if entry["lost"] else ""
     payloads = " ".join(entry["payloads"])
     return f"{entry['from']} {entry['exchange']} {kind} {entry['message_id']} {{{payloads}}}{lost}"

@@ -8,7 +8,7 @@ import pytest
 
 from lab.crypto.issue import Issuer
 from lab.crypto.schemes import PSS, RSA, scheme
-from lab.ikev2.signature import MOST_CERTIFICATES
+from lab.ike.chains import MOST_CERTIFICATES
 from lab.peers.ca import EXPIRED, FUTURE, Ca
 from lab.wire.ids import AuthMethod, CertEncoding, ExchangeType, HashAlgorithm, NotifyType
 from lab.wire.message import Message

@@ -1,27 +1,38 @@
-"""All IKE SAs of an endpoint, by the SPI that we chose, and when each has something to do.
+"""All IKE SAs of one version, by the SPI that we chose, and when each has something to do.
 
 An SA that has gone lingers for a while, so that it can answer a repeated last request. Deadlines lie in a heap; an
 entry whose SA has another deadline since is passed over when it comes to the top, so that moving one costs little.
 """
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Generic, Protocol, TypeVar
 
 from lab.ike.host import Host
-from lab.ikev2 import timers
-from lab.ikev2.engine import Engine
+from lab.ike.sa import IkeSa
 
 # As long as a peer repeats a request by the defaults, so that it never hears silence about an SA that it just ended.
 LINGER = 165.0
 MOST_LINGERING = 1000
 
 
-class Table:
-    """Engines, the datagrams that began them, and their deadlines."""
+class Engine(Protocol):
+    """What carries the exchanges of one SA."""
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
-        self.engines: dict[bytes, Engine] = {}
+    @property
+    def sa(self) -> IkeSa:
+        """The SA itself."""
+
+
+E = TypeVar("E", bound=Engine)
+
+
+class Table(Generic[E]):
+    """Engines, the datagrams that began them, and their deadlines, which `deadline` tells (None: nothing to do)."""
+
+    def __init__(self, host: Host, deadline: Callable[[E], float | None]) -> None:
+        self._host, self._deadline = host, deadline
+        self.engines: dict[bytes, E] = {}
         self._begun: dict[bytes, bytes] = {}
         self._begun_by: dict[bytes, bytes] = {}
         # In the order of their end, which a dict keeps.
@@ -29,12 +40,12 @@ class Table:
         self._heap: list[tuple[float, bytes]] = []
         self._due: dict[bytes, float] = {}
 
-    def get(self, spi: bytes) -> Engine | None:
+    def get(self, spi: bytes) -> E | None:
         """The SA that has this SPI from us."""
         return self.engines.get(spi)
 
-    def begun(self, datagram: bytes) -> Engine | None:
-        """The SA that this very IKE_SA_INIT request began before (RFC 7296 2.1)."""
+    def begun(self, datagram: bytes) -> E | None:
+        """The SA that this very datagram began before (RFC 7296 2.1)."""
         spi = self._begun.get(datagram)
         return self.engines[spi] if spi is not None else None
 
@@ -43,7 +54,7 @@ class Table:
         """Whether no stranger may be given state."""
         return len(self.engines) - len(self._gone) >= self._host.config.settings.max_ike_sas
 
-    def add(self, engine: Engine, begun_by: bytes = b"") -> None:
+    def add(self, engine: E, begun_by: bytes = b"") -> None:
         """Take in a new SA."""
         spi = engine.sa.spi
         self.engines[spi] = engine
@@ -57,15 +68,15 @@ class Table:
         self._due.pop(spi, None)
 
     def _forget_beginning(self, spi: bytes) -> None:
-        """An SA that has gone cannot go on: whoever repeats its IKE_SA_INIT request begins anew."""
+        """An SA that has gone cannot go on: whoever repeats its first message begins anew."""
         begun_by = self._begun_by.pop(spi, None)
         if begun_by is not None:
             del self._begun[begun_by]
 
-    def schedule(self, engine: Engine) -> None:
+    def schedule(self, engine: E) -> None:
         """Put down when this SA has something to do; one that has gone is put on the list of the lingering."""
         sa = engine.sa
-        due = timers.deadline(engine) if sa.alive else sa.ended_at + LINGER
+        due = self._deadline(engine) if sa.alive else sa.ended_at + LINGER
         if not sa.alive:
             self._gone.setdefault(sa.spi)
             self._forget_beginning(sa.spi)
@@ -86,7 +97,7 @@ class Table:
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
-    def due(self, now: float) -> Iterator[Engine]:
+    def due(self, now: float) -> Iterator[E]:
         """Take out the SAs that have something to do, to be scheduled again; forget those that lingered enough."""
         while (when := self.next_deadline()) is not None and when <= now:
             spi = heapq.heappop(self._heap)[1]

@@ -1,0 +1,121 @@
+"""How a side of IKEv1 proves who it is: a pre-shared key, or an RSA signature of HASH_I or HASH_R (RFC 2409 5.1, 5.4).
+
+The method is negotiated with the algorithms and holds for both sides. With a pre-shared key the key must be known
+before the identities are: in Main Mode by what the connection expects, or by addresses. The RSA signature covers the
+bare hash, without the name of the hash in front of it ("a private key encryption", 5.1).
+"""
+
+from hmac import compare_digest
+
+from lab.crypto.certificates import Certificate
+from lab.crypto.schemes import RSA
+from lab.errors import ProtocolError
+from lab.ike import chains
+from lab.ike import explain as words
+from lab.ike.config import Connection
+from lab.ike.credentials import Identity
+from lab.ikev1 import explain
+from lab.ikev1.exchange import Payloads
+from lab.ikev1.sa import Sa
+from lab.wire.ids import CertEncoding
+from lab.wire.ids_v1 import AuthMethod1, NotifyType1
+from lab.wire.message_v1 import Message1
+from lab.wire.payloads_v1 import Cert1, CertReq1, Hash1, Sig1
+
+
+def methods(connection: Connection) -> tuple[AuthMethod1, ...]:
+    """What a connection negotiates; its configuration has the same kind of proof on both sides."""
+    return (AuthMethod1.RSA_SIGNATURE if connection.local.auth.signed else AuthMethod1.PRE_SHARED_KEY,)
+
+
+def signed(method: AuthMethod1) -> bool:
+    """Whether this method is a signature."""
+    return method != AuthMethod1.PRE_SHARED_KEY
+
+
+def own_identity(sa: Sa) -> Identity:
+    """The configured identity, or else the subject of our certificate, or else our address."""
+    local = sa.connection.local
+    if local.id is None and local.auth.signed:
+        return Identity.subject_of(_own(sa.connection))
+    return local.id or Identity.of_address(sa.path.local_host)
+
+
+def secret(sa: Sa, peer: Identity | None) -> bytes:
+    """The pre-shared key with a peer; ProtocolError where we hold none."""
+    remote = peer or sa.connection.remote.id or Identity.of_address(sa.path.remote_host)
+    local = own_identity(sa)
+    found = sa.host.config.credentials.psk(local, remote)
+    if found is None:
+        raise ProtocolError(words.no_secret(local, remote), NotifyType1.AUTHENTICATION_FAILED)
+    return found.secret
+
+
+# -- certificates
+
+
+def _own(connection: Connection) -> Certificate:
+    return next(c for c in connection.local.certs if c.public.family == RSA)
+
+
+def requests(sa: Sa) -> Payloads:
+    """CR with the name of each CA that we take (RFC 2408 3.10)."""
+    if not sa.connection.remote.auth.signed or not sa.connection.send_certreq:
+        return ()
+    known = chains.anchors(sa.host.config.credentials, sa.connection).certificates
+    return tuple(CertReq1(CertEncoding.X509_SIGNATURE, name) for name in dict.fromkeys(c.subject for c in known))
+
+
+def asked(sa: Sa, message: Message1) -> None:
+    """Keep whether the peer wants our certificate."""
+    sa.certificate_wanted |= any(cr.encoding == CertEncoding.X509_SIGNATURE for cr in message.all(CertReq1))
+
+
+def _shown(sa: Sa) -> Payloads:
+    policy = sa.connection.send_cert
+    if policy == "never" or (policy == "ifasked" and not sa.certificate_wanted):
+        return ()
+    shown = chains.shown(sa.host.config.credentials, _own(sa.connection))
+    return tuple(Cert1(CertEncoding.X509_SIGNATURE, c.der) for c in shown)
+
+
+# -- the proofs
+
+
+def prove(sa: Sa, digest: bytes) -> Payloads:
+    """[CERT,] SIG or HASH of ours."""
+    if not signed(sa.agreed.method):
+        return (Hash1(digest),)
+    key = sa.host.config.credentials.key(_own(sa.connection).public)
+    assert key is not None, "the configuration has a key for each certificate"
+    return *_shown(sa), Sig1(key.sign_bare(digest))
+
+
+def refusal(sa: Sa, peer: Identity, digest: bytes, message: Message1) -> str:
+    """Why we do not take the peer's proof, in words; empty where we do."""
+    if signed(sa.agreed.method):
+        return _bad_signature(sa, peer, digest, message)
+    given = message.get(Hash1)
+    if given is None:
+        return f"{peer} sends no HASH"
+    return "" if compare_digest(given.data, digest) else explain.wrong_hash(peer)
+
+
+def _bad_signature(sa: Sa, peer: Identity, digest: bytes, message: Message1) -> str:
+    """In this order: the identity, the signature, the chain; so whoever lacks the key learns nothing of the chain."""
+    given = message.get(Sig1)
+    if given is None:
+        return f"{peer} sends no SIG"
+    try:
+        sent = [cert.data for cert in message.all(Cert1) if cert.encoding == CertEncoding.X509_SIGNATURE]
+        first, others = chains.received(sa.connection, peer, sent)
+    except ProtocolError as error:
+        return error.reason
+    if not peer.named_in(first):
+        return words.not_named(peer, first)
+    if not sa.connection.remote.auth.takes(first.public):
+        return f"{peer} signs with a key {first.public}; we take {sa.connection.remote.auth}"
+    if not first.public.verify_bare(given.data, digest):
+        return f"SIG of {peer} does not verify: it was not made with the key {first.public} of its certificate"
+    known = chains.anchors(sa.host.config.credentials, sa.connection)
+    return known.refusal(first, others, now=sa.host.wall_clock)

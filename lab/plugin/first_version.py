@@ -1,0 +1,60 @@
+"""What scenarios of IKEv1 share: its tunnel, and assertions on its exchanges.
+
+IKEv1 has no requests and responses, so an exchange is told by its type, message ID and order.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from lab.plugin.sight import Entry, Ladder
+from lab.plugin.tunnel import Tunnel
+
+IKE, ESP = "aes256-sha256-ecp256", "aes256-sha256"
+MAIN, AGGRESSIVE, QUICK = "Main Mode", "Aggressive Mode", "Quick Mode"
+
+
+def tunnel(ike: str = IKE, esp: str = ESP, *, connection: Mapping[str, str] | None = None, **more: object) -> Tunnel:
+    """The usual tunnel under IKEv1."""
+    made = Tunnel(ike=ike, esp=esp, connection={"version": "1", **(connection or {})})
+    return replace(made, **more)  # type: ignore[arg-type]
+
+
+def messages(ladder: Ladder, exchange: str) -> list[Entry]:
+    """The messages of one kind of exchange, repetitions left out."""
+    return ladder.ike(exchange, again=False)
+
+
+def set_up(ladder: Ladder, mode: str = MAIN) -> None:
+    """Phase 1 in six messages (Aggressive Mode: three) and phase 2 in three, initiator and responder by turns."""
+    count = {MAIN: 6, AGGRESSIVE: 3}[mode]
+    by_turns(ladder, mode, count)
+    by_turns(ladder, QUICK, 3)
+    other = {MAIN: AGGRESSIVE, AGGRESSIVE: MAIN}[mode]
+    assert not messages(ladder, other), f"there are messages of {other}: {ladder.words()}"
+    newer = [entry for entry in ladder.ike() if entry["protocol"] != "IKEv1"]
+    assert not newer, f"not all messages are of IKEv1: {newer[0]}"
+
+
+def by_turns(ladder: Ladder, exchange: str, count: int) -> None:
+    """The first exchange of a kind has so many messages, the first and every other one from the left."""
+    found = messages(ladder, exchange)
+    first = [entry for entry in found if entry["message_id"] == found[0]["message_id"]] if found else []
+    senders = [entry["from"] for entry in first]
+    wanted = [("left", "right")[number % 2] for number in range(count)]
+    assert senders == wanted, f"{exchange} is not {count} messages by turns: {ladder.words()}"
+
+
+def hidden(entries: Sequence[Entry], first: int) -> None:
+    """Of one exchange, the messages from the `first` on (counted from 1) are encrypted, and those before are not."""
+    for number, entry in enumerate(entries, 1):
+        assert entry["encrypted"] == (number >= first), f"message {number} of {entry['exchange']}: {entry['payloads']}"
+
+
+def floated(ladder: Ladder, mode: str, first: int) -> None:
+    """The initiator is at port 4500 from the `first` message of phase 1 on (counted from 1), and ESP is in UDP."""
+    before = [entry["n"] for entry in messages(ladder, mode)][: first - 1]
+    for entry in ladder.ike(sender="left"):
+        port = 500 if entry["n"] in before else 4500
+        assert entry["dst"].endswith(f":{port}"), f"{entry['exchange']} went to {entry['dst']}, not to port {port}"
+    bare = [entry for entry in ladder.esp() if not entry["udp"]]
+    assert not bare, f"ESP was not encapsulated in UDP: {bare[0]['src']} -> {bare[0]['dst']}"

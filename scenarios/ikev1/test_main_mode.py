@@ -1,0 +1,39 @@
+"""Main Mode and Quick Mode: six messages and three, the last two of phase 1 and all of phase 2 encrypted."""
+
+import pytest
+
+from lab.matrix import ALL, ON_XFRM
+from lab.plugin import first_version as v1
+
+
+@pytest.mark.rfc("2409#5.4", "2409#5.5")
+@pytest.mark.needs("ikev1")
+@pytest.mark.pairings(*map(str, (*ALL, *ON_XFRM)))
+def test_main_mode(lab, left, right):
+    """Main Mode sets up the ISAKMP SA in six messages, Quick Mode a pair of ESP SAs in three; ESP carries a ping."""
+    lab.up("direct", v1.tunnel())
+    lab.establish()
+    lab.ping()
+    ladder = lab.prove_protected()
+
+    lab.step("messages", "six and three, counted in the capture")
+    v1.set_up(ladder, v1.MAIN)
+    v1.hidden(v1.messages(ladder, v1.MAIN), first=5)
+    v1.hidden(v1.messages(ladder, v1.QUICK), first=1)
+    assert not ladder.keepalives(), "keepalives were sent although there is no NAT"
+
+
+@pytest.mark.rfc("2409#5.5")
+@pytest.mark.needs("ikev1", "pfs")
+@pytest.mark.parametrize("group", ["ecp256", "modp2048"])
+def test_perfect_forward_secrecy(lab, left, right, group):
+    """A Quick Mode with a key exchange of its own: KE in its first two messages, the group on both sides' lists."""
+    lab.up("direct", v1.tunnel(ike=f"aes256-sha256-{group}", esp=f"aes256-sha256-{group}"))
+    lab.establish()
+    lab.ping()
+    ladder = lab.prove_protected()
+
+    lab.step("messages", "KE in the first two messages of Quick Mode")
+    v1.set_up(ladder)
+    exchanged = ["KE" in entry["payloads"] for entry in v1.messages(ladder, v1.QUICK)]
+    assert exchanged == [True, True, False], f"KE in Quick Mode: {ladder.words()}"
