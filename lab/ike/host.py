@@ -45,7 +45,8 @@ class Host:
     pools: dict[str, Pool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.pools = {name: Pool(config.addrs) for name, config in self.config.pools.items()}
+        most = self.config.settings.max_ike_sas
+        self.pools = {name: Pool(config.addrs, most) for name, config in self.config.pools.items()}
 
     @property
     def wall_clock(self) -> float:

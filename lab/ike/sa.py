@@ -175,9 +175,8 @@ class IkeSa:
         """The virtual addresses of both sides end with the SA."""
         for address in self.virtual.local:
             self.host.act(RemoveAddress(address))
-        if self.virtual.remote:
-            for pool in self.host.pools.values():
-                pool.release(self.number)
+        for lending in self.connection.pools:
+            self.host.pools[lending.name].release(self.number)
 
     def new_child(self, config: Child, reqid: int = 0) -> LiveChild:
         """A child with an SPI of its own, not yet installed."""

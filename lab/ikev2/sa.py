@@ -121,8 +121,8 @@ class Sa(IkeSa):
         heir.children, self.children = self.children, {}
         heir.fading, self.fading = self.fading, []
         heir.virtual, self.virtual = self.virtual, Virtual()
-        for pool in self.host.pools.values():
-            pool.hand_on(self.number, heir.number)
+        for lending in self.connection.pools:
+            self.host.pools[lending.name].hand_on(self.number, heir.number)
         heir.queue.extend(self.queue)
         heir.later.extend(self.later)
         self.queue.clear()

@@ -1,6 +1,7 @@
 """Virtual addresses between two endpoints (RFC 7296 2.19, 3.15.4): asked for, lent, refused, kept and given back."""
 
 from functools import partial
+from random import Random
 
 import pytest
 
@@ -418,3 +419,21 @@ def test_selectors_stay_within_a_payload() -> None:
     own = own.replace("local_ts = dynamic", f"local_ts = {many}").replace("vips = 0.0.0.0", "vips = 0.0.0.0, ::")
     pair = Pair(own, other).initiate()
     pair.check()
+
+
+def noise(seed: int) -> tuple[tuple[A, bytes], ...]:
+    """Attributes of known and unknown types with values of any length."""
+    draw = Random(seed)
+    kinds = [*(kind for kind in range(1, 16)), 25, 16384, 32767]
+    return tuple((A(draw.choice(kinds)), draw.randbytes(draw.choice((0, 1, 4, 8, 16, 17, 40)))) for _ in range(30))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_noise_in_either_message_costs_at_most_the_child(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    if seed % 2:
+        pair = replied(monkeypatch, *noise(seed))
+    else:
+        pair = asked(monkeypatch, *noise(seed))
+    assert pair.left.up == pair.right.up == ["ESTABLISHED"]
+    assert len(pair.left.installed) == len(pair.right.installed) <= 1
+    assert len(pair.left.addresses) <= configuration.MOST and len(holders(pair.right)) <= 1
