@@ -240,3 +240,17 @@ def test_virtual_address_eap(lab, left, right):
     assert holding == [0, len(found) - 1], f"messages {holding} of {len(found)} hold CP: {ladder.words()}"
     assert "AUTH" not in found[0]["payloads"] and GIVEN in found[-1]["cp"], f"the gateway gives {found[-1]['cp']}"
     listed(left, right, [VIP])
+
+
+@pytest.mark.rfc("7296#2.19", "7296#2.23")
+@pytest.mark.needs("virtual-ip", "nat-t")
+@pytest.mark.pairings(*EVERYWHERE)
+def test_virtual_address_behind_nat(lab, left, right):
+    """A client behind a NAT: the gateway knows it by its virtual address, whatever address the NAT gives it."""
+    lab.up("nat-initiator", left=client(), right=gateway())
+    lab.establish()
+    lab.ping_virtual(VIP)
+    ladder = lab.prove_virtual()
+    bare = [entry for entry in ladder.esp() if not entry["udp"]]
+    assert not bare, f"ESP was not encapsulated in UDP: {bare[0]['src']} -> {bare[0]['dst']}"
+    listed(left, right, [VIP])
