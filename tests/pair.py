@@ -17,7 +17,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from lab.endpoint import Endpoint
-from lab.ike.actions import Action, Event, InstallChild, KeyLog, MoveChild, Path, RemoveChild, Send, UseChild
+from lab.ike.actions import (
+    Action,
+    AddAddress,
+    Event,
+    InstallChild,
+    KeyLog,
+    MoveChild,
+    Path,
+    RemoveAddress,
+    RemoveChild,
+    Send,
+    UseChild,
+)
 from lab.ike.child import ChildSa
 from lab.ike.config import load
 from lab.ike.swanctl import mirror, parse, render
@@ -258,6 +270,7 @@ class Side:
         self.installed: dict[bytes, ChildSa] = {}
         self.ever: list[ChildSa] = []
         self.order: list[bytes] = []
+        self.addresses: list[str] = []
 
     def take(self, actions: list[Action]) -> None:
         for action in actions:
@@ -277,10 +290,20 @@ class Side:
                 self.order = [spi for spi in self.order if spi != action.spi_in]
             elif isinstance(action, MoveChild):
                 assert action.spi_in in self.installed, "moved a child that is not installed"
+            elif isinstance(action, AddAddress):
+                self.addresses.append(str(action.address))
+            elif isinstance(action, RemoveAddress):
+                assert not any(self.uses(c, str(action.address)) for c in self.installed.values()), "a child needs it"
+                self.addresses.remove(str(action.address))
             elif isinstance(action, Event):
                 self.events.append(action)
             elif isinstance(action, KeyLog):
                 self.keys.append(action.entry)
+
+    @staticmethod
+    def uses(child: ChildSa, address: str) -> bool:
+        """Whether a child is for this one address of ours."""
+        return any(str(s.start) == str(s.end) == address for s in child.ts_local)
 
     def use(self, spi_in: bytes) -> None:
         """What the data plane does: the child that came into use last carries the packets."""

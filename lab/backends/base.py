@@ -5,6 +5,7 @@ from typing import Protocol
 
 from lab.ike.child import ChildSa
 from lab.ike.path import Path
+from lab.ike.virtual import Address
 from lab.ipsec.dataplane import Acquire, Expired, Moved
 from lab.wire.payloads_v2 import TrafficSelector
 
@@ -36,6 +37,12 @@ class Backend(Protocol):
 
     def move(self, spi_in: bytes, path: Path) -> None:
         """Send a child's packets along another path."""
+
+    def add_address(self, address: Address) -> None:
+        """Put a virtual address on this host; children installed later use it as their source."""
+
+    def remove_address(self, address: Address) -> None:
+        """Take a virtual address away, unless it was there before."""
 
     def trap(self, child: str, local: Sequence[TrafficSelector], remote: Sequence[TrafficSelector]) -> None:
         """Ask for this child as soon as a packet wants it."""

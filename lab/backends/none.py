@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from lab.backends.base import Report
 from lab.ike.child import ChildSa
 from lab.ike.path import Path
+from lab.ike.virtual import Address
 from lab.ipsec.drops import Drops, Reason
 from lab.trace import Trace
 from lab.wire.payloads_v2 import TrafficSelector
@@ -41,6 +42,12 @@ class NoDataplane:
         """Nothing to do."""
 
     def move(self, spi_in: bytes, path: Path) -> None:
+        """Nothing to do."""
+
+    def add_address(self, address: Address) -> None:
+        """Nothing to do: no packet could use it."""
+
+    def remove_address(self, address: Address) -> None:
         """Nothing to do."""
 
     def trap(self, child: str, local: Sequence[TrafficSelector], remote: Sequence[TrafficSelector]) -> None:

@@ -7,9 +7,12 @@ Rules of this file:
   leave by, found among the other routes. So nothing but routes through the device is ever put into the system, and
   those vanish with the device, after kill -9 too; rules and marks would stay.
 - As with every route, one that is longer wins: with 0.0.0.0/0 the networks of our own links stay outside the tunnel.
-- Children share routes (a rekeyed child has the same networks): they are counted.
+- Children share routes (a rekeyed child has the same networks): they are counted. The source is that of the newest.
+- Virtual addresses are on the device too. The system drops a route with the address that it names, so such a route
+  gets another source first; and with the last IPv4 address it drops all IPv4 routes, so those of traps are made anew.
 """
 
+import errno
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network, summarize_address_range
@@ -18,7 +21,9 @@ from pyroute2 import IPRoute, NetlinkError
 from pyroute2.netlink import NLM_F_ACK, NLM_F_CREATE, NLM_F_REQUEST
 from pyroute2.netlink.rtnl import RTM_NEWROUTE
 
+from lab.backends.addresses import FAMILIES, Addresses
 from lab.ike.child import ChildSa
+from lab.ike.virtual import Address
 from lab.trace import Trace
 from lab.wire.payloads_v2 import TrafficSelector
 
@@ -30,7 +35,6 @@ _KIND = {"type": 1, "proto": 4, "scope": 253}  # unicast, static, on-link
 # IPv6 routes get 1024 where none is named; a smaller metric comes first.
 METRIC_V6 = 1
 ORDINARY_MTU = 1500
-_FAMILIES = {4: 2, 6: 10}
 
 
 def networks(selectors: Iterable[TrafficSelector]) -> Iterator[Network]:
@@ -46,7 +50,10 @@ class Routes:
     def __init__(self, interface: str, trace: Trace) -> None:
         self._trace, self._netlink = trace, IPRoute()
         self._index: int = self._netlink.link_lookup(ifname=interface)[0]
+        self._addresses = Addresses(self._netlink, self._index, trace)
         self._wanted: Counter[Network] = Counter()
+        # The sources of each route, the one that it names last.
+        self._sources: dict[Network, list[str]] = {}
         self._interfaces: dict[str, int] = {}
 
     def up(self, mtu: int) -> None:
@@ -55,11 +62,15 @@ class Routes:
 
     def add(self, local: Iterable[TrafficSelector], remote: Iterable[TrafficSelector]) -> None:
         """Lead the remote networks into the device."""
-        sources = list(local)
+        selectors = list(local)
         for network in networks(remote):
             self._wanted[network] += 1
+            source, known = self._source(selectors, network), self._sources.setdefault(network, [])
             if self._wanted[network] == 1:
-                self._route(PREPEND, network, self._source(sources, network))
+                self._route(PREPEND, network, source)
+            elif source and known[-1:] != [source]:
+                self._route("replace", network, source)
+            known[:] = [one for one in known if one != source] + ([source] if source else [])
         self._interfaces.clear()
 
     def remove(self, remote: Iterable[TrafficSelector]) -> None:
@@ -68,12 +79,29 @@ class Routes:
             self._wanted[network] -= 1
             if self._wanted[network] <= 0:
                 del self._wanted[network]
+                self._sources.pop(network, None)
                 self._route("del", network, None)
         self._interfaces.clear()
 
-    def _route(self, command: object, network: Network, source: str | None) -> None:
+    def add_address(self, address: Address) -> None:
+        """Put a virtual address on the device."""
+        self._addresses.add(address)
+
+    def remove_address(self, address: Address) -> None:
+        """Take a virtual address away; routes that name it as their source get another one."""
+        for network, known in self._sources.items():
+            if known[-1:] == [str(address)]:
+                self._route("replace", network, next(iter(known[-2:-1]), None))
+            known[:] = [one for one in known if one != str(address)]
+        self._addresses.remove(address)
+        for network, known in self._sources.items():
+            if network.version == address.version == 4:
+                self._route(PREPEND, network, next(iter(known[-1:]), None), there=True)
+
+    def _route(self, command: object, network: Network, source: str | None, *, there: bool = False) -> None:
+        """Ask for it; with `there` it may be there already."""
         how: dict[str, object] = {
-            "family": _FAMILIES[network.version],
+            "family": FAMILIES[network.version],
             "dst": str(network),
             "oif": self._index,
             "table": MAIN,
@@ -86,12 +114,14 @@ class Routes:
         try:
             self._netlink.route(command, **how)
         except NetlinkError as error:
+            if there and error.code == errno.EEXIST:
+                return
             # The child works without it for packets that other routes lead here; a person must be told.
             self._trace.emit("note", f"route to {network} through the tunnel failed: {error}", source=source)
 
     def _source(self, local: list[TrafficSelector], network: Network) -> str | None:
         """An address of this host within the selectors of our side."""
-        for address in self._netlink.get_addr(family=_FAMILIES[network.version]):
+        for address in self._netlink.get_addr(family=FAMILIES[network.version]):
             text = address.get_attr("IFA_LOCAL") or address.get_attr("IFA_ADDRESS")
             if any(s.start <= ip_address(text) <= s.end for s in local if s.start.version == network.version):  # type: ignore[operator]
                 return str(text)
@@ -109,7 +139,7 @@ class Routes:
     def _uplink(self, host: str) -> int:
         """The longest match among the routes that are not ours."""
         address, best, chosen = ip_address(host), (-1, 0), 0
-        for route in self._netlink.get_routes(family=_FAMILIES[address.version], table=MAIN):
+        for route in self._netlink.get_routes(family=FAMILIES[address.version], table=MAIN):
             hops = route.get_attr("RTA_MULTIPATH") or [{}]
             interface = route.get_attr("RTA_OIF") or hops[0].get("oif", 0)
             network = ip_network(f"{route.get_attr('RTA_DST') or ('::' if address.version == 6 else '0.0.0.0')}"
@@ -142,4 +172,5 @@ class Routes:
         for network in list(self._wanted):
             self._route("del", network, None)
         self._wanted.clear()
+        self._addresses.close()
         self._netlink.close()

@@ -20,6 +20,7 @@ from lab.backends.tun import Tun
 from lab.errors import UnfitError
 from lab.ike.child import ChildSa
 from lab.ike.path import Path
+from lab.ike.virtual import Address
 from lab.ipsec.dataplane import Acquire, Dataplane, Deliver, EspPacket, Expired, Moved
 from lab.ipsec.drops import Reason
 from lab.trace import Trace
@@ -167,6 +168,14 @@ class Userspace:
     def move(self, spi_in: bytes, path: Path) -> None:
         """Send a child's packets along another path."""
         self._plane.move(spi_in, path)
+
+    def add_address(self, address: Address) -> None:
+        """The device gets the virtual address: routes through it take it as their source."""
+        self._routes.add_address(address)
+
+    def remove_address(self, address: Address) -> None:
+        """Take a virtual address from the device."""
+        self._routes.remove_address(address)
 
     def trap(self, child: str, local: Sequence[TrafficSelector], remote: Sequence[TrafficSelector]) -> None:
         """Ask for this child as soon as a packet wants it."""

@@ -21,7 +21,18 @@ from lab.daemon.signals import Signals
 from lab.daemon.waits import Waits
 from lab.endpoint import Endpoint
 from lab.errors import ConfigError
-from lab.ike.actions import Action, Event, InstallChild, KeyLog, MoveChild, RemoveChild, Send, UseChild
+from lab.ike.actions import (
+    Action,
+    AddAddress,
+    Event,
+    InstallChild,
+    KeyLog,
+    MoveChild,
+    RemoveAddress,
+    RemoveChild,
+    Send,
+    UseChild,
+)
 from lab.ike.config import Child, Config
 from lab.ike.config import Connection as Configured
 from lab.ike.path import PORT, Path
@@ -164,6 +175,10 @@ class Server:
                     self._told.pop(spi, None)
                 case MoveChild(spi_in=spi, path=path):
                     self.backend.move(spi, path)
+                case AddAddress(address=address):
+                    self.backend.add_address(address)
+                case RemoveAddress(address=address):
+                    self.backend.remove_address(address)
                 case KeyLog():
                     self.journal.keys(action)
                 case Event():

@@ -217,10 +217,27 @@ def cp(reader: Reader) -> list[Node]:
     found = [leaf(reader, "Type", 1, named(CfgType)), leaf(reader, "Reserved", 3)]
     while reader.left:
         at, kind = reader.position, reader.u16() & 0x7FFF
-        value = reader.take(reader.u16())
-        shown = _address(value) if len(value) == 4 else value.hex()
+        shown = configured(kind, reader.take(reader.u16()))
         found.append({"name": CfgAttribute(kind).name, "value": shown, "at": [at, reader.position - at]})
     return found
+
+
+def configured(kind: int, value: bytes) -> str:
+    """The value of a configuration attribute: an address, an address with its prefix length, else hex digits."""
+    if kind in _ADDRESSES and len(value) in (4, 16):
+        return _address(value)
+    if kind in _ADDRESSES and len(value) == 17:
+        return f"{IPv6Address(value[:16])}/{value[16]}"
+    if kind == CfgAttribute.INTERNAL_IP4_SUBNET and len(value) == 8:
+        return f"{IPv4Address(value[:4])}/{IPv4Address(value[4:])}"
+    return value.hex()
+
+
+_ADDRESSES = {
+    CfgAttribute.INTERNAL_IP4_ADDRESS, CfgAttribute.INTERNAL_IP4_NETMASK, CfgAttribute.INTERNAL_IP4_DNS,
+    CfgAttribute.INTERNAL_IP4_NBNS, CfgAttribute.INTERNAL_IP4_DHCP, CfgAttribute.INTERNAL_IP6_ADDRESS,
+    CfgAttribute.INTERNAL_IP6_DNS, CfgAttribute.INTERNAL_IP6_DHCP, CfgAttribute.INTERNAL_IP6_SUBNET,
+}  # fmt: skip
 
 
 def eap(reader: Reader) -> list[Node]:

@@ -13,6 +13,8 @@ spi            `initiator:responder` of IKE, 8 hex digits of ESP and AH
 length         octets of the IKE message or ESP packet, without UDP header and non-ESP marker
 hops           [{point, t, src, dst}] at every capture point, so that NAT rewrites show; `fragments` if in pieces
 udp            whether it travelled in UDP
+auth           how the sender proves itself; only with AUTH
+cp             attributes of a Configuration payload, in words; only with CP
 inner          what was inside ESP, in words; only where it was opened
 duplicates     copies that the network made; only where there were any
 note           what is wrong with it; only where something is
@@ -82,7 +84,13 @@ def _entry(n: int, flight: Flight, reading: Reading, original: int | None, tappe
         "udp": first.udp,
         "hops": [_hop(sighting) for sighting in flight.sightings],
     }
-    extras = {"inner": reading.inner, "auth": reading.auth, "duplicates": flight.duplicates, "note": reading.note}
+    extras = {
+        "inner": reading.inner,
+        "auth": reading.auth,
+        "cp": list(reading.cp),
+        "duplicates": flight.duplicates,
+        "note": reading.note,
+    }
     return entry | {name: value for name, value in extras.items() if value}
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from lab.crypto.schemes import Scheme
 from lab.errors import ProtocolError
 from lab.evidence.datagram import Kind, Sighting
+from lab.evidence.fields import configured
 from lab.evidence.inner import summary, upper
 from lab.evidence.keyring import Inner, Keyring
 from lab.evidence.names import payload_names
@@ -21,7 +22,7 @@ from lab.wire.message import Message
 from lab.wire.message_v1 import Message1
 from lab.wire.packets import ESPHeader
 from lab.wire.payloads import Payload, decode_chain
-from lab.wire.payloads_v2 import Auth
+from lab.wire.payloads_v2 import CP, Auth
 from lab.wire.sealed import Encrypted, EncryptedFragment
 
 _Octets = tuple[Kind, bytes]
@@ -55,6 +56,7 @@ class Reading:
     first_inside: PayloadType = PayloadType.NONE
     esp: Inner | None = None
     auth: str = ""
+    cp: tuple[str, ...] = ()
     whole: bool = False
 
 
@@ -215,7 +217,13 @@ def _inside_of(reading: Reading) -> Reading:
         names = reading.payloads if reading.whole else (*reading.payloads, "SK")
         return replace(reading, payloads=names, note=f"malformed inside {sealed}: {error.reason}")
     names = tuple(payload_names(reading.header, inside))
-    return replace(reading, payloads=reading.payloads + names, auth=_auth(inside))
+    return replace(reading, payloads=reading.payloads + names, auth=_auth(inside), cp=_configuration(inside))
+
+
+def _configuration(payloads: Iterable[Payload]) -> tuple[str, ...]:
+    """The attributes of a Configuration payload: `INTERNAL_IP4_ADDRESS 10.3.0.1`, or the name alone where it asks."""
+    found = (pair for payload in payloads if isinstance(payload, CP) for pair in payload.attributes)
+    return tuple(f"{kind.name} {configured(kind, value)}".strip() for kind, value in found)
 
 
 def _auth(payloads: Iterable[Payload]) -> str:

@@ -8,8 +8,12 @@ from dataclasses import dataclass, field
 
 from lab.ike.child import ChildSa
 from lab.ike.path import Path
+from lab.ike.virtual import Address
 
-__all__ = ["Action", "Event", "InstallChild", "KeyLog", "MoveChild", "Path", "RemoveChild", "Send", "UseChild"]
+__all__ = [
+    "Action", "AddAddress", "Event", "InstallChild", "KeyLog", "MoveChild", "Path", "RemoveAddress", "RemoveChild",
+    "Send", "UseChild",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +59,26 @@ class MoveChild:
 
 
 @dataclass(frozen=True, slots=True)
+class AddAddress:
+    """A virtual address is ours: put it on this host, before the children that use it (RFC 7296 2.19)."""
+
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveAddress:
+    """The virtual address is no longer ours; the children that used it have gone."""
+
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """Something a person or a driver waits for.
 
-    Names: `ike-up`, `ike-down`, `ike-rekeyed`, `child-up`, `child-down`, `child-rekeyed`, `moved`, `failed`. Every
-    event has the field `connection`; `failed` has `stage` and `reason` in words, and `child` where a child failed.
+    Names: `ike-up`, `ike-down`, `ike-rekeyed`, `child-up`, `child-down`, `child-rekeyed`, `configured`, `moved`,
+    `failed`. Every event has the field `connection`; `failed` has `stage` and `reason` in words, and `child` where a
+    child failed.
     """
 
     name: str
@@ -73,4 +92,4 @@ class KeyLog:
     entry: dict[str, object] = field(repr=False)
 
 
-Action = Send | InstallChild | UseChild | RemoveChild | MoveChild | Event | KeyLog
+Action = Send | InstallChild | UseChild | RemoveChild | MoveChild | AddAddress | RemoveAddress | Event | KeyLog

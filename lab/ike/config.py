@@ -6,18 +6,19 @@ section `ikelab { }` of ours, whose keys carry the names of strongswan.conf.
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from lab.crypto import ikev1_numbers, proposal
 from lab.crypto.certificates import Certificate, Crl
 from lab.crypto.schemes import RSA
 from lab.crypto.signatures import PrivateKey
-from lab.ike import options
+from lab.ike import options, pool_config
 from lab.ike.credentials import Credentials, Identity, SharedSecret, secret_octets
 from lab.ike.files import FileReader, Files, no_files
 from lab.ike.means import PRE_SHARED_KEY, Means
 from lab.ike.options import Selector
 from lab.ike.path import PORT
+from lab.ike.pool_config import PoolConfig
 from lab.ike.swanctl import Section, parse
 from lab.wire.ids import ProtocolId, TransformType
 from lab.wire.payloads_v2 import Proposal
@@ -108,7 +109,10 @@ class Child:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """`connections.NAME { }`: how to speak with one peer or a group of peers; empty addresses mean any."""
+    """`connections.NAME { }`: how to speak with one peer or a group of peers; empty addresses mean any.
+
+    `vips` are the virtual addresses that we ask for as initiator (the unspecified one: any), `pools` what we lend from.
+    """
 
     name: str
     version: int = 2
@@ -133,6 +137,8 @@ class Connection:
     rand_time: float = -1.0
     fragmentation: str = "yes"
     aggressive: bool = False
+    vips: tuple[IPv4Address | IPv6Address, ...] = ()
+    pools: tuple[PoolConfig, ...] = ()
 
     def serves(self, local: str, remote: str) -> bool:
         """Whether this connection takes a peer at these addresses."""
@@ -157,6 +163,7 @@ class Config:
     connections: tuple[Connection, ...] = ()
     credentials: Credentials = field(default_factory=Credentials)
     settings: Settings = Settings()
+    pools: dict[str, PoolConfig] = field(default_factory=dict)
 
     def child(self, name: str) -> tuple[Connection, Child] | None:
         """The child of this name and the first connection that has it."""
@@ -196,6 +203,8 @@ _CONNECTION: dict[str, options.Reader] = {
     "rekey_time": options.seconds,
     "over_time": options.seconds,
     "rand_time": options.seconds,
+    "vips": options.hosts,
+    "pools": options.text,
 }
 _CHILD: dict[str, options.Reader] = {
     "local_ts": options.selectors,
@@ -244,14 +253,16 @@ def load(text: str, file: str = "", read: FileReader = no_files) -> Config:
 
 def build(tree: Section, files: Files = Files()) -> Config:  # noqa: B008  (frozen, and without state)
     """The typed form of a parsed tree."""
-    options.read(tree, {}, ("connections", "secrets", "authorities", "ikelab"))
+    options.read(tree, {}, ("connections", "secrets", "authorities", "pools", "ikelab"))
     connections = tree.sections.get("connections", Section())
     options.read(connections, {}, (".*",))
     credentials = _credentials(tree, files)
+    pools = pool_config.pools(tree.sections.get("pools", Section()))
     return Config(
-        tuple(_connection(section, files, credentials) for section in connections.sections.values()),
+        tuple(_connection(section, files, credentials, pools) for section in connections.sections.values()),
         credentials,
         _settings(tree.sections.get("ikelab", Section())),
+        pools,
     )
 
 
@@ -259,8 +270,8 @@ def _settings(section: Section) -> Settings:
     return Settings(**options.read(section, _SETTINGS))  # type: ignore[arg-type]
 
 
-def _connection(section: Section, files: Files, credentials: Credentials) -> Connection:
-    values = options.read(section, _CONNECTION, (_SIDE, "children"))
+def _connection(section: Section, files: Files, credentials: Credentials, pools: dict[str, PoolConfig]) -> Connection:
+    values = options.read(section, _CONNECTION, (_SIDE, "children")) | {"pools": pool_config.known(section, pools)}
     values["version"] = 1 if values.get("version") == "1" else 2
     written = "proposals" in values
     values.setdefault("proposals", ike_proposals("default"))

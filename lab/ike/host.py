@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from lab.ike.actions import Action, Event
 from lab.ike.config import Child, Config, Connection
+from lab.ike.pool import Pool
 from lab.trace import Trace
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class Host:
     since 1970: certificates are valid by that clock. `ike_sas` is keyed by the SPI that we chose, and `touched` holds
     those of the SAs whose deadlines or state the call in progress changed. `born` are new IKE SAs that a rekeying made
     and that are not in the table yet, `restart` are children whose peer was silent and that are to be made anew.
+    `pools` are the virtual addresses to lend, by the name of the pool; the number of an IKE SA is what holds a lease.
     """
 
     config: Config
@@ -40,6 +42,11 @@ class Host:
     born: "list[IkeSa]" = field(default_factory=list)
     restart: list[tuple[Connection, Child]] = field(default_factory=list)
     touched: list[bytes] = field(default_factory=list)
+    pools: dict[str, Pool] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        most = self.config.settings.max_ike_sas
+        self.pools = {name: Pool(config.addrs, most) for name, config in self.config.pools.items()}
 
     @property
     def wall_clock(self) -> float:

@@ -7,7 +7,7 @@ line and key.
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from lab.errors import ConfigError
 from lab.ike.credentials import Identity
@@ -18,6 +18,7 @@ Reader = Callable[[str], object]
 
 LONGEST = 1e9  # seconds, some 30 years: far from where a float loses the seconds
 MOST_SELECTORS = 255  # the count of a TS payload is one octet
+MOST_VALUES = 16  # of one kind in a Configuration payload
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _YES, _NO = frozenset({"yes", "true", "1", "enabled"}), frozenset({"no", "false", "0", "disabled"})
@@ -111,6 +112,24 @@ def addresses(value: str) -> tuple[str, ...]:
             return ()
         out.append(str(ip_network(part)) if "/" in part else str(ip_address(part)))
     return tuple(out)
+
+
+def _listed(value: str) -> list[str]:
+    """The parts of a list whose values go into a Configuration payload."""
+    parts = [part.strip() for part in value.split(",") if part.strip()]
+    if len(parts) > MOST_VALUES:
+        raise ValueError(f"{len(parts)} values, at most {MOST_VALUES} are given to a peer")
+    return parts
+
+
+def hosts(value: str) -> tuple[IPv4Address | IPv6Address, ...]:
+    """A list of addresses."""
+    return tuple(ip_address(part) for part in _listed(value))
+
+
+def networks(value: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """A list of networks."""
+    return tuple(ip_network(part) for part in _listed(value))
 
 
 def identity(value: str) -> Identity | None:

@@ -41,7 +41,7 @@ class Span:
 
 @dataclass(slots=True)
 class Pool:
-    """The leases of one pool. `limit` bounds what is remembered, however large the span is."""
+    """The leases of one pool. `limit` bounds what is lent and remembered, however large the span is."""
 
     span: Span
     limit: int = 4096

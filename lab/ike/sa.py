@@ -5,7 +5,7 @@ out of the data plane and say why.
 """
 
 from lab.errors import ProtocolError
-from lab.ike.actions import InstallChild, MoveChild, RemoveChild, UseChild
+from lab.ike.actions import AddAddress, InstallChild, MoveChild, RemoveAddress, RemoveChild, UseChild
 from lab.ike.child import ChildSa
 from lab.ike.config import Child, Connection
 from lab.ike.credentials import Identity
@@ -15,6 +15,7 @@ from lab.ike.nat import NatSituation
 from lab.ike.path import Path
 from lab.ike.states import IKE_MOVES, ChildState, IkeState, Lifecycle
 from lab.ike.view import child_view, ike_view
+from lab.ike.virtual import Address, Virtual
 from lab.wire.ids import NotifyType
 
 NO_SPI = bytes(8)
@@ -24,7 +25,10 @@ UP = (IkeState.ESTABLISHED, IkeState.REKEYING, IkeState.REKEYED)
 
 
 class IkeSa:
-    """What exchanges, timers and the endpoint share about one IKE SA; nothing others need lives in a generator."""
+    """What exchanges, timers and the endpoint share about one IKE SA; nothing others need lives in a generator.
+
+    `user` is the name by which EAP authenticated the peer, which may differ from its IKE identity.
+    """
 
     def __init__(self, host: Host, connection: Connection, path: Path, *, initiator: bool, number: int) -> None:
         self.host, self.connection, self.path = host, connection, path
@@ -37,6 +41,8 @@ class IkeSa:
         self.nat = NatSituation()
         self.local_id: Identity | None = None
         self.remote_id: Identity | None = None
+        self.user: Identity | None = None
+        self.virtual = Virtual()
         self.children: dict[bytes, LiveChild] = {}
         # Replaced children whose packets may still be on their way: when to stop receiving, and the SPI.
         self.fading: list[tuple[float, bytes]] = []
@@ -157,6 +163,20 @@ class IkeSa:
         for _, spi in self.fading:
             self._remove(spi)
         self.fading.clear()
+        self._give_back()
+
+    def given(self, addresses: tuple[Address, ...]) -> None:
+        """These virtual addresses are ours until this SA ends (2.19)."""
+        self.virtual.local = addresses
+        for address in addresses:
+            self.host.act(AddAddress(address))
+
+    def _give_back(self) -> None:
+        """The virtual addresses of both sides end with the SA."""
+        for address in self.virtual.local:
+            self.host.act(RemoveAddress(address))
+        for lending in self.connection.pools:
+            self.host.pools[lending.name].release(self.number)
 
     def new_child(self, config: Child, reqid: int = 0) -> LiveChild:
         """A child with an SPI of its own, not yet installed."""
@@ -246,7 +266,7 @@ class IkeSa:
     def view(self) -> dict[str, object]:
         """This SA in the shape of ikelab.sas/1."""
         children = [child_view(c.sa) | {"state": c.state.name} for c in self.children.values() if c.sa]
-        return ike_view(self.named(), self.path, self.nat) | {
+        return ike_view(self.named(), self.path, self.nat, self.virtual) | {
             "version": self.version,
             "state": self.state.name,
             **self.suite,

@@ -16,7 +16,7 @@ from lab.errors import ConfigError
 # Keys whose comma-separated value is a list for vici, as swanctl itself sends them.
 _LISTS = """
     local_addrs remote_addrs proposals esp_proposals ah_proposals local_ts remote_ts vips pools groups cert_policy
-    certs cacerts pubkeys crl_uris
+    certs cacerts pubkeys crl_uris dns subnet
 """
 LIST_KEYS = frozenset(_LISTS.split())
 

@@ -4,6 +4,7 @@ from lab.crypto import registry
 from lab.ike.child import ChildSa
 from lab.ike.nat import NatSituation
 from lab.ike.path import Path
+from lab.ike.virtual import Virtual
 from lab.wire.payloads_v2 import Transform
 
 
@@ -12,7 +13,7 @@ def key_bits(encr: Transform) -> int:
     return registry.encr(encr).key_octets * 8
 
 
-def ike_view(named: dict[str, object], path: Path, nat: NatSituation) -> dict[str, object]:
+def ike_view(named: dict[str, object], path: Path, nat: NatSituation, virtual: Virtual) -> dict[str, object]:
     """The part of an IKE SA's view that both versions share."""
     return {
         "name": named["connection"],
@@ -23,6 +24,8 @@ def ike_view(named: dict[str, object], path: Path, nat: NatSituation) -> dict[st
         "remote_port": path.remote_port,
         "nat_local": nat.local,
         "nat_remote": nat.remote,
+        "local_vips": [str(address) for address in virtual.local],
+        "remote_vips": [str(address) for address in virtual.remote],
     }
 
 

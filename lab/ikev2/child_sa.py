@@ -5,7 +5,9 @@ with its SPI. Keys go to the initiator's direction first. Both install the inbou
 lets the other use it.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from lab.crypto import registry
 from lab.crypto.choice import Mismatch, Selected, accept, select
@@ -17,6 +19,7 @@ from lab.ike.child import ChildSa
 from lab.ike.config import Child
 from lab.ike.host import LOWEST_SPI
 from lab.ike.live_child import LiveChild
+from lab.ike.options import MOST_SELECTORS, Selector
 from lab.ike.view import child_keys
 from lab.ikev2 import keys
 from lab.ikev2 import mode as modes
@@ -76,15 +79,30 @@ def proposals(child: LiveChild, *, ke: bool) -> tuple[Proposal, ...]:
 
 
 def our_selectors(sa: Sa, config: Child) -> Sides:
-    """The configured selectors, local and remote; `dynamic` is the address of that side."""
-    local = tuple(selector.at(sa.path.local_host) for selector in config.local_ts)
-    remote = tuple(selector.at(sa.path.remote_host) for selector in config.remote_ts)
+    """The configured selectors, local and remote; `dynamic` is the address of that side, the virtual ones if any."""
+    local = _at(config.local_ts, [str(vip) for vip in sa.virtual.local] or [sa.path.local_host])
+    remote = _at(config.remote_ts, [str(vip) for vip in sa.virtual.remote] or [sa.path.remote_host])
     return local, remote
+
+
+def _offered(sa: Sa, config: Child) -> Sides:
+    """What an initiator offers: an address that it has yet to get may be any (2.19)."""
+    local, remote = our_selectors(sa, config)
+    if not sa.wants_address:
+        return local, remote
+    families = dict.fromkeys("::/0" if vip.version == 6 else "0.0.0.0/0" for vip in sa.connection.vips)
+    return _at(config.local_ts, list(families)), remote
+
+
+def _at(selectors: Iterable[Selector], hosts: list[str]) -> Selectors:
+    """Selectors for the wire: `dynamic` once for each of these addresses."""
+    found = (s.at(host) for s in selectors for host in (hosts[:1] if s.network else hosts))
+    return tuple(islice(found, MOST_SELECTORS))
 
 
 def offer(sa: Sa, child: LiveChild, *, ke: bool = False, sides: Sides | None = None) -> tuple[Payloads, Payloads]:
     """What an initiator sends: SAi2, and behind nonce and key exchange TSi, TSr and the notifies of the child."""
-    local, remote = sides or our_selectors(sa, child.config)
+    local, remote = sides or _offered(sa, child.config)
     return (SA(proposals(child, ke=ke)),), (
         *(() if modes.misfit(sa.path, local, remote) else modes.notify(child.mode)),
         TS(PayloadType.TSi, local),
@@ -139,7 +157,7 @@ def _refused(sa: Sa, child: LiveChild, error: Notify) -> str:
     if error.notify_type == NotifyType.NO_PROPOSAL_CHOSEN:
         return f"{reason} {explain.proposals(child.config.esp_proposals)}"
     if error.notify_type == NotifyType.TS_UNACCEPTABLE:
-        local, remote = our_selectors(sa, child.config)
+        local, remote = _offered(sa, child.config)
         return f"{reason} (we offer {explain.selectors(local)} to {explain.selectors(remote)})"
     return reason
 

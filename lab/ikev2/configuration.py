@@ -3,19 +3,21 @@
     CP(CFG_REQUEST){INTERNAL_IP4_ADDRESS(), INTERNAL_IP4_DNS()}  -->
                                    <--  CP(CFG_REPLY){INTERNAL_IP4_ADDRESS(10.3.0.1), INTERNAL_IP4_DNS(10.3.0.53)}
 
-This file knows the attributes; whose address is which is the pool's matter (`lab.ike.pool`). Attributes of a length
+This file knows the attributes; who asks whom when is the matter of `virtual_address`, whose address is which that of
+the pool (`lab.ike.pool`). Attributes of a length
 that the RFC does not know and attributes that nobody asked for are skipped (3.15.1), whatever else stands beside them.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from lab.errors import ProtocolError
 from lab.wire.ids import CfgAttribute, CfgType
 from lab.wire.payloads_v2 import CP
 
 Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
 MOST = 16
 """How many values of one kind we take of a reply; more is no configuration that a client could use."""
 
@@ -26,7 +28,7 @@ class Configuration:
 
     addresses: tuple[Address, ...] = ()
     dns: tuple[Address, ...] = ()
-    subnets: tuple[IPv4Network, ...] = ()
+    subnets: tuple[Network, ...] = ()
 
 
 def request(vips: Iterable[Address]) -> CP:
@@ -41,7 +43,8 @@ def request(vips: Iterable[Address]) -> CP:
     if 4 in versions:
         attributes += [(CfgAttribute.INTERNAL_IP4_DNS, b""), (CfgAttribute.INTERNAL_IP4_SUBNET, b"")]
     if 6 in versions:
-        attributes.append((CfgAttribute.INTERNAL_IP6_DNS, b""))
+        # Of this one 3.15.1 allows no empty value; ::/0 stands for whatever there is.
+        attributes += [(CfgAttribute.INTERNAL_IP6_DNS, b""), (CfgAttribute.INTERNAL_IP6_SUBNET, bytes(17))]
     return CP(CfgType.CFG_REQUEST, tuple(attributes))
 
 
@@ -69,9 +72,7 @@ def reply(cp: CP, given: Configuration) -> CP:
         (CfgAttribute.INTERNAL_IP6_DNS if a.version == 6 else CfgAttribute.INTERNAL_IP4_DNS, a.packed)
         for a in given.dns
     ]
-    attributes += [
-        (CfgAttribute.INTERNAL_IP4_SUBNET, net.network_address.packed + net.netmask.packed) for net in given.subnets
-    ]
+    attributes += [_of_subnet(net) for net in given.subnets]
     return CP(CfgType.CFG_REPLY, tuple(pair for pair in attributes if pair[0] in kinds))
 
 
@@ -82,7 +83,7 @@ def read(ours: CP, answer: CP | None) -> Configuration:
     kinds = {kind for kind, _ in ours.attributes}
     addresses: list[Address] = []
     dns: list[Address] = []
-    subnets: list[IPv4Network] = []
+    subnets: list[Network] = []
     for kind, value in answer.attributes:
         if kind not in kinds:
             continue
@@ -97,7 +98,9 @@ def read(ours: CP, answer: CP | None) -> Configuration:
                 dns.append(IPv6Address(value))
             case CfgAttribute.INTERNAL_IP4_SUBNET, 8:
                 subnets += _subnet(value)
-    usable = dict.fromkeys(a for a in addresses if not a.is_unspecified and not a.is_multicast)
+            case CfgAttribute.INTERNAL_IP6_SUBNET, 17:
+                subnets += _subnet6(value)
+    usable = dict.fromkeys(a for a in addresses if not (a.is_unspecified or a.is_multicast or a.is_loopback))
     if not usable:
         raise ProtocolError("peer's CFG_REPLY gives no virtual address")
     return Configuration(tuple(usable)[:MOST], tuple(dns[:MOST]), tuple(subnets[:MOST]))
@@ -110,6 +113,21 @@ def _subnet(value: bytes) -> tuple[IPv4Network, ...]:
     if mask != (0xFFFFFFFF << (32 - length)) & 0xFFFFFFFF or int.from_bytes(value[:4], "big") & ~mask:
         return ()
     return (IPv4Network((value[:4], length)),)
+
+
+def _subnet6(value: bytes) -> tuple[IPv6Network, ...]:
+    """Address and prefix length; none where the address has bits beyond it."""
+    try:
+        return (IPv6Network((value[:16], value[16])),)
+    except ValueError:
+        return ()
+
+
+def _of_subnet(net: Network) -> tuple[CfgAttribute, bytes]:
+    """A network behind the responder as an attribute."""
+    if isinstance(net, IPv6Network):
+        return CfgAttribute.INTERNAL_IP6_SUBNET, net.network_address.packed + bytes([net.prefixlen])
+    return CfgAttribute.INTERNAL_IP4_SUBNET, net.network_address.packed + net.netmask.packed
 
 
 def _octets(address: Address) -> bytes:

@@ -1,6 +1,6 @@
 """CREATE_CHILD_SA for a further child, and what rekeying a child shares with it (RFC 7296 1.3, 1.3.1, 2.25).
 
-    HDR, SK {SA, Ni, [KEi], TSi, TSr}  -->    <--  HDR, SK {SA, Nr, [KEr], TSi, TSr}
+    HDR, SK {[CP,] SA, Ni, [KEi], TSi, TSr}  -->    <--  HDR, SK {[CP,] SA, Nr, [KEr], TSi, TSr}
 
 A peer that is busy with the same IKE SA answers TEMPORARY_FAILURE, and we ask again later, a few times.
 """
@@ -10,13 +10,14 @@ from functools import partial
 
 from lab.ike.config import Child
 from lab.ike.live_child import LiveChild
-from lab.ikev2 import child_sa, informational
+from lab.ikev2 import child_sa, informational, virtual_address
 from lab.ikev2.child_sa import Refusal, Secret, Sides, Terms
 from lab.ikev2.exchange import Exchange, Payloads
 from lab.ikev2.key_exchange import Ask, offered_groups, respond
 from lab.ikev2.sa import Sa
 from lab.wire.ids import NotifyType
 from lab.wire.message import Message
+from lab.wire.payloads import Payload
 from lab.wire.payloads_v2 import Nonce, Notify
 
 MOST_TRIES = 5
@@ -39,7 +40,7 @@ class Agreement:
         return Secret(seed, initiator=initiator, ke=self.terms.chosen.ke, outbound=outbound)
 
 
-def ask_for(sa: Sa, child: LiveChild, *head: Notify, sides: Sides | None = None) -> Ask:
+def ask_for(sa: Sa, child: LiveChild, *head: Payload, sides: Sides | None = None) -> Ask:
     """The request for a child; `sides` are the selectors to offer where they are not those of the configuration."""
     first, last = child_sa.offer(sa, child, ke=True, sides=sides)
     return Ask((*head, *first), sa.new_nonce(), last, offered_groups(child.config.esp_proposals))
@@ -75,13 +76,14 @@ def busy(answer: Message | Refusal) -> bool:
 def initiator(sa: Sa, config: Child, tries: int = 1) -> Exchange:
     """RFC 7296 1.3.1    HDR, SK {SA, Ni, [KEi], TSi, TSr}  -->    <--  HDR, SK {SA, Nr, [KEr], TSi, TSr}."""
     child = sa.new_child(config)
-    ask = ask_for(sa, child)
+    ask = ask_for(sa, child, *virtual_address.ask(sa))
     answer = yield from ask.exchange(sa)
     if busy(answer) and tries < MOST_TRIES:
         sa.drop_child(child, "the peer is busy")
         sa.start_later(partial(initiator, config=config, tries=tries + 1))
         return
-    agreed = conclude(sa, child, ask, answer)
+    unaddressed = virtual_address.take(sa, answer) if isinstance(answer, Message) else None
+    agreed = unaddressed or conclude(sa, child, ask, answer)
     if isinstance(agreed, Refusal):
         informational.withdraw(sa, child, agreed)
         return
@@ -110,6 +112,9 @@ def responder(sa: Sa, request: Message) -> Payloads:
     if len(sa.children) >= MOST_CHILDREN:
         reason = f"{len(sa.children)} children, no more are taken"
         return refuse(sa, Refusal(reason, NotifyType.NO_ADDITIONAL_SAS))
+    lent = virtual_address.lend(sa, request)
+    if isinstance(lent, Refusal):
+        return refuse(sa, lent)
     found = accept(sa, request)
     if isinstance(found, Refusal):
         return refuse(sa, found)
@@ -118,7 +123,7 @@ def responder(sa: Sa, request: Message) -> Payloads:
     child_sa.install(sa, child, agreed.terms, agreed.secret(initiator=False))
     sa.child_up(child)
     first, last = child_sa.answer(child, agreed.terms)
-    return (*first, *between, *last)
+    return (*lent, *first, *between, *last)
 
 
 def refuse(sa: Sa, refusal: Refusal, child: str | None = None) -> Payloads:

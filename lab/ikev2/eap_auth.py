@@ -26,7 +26,7 @@ from lab.ikev2.eap.session import Authenticator, Peer
 from lab.ikev2.exchange import Payloads, Request
 from lab.ikev2.sa import Sa
 from lab.wire.eap import Packet
-from lab.wire.ids import ExchangeType, NotifyType
+from lab.wire.ids import ExchangeType, IdType, NotifyType
 from lab.wire.message import Message
 from lab.wire.payloads_v2 import EAP, ID, Auth, Notify
 
@@ -101,4 +101,5 @@ def responder(sa: Sa, idi: ID, idr: ID, first: Payloads) -> Generator[Payloads, 
     auth = request.get(Auth)
     if auth is None or not verified(auth, theirs):
         raise ProtocolError(f"AUTH of {sa.remote_id} does not verify with the key of EAP", _FAILED)
+    sa.user = Identity(IdType.ID_KEY_ID, run.user)
     return (ours,)

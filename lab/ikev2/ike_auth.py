@@ -1,9 +1,9 @@
 """IKE_AUTH: both sides say who they are and prove it, and the first child comes with it (RFC 7296 1.2, 2.15, 2.21.2).
 
     initiator                                                            responder
-    HDR, SK {IDi, [N(INITIAL_CONTACT),] [CERT+,] [CERTREQ,] [IDr,] AUTH, SAi2, TSi, TSr}  -->
-                                          <--  HDR, SK {IDr, [CERT+,] AUTH, SAr2, TSi, TSr}, or a notify in place of
-                                               the child, or N(AUTHENTICATION_FAILED) alone
+    HDR, SK {IDi, [N(INITIAL_CONTACT),] [CERT+,] [CERTREQ,] [IDr,] AUTH, [CP,] SAi2, TSi, TSr}  -->
+                                          <--  HDR, SK {IDr, [CERT+,] AUTH, [CP,] SAr2, TSi, TSr}, or a notify in
+                                               place of the child, or N(AUTHENTICATION_FAILED) alone
 
 A child that is refused leaves the IKE SA alive. A proof that is refused ends it: the responder by its answer, the
 initiator by an INFORMATIONAL request, since the responder believes the SA to be up.
@@ -14,7 +14,7 @@ from lab.ike import explain
 from lab.ike.config import Connection
 from lab.ike.credentials import Identity
 from lab.ike.states import IkeState
-from lab.ikev2 import child_sa, childless, eap_auth, informational, ppk, proof, signature
+from lab.ikev2 import child_sa, childless, eap_auth, informational, ppk, proof, signature, virtual_address
 from lab.ikev2.child_sa import Refusal, Secret
 from lab.ikev2.exchange import Conversation, Exchange, Payloads, Request
 from lab.ikev2.sa import Sa
@@ -35,13 +35,15 @@ def initiator(sa: Sa) -> Exchange:
     wanted = sa.connection.remote.id
     # The peer's identity may be open until it answers; its address stands in for choosing the secret.
     expected = wanted or Identity.of_address(sa.path.remote_host)
+    sa.virtual.asks = bool(sa.connection.vips)
     config = childless.first_child(sa)
     child = sa.new_child(config) if config else None
     first, last = child_sa.offer(sa, child) if child else ((), ())
     contact = (Notify(NotifyType.INITIAL_CONTACT),) if sa.first_contact else ()
     idr = (_payload(PayloadType.IDr, wanted),) if wanted else ()
     papers = (*signature.certificates(sa), *signature.requests(sa, (sa.connection,)))
-    payloads = (idi, *contact, *papers, *idr, *_proof(sa, idi, expected), *first, *last, *_our_window(sa))
+    auth = _proof(sa, idi, expected)
+    payloads = (idi, *contact, *papers, *idr, *auth, *virtual_address.ask(sa), *first, *last, *_our_window(sa))
     answer = yield Request(ExchangeType.IKE_AUTH, payloads)
     refusal = _check(sa, answer)
     if refusal:
@@ -54,9 +56,10 @@ def initiator(sa: Sa) -> Exchange:
             return
     _window(sa, answer)
     sa.established()
+    unaddressed = virtual_address.take(sa, answer)
     childless.follow(sa)
     if child:
-        terms = child_sa.check_answer(sa, child, answer)
+        terms = unaddressed or child_sa.check_answer(sa, child, answer)
         if isinstance(terms, Refusal):
             informational.withdraw(sa, child, terms, "IKE_AUTH")
         else:
@@ -130,6 +133,7 @@ def responder(sa: Sa, request: Message) -> Conversation:
     _window(sa, request)
     sa.admit(initial_contact=request.notify(NotifyType.INITIAL_CONTACT) is not None)
     sa.established()
+    sa.virtual.lends = bool(sa.connection.pools)
     return (*answer, *_child(sa, request), *_our_window(sa))
 
 
@@ -189,16 +193,26 @@ def _window(sa: Sa, message: Message) -> None:
 
 
 def _child(sa: Sa, request: Message) -> Payloads:
-    """The responder's half of the first child; a refusal is a notify in its place (2.21.2), none asked for is none."""
+    """The responder's half of the first child; a refusal is a notify in its place (2.21.2), none asked for is none.
+
+    Where a virtual address was asked for, it comes first: the child may be for that address.
+    """
+    lent = virtual_address.lend(sa, request)
+    if isinstance(lent, Refusal):
+        return _refused(sa, lent)
     if request.get(SA) is None:
-        return ()
+        return lent
     found = childless.refusal(sa) or child_sa.choose(sa, request)
     if isinstance(found, Refusal):
-        sa.failed(found.reason, stage="IKE_AUTH")
-        return (found.payload,)
+        return (*lent, *_refused(sa, found))
     config, terms = found
     child = sa.new_child(config)
     child_sa.install(sa, child, terms, Secret(sa.nonces, initiator=False))
     sa.child_up(child)
     first, last = child_sa.answer(child, terms)
-    return (*first, *last)
+    return (*lent, *first, *last)
+
+
+def _refused(sa: Sa, refusal: Refusal) -> Payloads:
+    sa.failed(refusal.reason, stage="IKE_AUTH")
+    return (refusal.payload,)

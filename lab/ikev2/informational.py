@@ -1,7 +1,7 @@
-"""INFORMATIONAL: delete, liveness, and notifies that concern the SA (RFC 7296 1.4, 2.4).
+"""INFORMATIONAL: delete, liveness, notifies that concern the SA, and a late wish for an address (RFC 7296 1.4, 2.4).
 
-    HDR, SK {[N,] [D]}  -->
-                        <--  HDR, SK {[N,] [D]}
+    HDR, SK {[N,] [D,] [CP]}  -->
+                              <--  HDR, SK {[N,] [D,] [CP]}
 
 Deleting an IKE SA is answered with an empty message and takes its children along. Deleting a child is answered with the
 SPI of the other direction, unless both sides delete it at once: then neither answer names it (1.4.1).
@@ -12,6 +12,7 @@ from functools import partial
 from lab.ike import explain
 from lab.ike.live_child import LiveChild
 from lab.ike.states import ChildState, IkeState
+from lab.ikev2 import virtual_address
 from lab.ikev2.child_sa import Refusal
 from lab.ikev2.exchange import Exchange, Payloads, Request
 from lab.ikev2.sa import Sa
@@ -75,7 +76,7 @@ def fatal(request: Message) -> Notify | None:
 
 
 def responder(sa: Sa, request: Message) -> Payloads:
-    """RFC 7296 1.4    -->  HDR, SK {[N,] [D]}    HDR, SK {[D]}  <--."""
+    """RFC 7296 1.4    -->  HDR, SK {[N,] [D,] [CP]}    HDR, SK {[N,] [D,] [CP]}  <--."""
     if notify := fatal(request):
         reason = explain.refused("this IKE SA", notify)
         # 2.21.2: an initiator that refuses us tells so before the SA is up, while it has authenticated nobody.
@@ -89,7 +90,16 @@ def responder(sa: Sa, request: Message) -> Payloads:
         sa.close("deleted by the peer")
         return ()
     answers = [Delete(delete.protocol, tuple(_deleted(sa, delete))) for delete in deletes]
-    return tuple(answer for answer in answers if answer.spis)
+    return (*(answer for answer in answers if answer.spis), *_address(sa, request))
+
+
+def _address(sa: Sa, request: Message) -> Payloads:
+    """3.15.4: an initiator that got no address may ask once more."""
+    lent = virtual_address.lend(sa, request) if sa.usable else ()
+    if not isinstance(lent, Refusal):
+        return lent
+    sa.failed(lent.reason, stage="INFORMATIONAL", asked=False)
+    return (lent.payload,)
 
 
 def _deleted(sa: Sa, delete: Delete) -> list[bytes]:

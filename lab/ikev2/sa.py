@@ -11,6 +11,7 @@ from lab.ike.path import Path
 from lab.ike.sa import IkeSa
 from lab.ike.states import IkeState
 from lab.ike.view import key_bits
+from lab.ike.virtual import Virtual
 from lab.ikev2.exchange import Plan
 from lab.ikev2.int_auth import IntAuth
 from lab.ikev2.keys import IkeKeys, Suite
@@ -84,6 +85,11 @@ class Sa(IkeSa):
         return self.state is IkeState.ESTABLISHED
 
     @property
+    def wants_address(self) -> bool:
+        """Whether we have yet to get the virtual addresses that we want."""
+        return self.virtual.asks and not self.virtual.local
+
+    @property
     def rekeying(self) -> bool:
         """Whether our own exchange that rekeys this SA is under way."""
         return self.state is IkeState.REKEYING
@@ -106,14 +112,17 @@ class Sa(IkeSa):
         """A new IKE SA between the same two, to be keyed by rekeying this one (2.18)."""
         new = Sa(self.host, self.connection, self.path, initiator=initiator, number=self.host.new_number())
         new.nat, new.local_id, new.remote_id = self.nat, self.local_id, self.remote_id
-        new.fragments = self.fragments
+        new.fragments, new.user = self.fragments, self.user
         return new
 
     def hand_over(self, heir: "Sa") -> None:
-        """Children and waiting exchanges go to the IKE SA that replaces this one (2.8)."""
+        """Children, virtual addresses and waiting exchanges go to the IKE SA that replaces this one (2.8)."""
         self.replaced = True
         heir.children, self.children = self.children, {}
         heir.fading, self.fading = self.fading, []
+        heir.virtual, self.virtual = self.virtual, Virtual()
+        for lending in self.connection.pools:
+            self.host.pools[lending.name].hand_on(self.number, heir.number)
         heir.queue.extend(self.queue)
         heir.later.extend(self.later)
         self.queue.clear()

@@ -11,8 +11,8 @@ from lab.ike.swanctl import Section, Value, parse, render
 # `openssl` brings AES, ChaCha20-Poly1305, SHA-2, HMAC, X25519, ECP and MODP; the rest is what it lacks.
 PLUGINS = (
     "random nonce openssl aes sha1 sha2 md5 hmac kdf gmp curve25519 gcm ctr ccm cmac xcbc chapoly pem pkcs1 pkcs8 x509 "
-    "pubkey constraints revocation kernel-netlink socket-default vici updown eap-identity eap-mschapv2 eap-md5 eap-tls "
-    "eap-ttls xauth-generic counters"
+    "pubkey constraints revocation kernel-netlink socket-default vici updown resolve eap-identity eap-mschapv2 eap-md5 "
+    "eap-tls eap-ttls xauth-generic counters"
 )
 # ikelab setting -> charon setting
 SETTINGS = {
@@ -28,17 +28,19 @@ SETTINGS = {
     "tls_version_max": "tls.version_max",
 }
 # Where the private /run shows these files inside the daemon's mount namespace.
-SOCKET, LOG, CONF = "charon.vici", "charon.log", "strongswan.conf"
+SOCKET, LOG, CONF, RESOLV = "charon.vici", "charon.log", "strongswan.conf", "resolv.conf"
 
 _TEMPLATE = f"""
 load = {PLUGINS}
-install_virtual_ip = no
 plugins {{
     vici {{
         socket = unix:///run/{SOCKET}
     }}
     eap-ttls {{
         phase2_method = mschapv2
+    }}
+    resolve {{
+        file = /run/{RESOLV}
     }}
 }}
 filelog {{

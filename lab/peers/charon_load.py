@@ -1,8 +1,8 @@
 """The vici commands that give a charon what a swanctl.conf says, as `swanctl --load-all` would.
 
 Rules: files travel as data inside the commands, and secrets as the octets that `0x` and `0s` stand for, so that the
-daemon reads none and decodes none; CAs and their CRLs stand in front of
-the connections that refer to them.
+daemon reads none and decodes none; CAs, their CRLs and pools of addresses stand in front of the connections that refer
+to them.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,6 +23,8 @@ def loads(tree: Section, files: Mapping[str, bytes]) -> Iterator[Command]:
         yield _secret(name, section, files)
     for _name, section in _sections(tree, "authorities"):
         yield from _authority(section, files)
+    for name, section in _sections(tree, "pools"):
+        yield "load-pool", {name: section.plain()}
     for name, section in _sections(tree, "connections"):
         yield "load-conn", {name: _connection(section, files)}
 

@@ -30,6 +30,8 @@ def sa_view(name: str, sa: Fields) -> Fields:
         "ke": names.ke(sa.get("dh-group", "")),
         "nat_local": sa.get("nat-local") == "yes",
         "nat_remote": sa.get("nat-remote") == "yes",
+        "local_vips": list(sa.get("local-vips", [])),
+        "remote_vips": list(sa.get("remote-vips", [])),
         "established_s": int(sa.get("established", 0)),
         "children": [child_view(child) for child in sa.get("child-sas", {}).values()],
     }

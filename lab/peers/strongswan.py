@@ -16,7 +16,7 @@ from lab.errors import BrokenError, UnfitError
 from lab.ike.swanctl import Section, render
 from lab.peers import charon_log
 from lab.peers.base import INITIATE_S, NO_FILES, READY_S, Event, Node, Outcome, PeerFault
-from lab.peers.charon_conf import CONF, LOG, SOCKET, strongswan_conf
+from lab.peers.charon_conf import CONF, LOG, RESOLV, SOCKET, strongswan_conf
 from lab.peers.charon_load import loads
 from lab.peers.charon_sas import event, sa_view
 from lab.peers.vici_link import Commands, Events, connect
@@ -160,7 +160,7 @@ class StrongSwan:
 
     def logs(self) -> list[Path]:
         """The log files written so far."""
-        return [path for path in (self.run_dir / "run" / LOG,) if path.exists()]
+        return [path for name in (LOG, RESOLV) if (path := self.run_dir / "run" / name).exists()]
 
     def configs(self) -> dict[str, str]:
         """The configuration as given to the daemon: file name -> text."""

@@ -67,6 +67,7 @@ class Lab:
         self._network: Network | None = None
         self._pings: list[int] = []
         self._own_pings: list[int] = []
+        self._virtual_pings: dict[tuple[str, str], list[int]] = {}
         self.uncaptured = 0
 
     # -- setting up
@@ -196,6 +197,27 @@ class Lab:
         words = done.stdout.strip().splitlines()
         assert done.returncode == 0, f"the ping of the gateways failed: {words[-1] if words else done.stderr}"
         self._own_pings.append(count)
+
+    def ping_virtual(self, source: str, target: str = "", count: int = PINGS) -> None:
+        """The left gateway pings a host behind the right one and names no source: that must be its virtual address."""
+        target = target or self.inner("right")
+        self.step("ping", f"{count} echo requests from {source} to {target}, the source left to routing")
+        argv = ["ping", "-n", "-c", str(count), "-i", "0.2", "-W", "2", target]
+        done = self.network.node("left").run(argv, timeout=30.0 + count)
+        words = done.stdout.strip().splitlines()
+        assert done.returncode == 0, f"the ping through the tunnel failed: {words[-1] if words else done.stderr}"
+        self._virtual_pings.setdefault((source, target), []).append(count)
+
+    def prove_virtual(self) -> Ladder:
+        """The left gateway's ping travelled inside ESP, from its virtual address, and none of it outside ESP."""
+        self.step("protected", "ESP holds the ping from the virtual address, and nothing of it is outside ESP")
+        frames = self.frames()
+        found = self._ladder(frames)
+        for (source, target), counts in self._virtual_pings.items():
+            proofs.carries_ping(found, source, target, counts)
+            proofs.no_plaintext(frames, (source, target))
+        proofs.all_opened(found)
+        return found
 
     def prove_transport(self) -> Ladder:
         """The gateways' own ping travelled inside ESP behind their IP header, and none of it outside ESP."""

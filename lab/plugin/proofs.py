@@ -39,11 +39,12 @@ def all_opened(ladder: Ladder) -> None:
 
 def carries_ping(ladder: Ladder, source: str, target: str, counts: Sequence[int]) -> None:
     """ESP from each gateway holds the echo requests there and the replies back, of every ping; each counts from 1."""
+    protocol = "ICMPv6" if ":" in target else "ICMP"
     for sender, word, ends in (
         ("left", "echo-request", f"{source} -> {target}"),
         ("right", "echo-reply", f"{target} -> {source}"),
     ):
-        wanted = Counter(f"ICMP {word} {ends} seq {number}" for count in counts for number in range(1, count + 1))
+        wanted = Counter(f"{protocol} {word} {ends} seq {number}" for count in counts for number in range(1, count + 1))
         found = [entry.get("inner", "") for entry in ladder.esp(sender)]
         missing = list(wanted - Counter(found))
         assert not missing, f"too few ESP packets of {sender} hold {missing[0]!r}; they hold {found}"

@@ -8,7 +8,7 @@ everything else is a default of the peers. Addresses come from the topology.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from lab.ike.swanctl import Section, Value, mirror, parse
+from lab.ike.swanctl import Section, Value, mirror, parse, render
 
 IKE = "aes256gcm16-prfsha384-x25519"
 ESP = "aes256gcm16"
@@ -54,8 +54,9 @@ secrets {{
 @dataclass(frozen=True, slots=True)
 class Tunnel:
     """One side's wishes. `connection`, `child` and `settings` add or replace keys of swanctl.conf by name; so do
-    `local` and `remote`, from that side's own view, and `secrets` and `authorities`, section by section. `files` are
-    those that the others name.
+    `local` and `remote`, from that side's own view, and `secrets`, `authorities` and `pools`, section by section.
+    `files` are those that the others name. `second` is a further connection (and its child) by that name, the same but
+    for our identity, `NAME.lab`.
     """
 
     ike: str = IKE
@@ -68,6 +69,8 @@ class Tunnel:
     remote: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     authorities: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    pools: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    second: str = ""
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 
@@ -118,13 +121,26 @@ def _adjusted(tree: Section, tunnel: Tunnel) -> Section:
     _set(connection.sections["children"].sections[CHILD], tunnel.child)
     for side, values in (("local", tunnel.local), ("remote", tunnel.remote)):
         _set(connection.sections[side], values)
-    for kind, sections in (("secrets", tunnel.secrets), ("authorities", tunnel.authorities)):
+    named = {"secrets": tunnel.secrets, "authorities": tunnel.authorities, "pools": tunnel.pools}
+    for kind, sections in named.items():
         for name, values in sections.items():
             parent = tree.sections.setdefault(kind, Section(kind))
             _set(parent.sections.setdefault(name, Section(name)), values)
     if tunnel.settings:
         _set(tree.sections.setdefault("ikelab", Section("ikelab")), tunnel.settings)
+    if tunnel.second:
+        _add(tree.sections["connections"], connection, tunnel.second)
     return tree
+
+
+def _add(connections: Section, connection: Section, name: str) -> None:
+    """Another connection like this one, of somebody else on the same side."""
+    other = parse(render(Section(sections={name: connection}))).sections[name]
+    _set(other.sections["local"], {"id": f"{name}.lab"})
+    children = other.sections["children"].sections
+    children[name] = children.pop(CHILD)
+    children[name].name = name
+    connections.sections[name] = other
 
 
 def _set(section: Section, values: Mapping[str, str]) -> None:

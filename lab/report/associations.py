@@ -18,6 +18,7 @@ IKE_FIELDS = (
     ("spis", "SPIs (init : resp)"),
     ("suite", "Algorithms"),
     ("nat", "NAT"),
+    ("virtual", "Virtual addresses"),
     ("established", "Established for"),
 )
 CHILD_FIELDS = (
@@ -53,6 +54,7 @@ def _ike(sa: Facts) -> tuple[str, list[tuple[str, str]], list[tuple[str, list[tu
         "spis": " : ".join(filter(None, (facts.text(sa, "spi_i"), facts.text(sa, "spi_r")))),
         "suite": suite(sa),
         "nat": _nat(sa),
+        "virtual": _virtual(sa),
         "established": words.seconds(facts.number(sa, "established_s")),
     }
     version = facts.text(sa, "version")
@@ -92,6 +94,12 @@ def _nat(sa: Facts) -> str:
     if "nat_local" not in sa and "nat_remote" not in sa:
         return ""
     return "before this end" if local else "before the other end" if remote else "none seen"
+
+
+def _virtual(sa: Facts) -> str:
+    """`10.3.0.1 given to this end`, or lent to the other one."""
+    ways = (("local_vips", "given to this end"), ("remote_vips", "lent to the other end"))
+    return "; ".join(f"{', '.join(found)} {words}" for key, words in ways if (found := facts.texts(sa, key)))
 
 
 def _traffic(child: Facts) -> str:

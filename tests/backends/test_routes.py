@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 
 import pytest
+from pyroute2 import IPRoute
 
+from lab.backends.addresses import Addresses
 from lab.backends.routes import Routes, networks
 from lab.backends.tun import Tun
 from lab.ike.path import Path
@@ -129,6 +131,80 @@ def test_the_mtu_is_that_of_the_way_out(node: Node) -> None:
         return [plain, routes.mtu_to(near)]
 
     assert inside(node, work) == [1400, 1400]
+
+
+def seen(far: str) -> list[list[object]]:
+    """The routes to a network through the device: where to, and from which address."""
+    family = "-6" if ":" in far else "-4"
+    found = [r for r in show(family, "route") if r["dev"] == "ikelab0" and r["dst"] == far]
+    return [[r["dst"], r.get("prefsrc")] for r in found]
+
+
+def on(device: str) -> list[str]:
+    """The addresses of an interface, without those that the system gives it."""
+    infos = [info for link in show("addr", "show", "dev", device) for info in link.get("addr_info", [])]
+    return [f"{i['local']}/{i['prefixlen']}" for i in infos if i.get("scope") == "global"]
+
+
+@pytest.mark.parametrize(
+    ("vip", "host", "far"),
+    [("10.3.0.1", "10.3.0.1/32", "10.2.0.0/24"), ("2001:db8:3::1", "2001:db8:3::1/128", "2001:db8:2::/64")],
+)
+def test_a_virtual_address_is_the_source_and_goes_again(node: Node, vip: str, host: str, far: str) -> None:
+    def work(routes: Routes, records: list[Record]) -> object:
+        routes.add_address(ip_address(vip))
+        routes.add(ts(host), ts(far))
+        up = [on("ikelab0"), seen(far)]
+        routes.remove(ts(far))
+        routes.remove_address(ip_address(vip))
+        return [up, on("ikelab0"), seen(far), [record.text for record in records]]
+
+    assert inside(node, work) == [[[host], [[far, vip]]], [], [], []]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "far"),
+    [("10.3.0.1", "10.3.0.2", "10.2.0.0/24"), ("2001:db8:3::1", "2001:db8:3::2", "2001:db8:2::/64")],
+)
+def test_a_shared_route_names_an_address_that_is_left(node: Node, first: str, second: str, far: str) -> None:
+    def work(routes: Routes, records: list[Record]) -> object:
+        found = []
+        routes.add([], ts(far))  # a trap, which knows no address
+        for vip in (first, second):
+            routes.add_address(ip_address(vip))
+            routes.add(ts(vip), ts(far))
+            found.append(seen(far))
+        for vip in (second, first):
+            routes.remove(ts(far))
+            routes.remove_address(ip_address(vip))
+            found.append(seen(far))
+        return [found, [record.text for record in records]]
+
+    names = [first, second, first, None]
+    assert inside(node, work) == [[[[far, name]] for name in names], []]
+
+
+def test_an_address_is_counted_and_one_that_was_there_stays(node: Node) -> None:
+    node.ip("addr add 10.3.0.9/32 dev lo")
+
+    def work(routes: Routes, records: list[Record]) -> object:
+        one, there, netlink = ip_address("10.3.0.1"), ip_address("10.3.0.9"), IPRoute()
+        addresses = Addresses(netlink, netlink.link_lookup(ifname="lo")[0], Trace(records.append))
+        found = []
+        for address in (one, one, there):
+            addresses.add(address)
+        found.append(on("lo"))
+        for address in (one, there):
+            addresses.remove(address)
+        found.append(on("lo"))
+        addresses.remove(one)
+        addresses.add(ip_address("2001:db8:3::1"))
+        addresses.close()
+        netlink.close()
+        return [*found, on("lo"), [record.text for record in records]]
+
+    assert sorted(inside(node, work)[0]) == ["10.1.0.1/24", "10.3.0.1/32", "10.3.0.9/32"]
+    assert [len(found) for found in inside(node, work)] == [3, 3, 2, 0]
 
 
 def test_ipv6_routes(node: Node) -> None:

@@ -3,6 +3,7 @@
 import json
 import socket
 from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path as File
 
 import pytest
@@ -12,7 +13,17 @@ from lab.daemon.journal import Journal
 from lab.daemon.loop import Loop
 from lab.daemon.server import GRACE, Server
 from lab.errors import ConfigError, UnfitError
-from lab.ike.actions import Event, InstallChild, KeyLog, MoveChild, RemoveChild, Send, UseChild
+from lab.ike.actions import (
+    AddAddress,
+    Event,
+    InstallChild,
+    KeyLog,
+    MoveChild,
+    RemoveAddress,
+    RemoveChild,
+    Send,
+    UseChild,
+)
 from lab.ike.config import load
 from lab.ike.path import Path
 from lab.ipsec.dataplane import Acquire, Expired, Moved
@@ -101,6 +112,12 @@ class Recorder(NoDataplane):
 
     def move(self, spi_in: bytes, path: Path) -> None:
         self.done.append(("move", spi_in, path))
+
+    def add_address(self, address: object) -> None:
+        self.done.append(("add address", str(address)))
+
+    def remove_address(self, address: object) -> None:
+        self.done.append(("remove address", str(address)))
 
     def trap(self, child: str, local: object, remote: object) -> None:
         self.done.append(("trap", child, str(local[0]), str(remote[0])))
@@ -198,24 +215,28 @@ def test_a_full_disk_ends_the_daemon_whoever_is_served(bench: Bench) -> None:
 def test_actions_are_carried_out_in_their_order(bench: Bench) -> None:
     other = Path("192.0.2.1", 4500, "192.0.2.9", 4500)
     actions = [
+        AddAddress(ip_address("10.3.0.1")),
         InstallChild("child"),
         InstallChild("next", outbound=False),
         Send(b"reply", PATH),
         UseChild(SPI),
         MoveChild(SPI, other),
         RemoveChild(SPI),
+        RemoveAddress(ip_address("10.3.0.1")),
         KeyLog({"kind": "ike"}),
         Event("ike-up", {"connection": "gw"}),
     ]
     bench.done.clear()
     bench.server.perform(actions, 100.0)
     assert bench.done == [
+        ("add address", "10.3.0.1"),
         ("install", "child"),
         ("stand by", "next"),
         ("send", b"reply", PATH),
         ("use", SPI),
         ("move", SPI, other),
         ("remove", SPI),
+        ("remove address", "10.3.0.1"),
     ]
     assert json.loads((bench.directory / "keys.jsonl").read_text()) == {"kind": "ike"}
     assert json.loads((bench.directory / "events.jsonl").read_text())["event"] == "ike-up"

@@ -149,6 +149,46 @@ def test_the_mtu_of_the_device_keeps_esp_packets_whole(site: Site) -> None:
     assert site.ask(inner - 28) and site.ask(inner)
 
 
+def with_virtual_addresses(far: str = "10.2.0.0/24") -> tuple[str, str]:
+    """The left side asks for virtual addresses of both families, the right side lends them."""
+    own, other = (config(side, local_ts="dynamic", remote_ts=far) for side in ("left", "right"))
+    pools = "pools {\n four {\n addrs = 10.3.0.0/24\n }\n six {\n addrs = 2001:db8:3::/64\n }\n}\n"
+    asks, lends = "version = 2\n vips = 0.0.0.0, ::", "version = 2\n pools = four, six"
+    return own.replace("version = 2", asks), other.replace("version = 2", lends) + pools
+
+
+def source_to(address: str) -> str:
+    """The address that a socket of this host sends from."""
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as here:
+        here.connect((address, 7))
+        return str(here.getsockname()[0])
+
+
+def test_virtual_addresses_are_the_source_and_go_with_the_ike_sa(site: Site) -> None:
+    site.wire()
+    site.right.ip("addr add 2001:db8:2::1/128 dev lo")
+    left, right = with_virtual_addresses("10.2.0.0/24, 2001:db8:2::/64")
+    before = site.left.ip("addr"), site.left.ip("route"), site.left.ip("-6 route")
+    ours, theirs = site.start(left=left, right=right)
+    started = site.left.ip("addr"), site.left.ip("route"), site.left.ip("-6 route")
+    ours.call("initiate", child="net", timeout=10)
+    for address, vip in (("10.2.0.1", "10.3.0.1"), ("2001:db8:2::1", "2001:db8:3::1")):
+        site.echo(address)
+        assert site.left.call(lambda address=address: source_to(address)) == vip
+        assert site.ask(address=address)
+    assert ours.child()["local_ts"] == theirs.child()["remote_ts"] == ["10.3.0.1/32", "2001:db8:3::1/128"]
+    for asker in (ours, theirs):
+        asker.call("rekey", ike="gw", timeout=10)
+        assert site.ask()
+    (sa,) = (sa for sa in ours.call("list-sas") if sa["state"] == "ESTABLISHED")
+    assert sa["local_vips"] == ["10.3.0.1", "2001:db8:3::1"]
+    ours.call("terminate", timeout=10)
+    assert (site.left.ip("addr"), site.left.ip("route"), site.left.ip("-6 route")) == started
+    ours.call("initiate", child="net", timeout=10)
+    ours.stop(signal.SIGKILL)
+    assert (site.left.ip("addr"), site.left.ip("route"), site.left.ip("-6 route")) == before
+
+
 def nat_between(site: Site) -> None:
     """left 192.168.1.2 - NAT box 203.0.113.2 - right 203.0.113.1; the box changes ports."""
     box = Node()

@@ -22,7 +22,7 @@ def pings(network: Network, source: str, target: str, wait_s: str = "2") -> bool
     return network.node(source).run(["ping", "-c1", "-W", wait_s, target]).returncode == 0
 
 
-@pytest.mark.parametrize("name", ["direct", "nat-initiator", "nat-both"])
+@pytest.mark.parametrize("name", ["direct", "dual-stack", "nat-initiator", "nat-both"])
 def test_what_can_reach_what(up: Up, name: str) -> None:
     network = up(name)
     assert pings(network, "left-host", "10.1.0.1"), "a host reaches its gateway"

@@ -105,6 +105,26 @@ def test_opaque_ports_and_several_selectors() -> None:
     assert second.at("2001:db8::1") == TrafficSelector.of_network("2001:db8::1")
 
 
+def test_virtual_addresses_and_the_pools_to_lend_from() -> None:
+    pools = """pools {
+        four { addrs = 10.3.0.0/24
+            dns = 10.3.0.53, 10.3.0.54
+            subnet = 10.1.0.0/16, 10.2.0.0/16
+        }
+        six { addrs = 2001:db8::1-2001:db8::9
+        }
+    }"""
+    config = load(pools + gw("vips = 0.0.0.0, ::\n pools = six, four"))
+    (connection,) = config.connections
+    assert [str(vip) for vip in connection.vips] == ["0.0.0.0", "::"]
+    assert [pool.name for pool in connection.pools] == ["six", "four"]
+    four = config.pools["four"]
+    assert str(four.addrs.first) == "10.3.0.1" and str(config.pools["six"].addrs.last) == "2001:db8::9"
+    assert [str(dns) for dns in four.dns] == ["10.3.0.53", "10.3.0.54"]
+    assert [str(net) for net in four.subnet] == ["10.1.0.0/16", "10.2.0.0/16"]
+    assert one("").vips == one("").pools == ()
+
+
 def gw(line: str) -> str:
     """A connection that would be right but for its third line."""
     return f"connections {{ gw {{ {PSK}\n{line}\n }} }}"
@@ -168,6 +188,15 @@ MISTAKES = [
     ("ikelab { retransmit_tries = -1 }", 1, "retransmit_tries", "no number"),
     ("ikelab { retransmit_base = x }", 1, "retransmit_base", "no number"),
     ("x = 1", 1, "x", "unknown key"),
+    (gw("vips = 10.3.0.0/24"), 3, "vips", "10.3.0.0/24"),
+    (gw("vips = " + ", ".join(["0.0.0.0"] * 17)), 3, "vips", "17 values, at most 16"),
+    (gw("pools = lab"), 3, "pools", "no pool is called 'lab'; there are: none"),
+    ("pools {\n lab {\n dns = 10.3.0.53\n } }", 2, "lab", "addrs = 10.3.0.0/24"),
+    ("pools {\n lab {\n addrs = 10.3.0.9-10.3.0.1\n } }", 3, "addrs", "no range of addresses"),
+    ("pools {\n lab {\n addrs = 10.3.0.0/24\n dns = here\n } }", 4, "dns", "here"),
+    ("pools {\n lab {\n addrs = 10.3.0.0/24\n subnet = 10.3.0.1/24\n } }", 4, "subnet", "host bits"),
+    ("pools {\n lab {\n addrs = 10.3.0.0/24\n nbns = 10.3.0.1\n } }", 4, "nbns", "unknown key"),
+    ("pools {\n addrs = 10.3.0.0/24\n }", 2, "addrs", "unknown key"),
     (gw("local_port = 65536"), 3, "local_port", "not between 1 and 65535"),
     (gw("remote_port = 0"), 3, "remote_port", "not between 1 and 65535"),
     (gw(f"dpd_delay = {'9' * 400}"), 3, "dpd_delay", "longer than"),

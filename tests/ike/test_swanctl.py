@@ -43,6 +43,12 @@ def test_quoted_value_keeps_escapes_and_lines() -> None:
     assert tree.values["last"].line == 20
 
 
+def test_the_values_of_a_pool_are_lists_for_vici() -> None:
+    text = "pools { lab { addrs = 10.3.0.0/24\n dns = 10.3.0.53\n subnet = 10.1.0.0/16, 10.2.0.0/16\n } }"
+    pool = {"addrs": "10.3.0.0/24", "dns": ["10.3.0.53"], "subnet": ["10.1.0.0/16", "10.2.0.0/16"]}
+    assert parse(text).plain() == {"pools": {"lab": pool}}
+
+
 def test_plain_is_what_vici_takes() -> None:
     assert parse("a { proposals = x, y\n b = 1, 2\n c { } }").plain() == {
         "a": {"proposals": ["x", "y"], "b": "1, 2", "c": {}}

@@ -1,6 +1,6 @@
 """The attributes of the Configuration payload in both roles, and replies that no honest responder sends."""
 
-from ipaddress import IPv4Network, ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address
 
 import pytest
 
@@ -13,7 +13,7 @@ from lab.wire.payloads_v2 import CP
 
 ANY4, ANY6 = ip_address("0.0.0.0"), ip_address("::")
 ONE, SIX, DNS = ip_address("10.3.0.1"), ip_address("2001:db8::1"), ip_address("10.3.0.53")
-GIVEN = Configuration((ONE, SIX), (DNS,), (IPv4Network("10.1.0.0/16"),))
+GIVEN = Configuration((ONE, SIX), (DNS,), (IPv4Network("10.1.0.0/16"), IPv6Network("2001:db8:1::/48")))
 FOUR = (A.INTERNAL_IP4_ADDRESS, ONE.packed)
 
 
@@ -48,6 +48,7 @@ def test_what_nobody_asked_for_is_skipped() -> None:
         ((A.INTERNAL_IP4_ADDRESS, bytes(5)),),
         ((A.INTERNAL_IP4_ADDRESS, b"\xe0\x00\x00\x01"),),
         ((A.INTERNAL_IP6_ADDRESS, SIX.packed),),
+        ((A.INTERNAL_IP4_ADDRESS, b"\x7f\0\0\1"),),
         ((A.INTERNAL_IP4_DNS, DNS.packed),),
     ],
 )
@@ -74,6 +75,20 @@ def test_a_subnet_that_is_none_is_skipped(value: bytes) -> None:
     assert configuration.read(configuration.request([ANY4]), answer).subnets == ()
 
 
+@pytest.mark.parametrize("value", [SIX.packed + b"\x40", SIX.packed + b"\x81", SIX.packed, SIX.packed + b"\x80\0"])
+def test_an_ipv6_subnet_that_is_none_is_skipped(value: bytes) -> None:
+    answer = CP(CfgType.CFG_REPLY, ((A.INTERNAL_IP6_ADDRESS, SIX.packed + b"\x80"), (A.INTERNAL_IP6_SUBNET, value)))
+    assert configuration.read(configuration.request([ANY6]), answer).subnets == ()
+
+
+def test_lengths_of_the_request_are_those_of_the_rfc() -> None:
+    lengths = {kind: len(value) for kind, value in configuration.request([ANY4, ANY6]).attributes}
+    assert lengths == {
+        A.INTERNAL_IP4_ADDRESS: 0, A.INTERNAL_IP4_DNS: 0, A.INTERNAL_IP4_SUBNET: 0,
+        A.INTERNAL_IP6_ADDRESS: 0, A.INTERNAL_IP6_DNS: 0, A.INTERNAL_IP6_SUBNET: 17,
+    }  # fmt: skip
+
+
 def test_every_truncation_is_refused_or_read() -> None:
     whole = configuration.reply(configuration.request([ANY4, ANY6]), GIVEN).encode()
     refused = 0
@@ -82,8 +97,8 @@ def test_every_truncation_is_refused_or_read() -> None:
             CP.decode(whole[:end])
         except ProtocolError:
             refused += 1
-    # Only an end between two attributes (after the head and each of the first three) can be read.
-    assert refused == len(whole) - 4
+    # Only an end between two attributes (after the head and each but the last) can be read.
+    assert refused == len(whole) - 5
 
 
 def test_only_a_request_asks() -> None:

@@ -11,6 +11,12 @@ def test_the_plugins_are_listed_and_libipsec_is_not_among_them():
     assert "vici" in plugins and "kernel-netlink" in plugins and "kernel-libipsec" not in plugins
 
 
+def test_name_servers_are_kept_in_the_private_run_directory():
+    conf = parse(strongswan_conf(parse(""), "charon")).sections["charon"]
+    assert conf.sections["plugins"].sections["resolve"].get("file") == "/run/resolv.conf"
+    assert conf.get("install_virtual_ip", "yes") == "yes"
+
+
 def test_the_section_is_named_like_the_binary():
     assert list(parse(strongswan_conf(parse(""), "charon-systemd")).sections) == ["charon-systemd"]
 

@@ -15,6 +15,11 @@ connections { gw {
         cacerts = ca.pem, two.pem
     }
 } }
+pools {
+    lab { addrs = 10.3.0.0/24
+        dns = 10.3.0.53
+    }
+}
 secrets {
     ike-1 { id-a = left
         secret = s
@@ -44,6 +49,7 @@ def test_commands_in_order() -> None:
         ("load-cert", {"type": "X509", "flag": "CA", "data": b"CA"}),
         ("load-cert", {"type": "X509_CRL", "flag": "NONE", "data": b"CRL"}),
         ("load-cert", {"type": "X509", "flag": "CA", "data": b"TWO"}),
+        ("load-pool", {"lab": {"addrs": "10.3.0.0/24", "dns": ["10.3.0.53"]}}),
         (
             "load-conn",
             {

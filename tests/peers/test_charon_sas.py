@@ -50,6 +50,12 @@ def test_an_ike_sa_in_the_common_shape():
     assert (view["encr"], view["encr_key_length"], view["ke"]) == ("ENCR_AES_GCM_16", 256, "CURVE25519")
     assert (view["integ"], view["nat_local"], view["nat_remote"]) == (None, False, True)
     assert (view["local_port"], view["established_s"]) == (4500, 7)
+    assert (view["local_vips"], view["remote_vips"]) == ([], [])
+
+
+def test_virtual_addresses_of_both_sides():
+    view = sa_view("gw", IKE | {"local-vips": ["10.3.0.1", "2001:db8:3::1"], "remote-vips": ["10.4.0.1"]})
+    assert (view["local_vips"], view["remote_vips"]) == (["10.3.0.1", "2001:db8:3::1"], ["10.4.0.1"])
 
 
 def test_a_child_in_the_common_shape():

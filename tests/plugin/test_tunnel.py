@@ -35,3 +35,20 @@ def test_keys_can_be_added_to_the_side_that_wants_them():
     right = right_tree(tunnel, ENDS)
     assert gateway(right)["dpd_delay"] == "5s" and gateway(right)["children"]["net"]["mode"] == "tunnel"
     assert right.plain()["ikelab"] == {"cookie_threshold": "1"}
+
+
+def test_pools_are_a_section_of_the_side_that_lends():
+    tunnel = Tunnel(connection={"pools": "lab"}, pools={"lab": {"addrs": "10.3.0.0/24", "dns": "10.2.0.53"}})
+    right = right_tree(tunnel, ENDS).plain()
+    assert right["pools"] == {"lab": {"addrs": "10.3.0.0/24", "dns": ["10.2.0.53"]}}
+    assert right["connections"]["gw"]["pools"] == ["lab"]
+    assert "pools" not in left_tree(Tunnel(), ENDS).plain()
+
+
+def test_a_second_connection_is_somebody_else_on_the_same_side():
+    plain = left_tree(Tunnel(connection={"vips": "0.0.0.0"}, second="other"), ENDS).plain()["connections"]
+    first, second = plain["gw"], plain["other"]
+    assert (first["local"]["id"], second["local"]["id"]) == ("left.lab", "other.lab")
+    assert list(first["children"]) == ["net"] and list(second["children"]) == ["other"]
+    assert first["children"]["net"] == second["children"]["other"]
+    assert {**first, "local": 0, "children": 0} == {**second, "local": 0, "children": 0}

@@ -42,3 +42,11 @@ def test_keys_have_captions_that_say_whose_they_are() -> None:
         "from ours:left"
     )
     assert [name for name, _ in child[1]] == ["encr_key", "salt"]
+
+
+def test_virtual_addresses_say_whose_they_are() -> None:
+    views = [{"name": "x", "local_vips": ["10.3.0.1", "2001:db8::1"]}, {"name": "y", "remote_vips": ["10.3.0.1"]}, {}]
+    (side,) = associations.sides(views)
+    assert [dict(told).get("Virtual addresses") for _, told, _ in side.sas] == [
+        "10.3.0.1, 2001:db8::1 given to this end", "10.3.0.1 lent to the other end", None,
+    ]  # fmt: skip

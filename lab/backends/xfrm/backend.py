@@ -7,7 +7,8 @@
 
 Rules of this file:
 - What the kernel refuses costs the child, not the daemon: it is taken out, noted, and reported as expired.
-- No routes: the system must have one to the peer's networks, as a gateway has; policies are asked after it.
+- No routes, but for a virtual address (`sources`): the system must have one to the peer's networks, as a gateway has;
+  policies are asked after it.
 - Nothing is ever flushed. Notifications about others' states are left alone, known by their reqid and SPI.
 """
 
@@ -24,9 +25,11 @@ from lab.backends.xfrm.messages import OUT, Expiry, Mapping_, Template, Wanted, 
 from lab.backends.xfrm.policies import Policies
 from lab.backends.xfrm.record import Record
 from lab.backends.xfrm.selectors import selectors
+from lab.backends.xfrm.sources import Sources
 from lab.backends.xfrm.states import REQID, Key, States, key, probe
 from lab.ike.child import ChildSa
 from lab.ike.path import Path
+from lab.ike.virtual import Address
 from lab.ipsec.dataplane import Acquire, Expired, Moved
 from lab.ipsec.drops import Reason
 from lab.ipsec.flow import Flow
@@ -47,6 +50,7 @@ class Xfrm:
         self._link, self._record = Link(), Record(run_dir)
         probe(self._link)
         self._states, self._policies = States(self._link, self._record), Policies(self._link, self._record)
+        self._sources = Sources(self._record, trace)
         self._tidy()
         self._notes, self._wake = Notes(), os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._children: dict[bytes, tuple[ChildSa, Path]] = {}
@@ -62,10 +66,12 @@ class Xfrm:
         for entry in left:
             if entry[0] == "state":
                 self._states.remove(Key.of_entry(entry))
-            else:
+            elif entry[0] == "policy":
                 self._policies.remove_entry(entry)
+            else:
+                self._sources.remove_entry(entry)
         if left:
-            self._trace.emit("note", f"took out {len(left)} states and policies of an earlier daemon")
+            self._trace.emit("note", f"took out {len(left)} entries of an earlier daemon")
         self._record.begin()
 
     def sources(self) -> Sequence[int]:
@@ -146,6 +152,7 @@ class Xfrm:
     def _send(self, child: ChildSa, path: Path) -> None:
         self._states.add(child, path, inbound=False)
         self._policies.send(child, path)
+        self._sources.install(child, path)
 
     def _done(self, child: ChildSa, work: Callable[[], None]) -> bool:
         """Whether the kernel did it; where not, the child is taken out and reported."""
@@ -174,6 +181,7 @@ class Xfrm:
         child, path = self._children.pop(spi_in)
         self._standby.discard(spi_in)
         self._counters.forget(spi_in)
+        self._sources.remove(spi_in)
         self._policies.forget(spi_in)
         for inbound in (False, True):
             self._states.remove(key(child, path, inbound=inbound))
@@ -193,6 +201,14 @@ class Xfrm:
         self._policies.receive(child, new)
         if child.spi_in not in self._standby:
             self._policies.send(child, new)
+
+    def add_address(self, address: Address) -> None:
+        """A virtual address is on `lo`, which never goes down."""
+        self._sources.add_address(address)
+
+    def remove_address(self, address: Address) -> None:
+        """Take a virtual address away."""
+        self._sources.remove_address(address)
 
     def trap(self, child: str, local: Sequence[TrafficSelector], remote: Sequence[TrafficSelector]) -> None:
         """Ask for this child as soon as a packet wants it."""
@@ -229,6 +245,7 @@ class Xfrm:
 
     def close(self) -> None:
         """Take out what is ours, and only that."""
+        self._sources.clear()
         self._policies.clear()
         self._states.clear()
         self._record.close()
