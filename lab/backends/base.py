@@ -34,8 +34,11 @@ class Backend(Protocol):
     def remove(self, spi_in: bytes) -> None:
         """Take a child out, both directions."""
 
-    def move(self, spi_in: bytes, path: Path) -> None:
-        """Send a child's packets along another path."""
+    def move(self, spi_in: bytes, path: Path, *, encap: bool) -> None:
+        """Let a child's packets go along another path, in UDP or not."""
+
+    def roamed(self) -> None:
+        """Addresses or routes of this host have changed."""
 
     def trap(self, child: str, local: Sequence[TrafficSelector], remote: Sequence[TrafficSelector]) -> None:
         """Ask for this child as soon as a packet wants it."""

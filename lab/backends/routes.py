@@ -106,6 +106,10 @@ class Routes:
             self._interfaces[host] = self._uplink(host)
         return self._interfaces[host]
 
+    def roamed(self) -> None:
+        """Routes of others have changed."""
+        self._interfaces.clear()
+
     def _uplink(self, host: str) -> int:
         """The longest match among the routes that are not ours."""
         address, best, chosen = ip_address(host), (-1, 0), 0

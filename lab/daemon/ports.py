@@ -70,10 +70,12 @@ class Ports:
             opened.close()
 
 
-def source_towards(host: str) -> str | None:
-    """The address of ours from which the system would send to this host; None where it knows no way."""
+def source_towards(host: str, interface: int = 0) -> str | None:
+    """The address of ours from which the system would send to this host (by this interface); None: it knows no way."""
     try:
         with socket.socket(family_of(host), socket.SOCK_DGRAM) as probe:
+            if interface:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, socket.if_indextoname(interface).encode())
             probe.connect((host, 500))  # sends nothing
             return str(probe.getsockname()[0])
     except OSError:

@@ -23,6 +23,7 @@ class Host:
     since 1970: certificates are valid by that clock. `ike_sas` is keyed by the SPI that we chose, and `touched` holds
     those of the SAs whose deadlines or state the call in progress changed. `born` are new IKE SAs that a rekeying made
     and that are not in the table yet, `restart` are children whose peer was silent and that are to be made anew.
+    `addresses` are those of this host.
     """
 
     config: Config
@@ -30,6 +31,7 @@ class Host:
     trace: Trace
     keylog: bool = False
     epoch: float = 0.0
+    addresses: tuple[str, ...] = ()
     now: float = 0.0
     actions: list[Action] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)

@@ -4,7 +4,8 @@ live.
 Everything here only starts exchanges; their outcome comes as events. What names nothing that exists is a ConfigError.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from ipaddress import ip_address
 
@@ -15,7 +16,7 @@ from lab.ike.live_child import LiveChild
 from lab.ike.path import Path
 from lab.ike.sa import UP
 from lab.ike.states import IkeState
-from lab.ikev2 import create_child_sa, ike_sa_init, informational, rekey_child, rekey_ike
+from lab.ikev2 import create_child_sa, ike_sa_init, informational, mobike, rekey_child, rekey_ike
 from lab.ikev2.engine import Engine
 from lab.ikev2.responders import RESPONDERS
 from lab.ikev2.sa import Sa
@@ -134,4 +135,28 @@ class Commands:
         """Ask the peers of IKE SAs whether they live."""
         for sa in self.sas(which):
             if sa.state in UP:
-                sa.start(informational.liveness)
+                sa.start(mobike.liveness)
+
+    def peers(self) -> Iterator[str]:
+        """The addresses of peers that it matters how the system would reach them."""
+        for connection in self._host.config.connections:
+            yield from (host for host in connection.remote_addrs if "/" not in host)
+        for sa in self.sas():
+            if sa.mobility:
+                yield from (sa.path.remote_host, *sa.mobility.peer)
+
+    def roam(self, addresses: Sequence[str], sources: Mapping[str, str]) -> None:
+        """These are our addresses now, and those from which the system would send to some of the peers'."""
+        self._host.addresses = tuple(addresses)
+        self._local = tuple(dict.fromkeys((*sources.values(), *addresses)))
+        for sa in self.sas():
+            mobike.roam(sa, sources)
+
+    def move(self, which: Which, local: str | None) -> None:
+        """Update the addresses of IKE SAs, from another address of ours where one is named."""
+        if local is not None and local not in self._host.addresses:
+            raise ConfigError(f"{local} is no address of this host; there are: {', '.join(self._host.addresses)}")
+        for sa in self._some(which):
+            if sa.mobility is None or sa.state not in UP or sa.replaced:
+                raise ConfigError(f"IKE SA {sa.connection.name}[{sa.number}] does not use MOBIKE")
+            mobike.turn(sa, replace(sa.path, local_host=local or sa.path.local_host))

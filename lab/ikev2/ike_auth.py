@@ -14,7 +14,7 @@ from lab.ike import explain
 from lab.ike.config import Connection
 from lab.ike.credentials import Identity
 from lab.ike.states import IkeState
-from lab.ikev2 import child_sa, childless, eap_auth, informational, ppk, proof, signature
+from lab.ikev2 import child_sa, childless, eap_auth, informational, mobike, ppk, proof, signature
 from lab.ikev2.child_sa import Refusal, Secret
 from lab.ikev2.exchange import Conversation, Exchange, Payloads, Request
 from lab.ikev2.sa import Sa
@@ -42,6 +42,7 @@ def initiator(sa: Sa) -> Exchange:
     idr = (_payload(PayloadType.IDr, wanted),) if wanted else ()
     papers = (*signature.certificates(sa), *signature.requests(sa, (sa.connection,)))
     payloads = (idi, *contact, *papers, *idr, *_proof(sa, idi, expected), *first, *last, *_our_window(sa))
+    payloads += mobike.offer(sa)
     answer = yield Request(ExchangeType.IKE_AUTH, payloads)
     refusal = _check(sa, answer)
     if refusal:
@@ -53,6 +54,7 @@ def initiator(sa: Sa) -> Exchange:
         if sa.state is not IkeState.CONNECTING:
             return
     _window(sa, answer)
+    mobike.heard(sa, answer)
     sa.established()
     childless.follow(sa)
     if child:
@@ -128,9 +130,10 @@ def responder(sa: Sa, request: Message) -> Conversation:
     else:
         answer = (idr, *signature.certificates(sa), proof.prove(sa, idr, sa.remote_id), *mixed)
     _window(sa, request)
+    mobike.heard(sa, request)
     sa.admit(initial_contact=request.notify(NotifyType.INITIAL_CONTACT) is not None)
     sa.established()
-    return (*answer, *_child(sa, request), *_our_window(sa))
+    return (*answer, *_child(sa, request), *_our_window(sa), *mobike.offer(sa))
 
 
 def _own_proof(sa: Sa, idr: ID, request: Message) -> Payloads:

@@ -1,6 +1,7 @@
 """One child as installed: two ESP directions, the selectors of both sides, the path, and what went through."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from lab.ike.child import ChildSa
 from lab.ike.path import Path
@@ -70,9 +71,10 @@ class Association:
             raise Dropped(Reason.DUMMY)
         return put_back(payload, next_header, path, outer_class, translated=self.child.encap)
 
-    def move(self, path: Path) -> None:
-        """Send along another path from now on."""
+    def move(self, path: Path, *, encap: bool) -> None:
+        """Go along another path from now on, in UDP or not."""
         self.path = self._told = path
+        self.child = replace(self.child, path=path, encap=encap)
 
     def strayed(self, path: Path) -> bool:
         """Whether the authentic packet just opened shows a path that is neither ours nor told before.

@@ -99,8 +99,11 @@ class Recorder(NoDataplane):
     def remove(self, spi_in: bytes) -> None:
         self.done.append(("remove", spi_in))
 
-    def move(self, spi_in: bytes, path: Path) -> None:
-        self.done.append(("move", spi_in, path))
+    def move(self, spi_in: bytes, path: Path, *, encap: bool) -> None:
+        self.done.append(("move", spi_in, path, encap))
+
+    def roamed(self) -> None:
+        self.done.append(("roamed",))
 
     def trap(self, child: str, local: object, remote: object) -> None:
         self.done.append(("trap", child, str(local[0]), str(remote[0])))
@@ -202,7 +205,7 @@ def test_actions_are_carried_out_in_their_order(bench: Bench) -> None:
         InstallChild("next", outbound=False),
         Send(b"reply", PATH),
         UseChild(SPI),
-        MoveChild(SPI, other),
+        MoveChild(SPI, other, encap=True),
         RemoveChild(SPI),
         KeyLog({"kind": "ike"}),
         Event("ike-up", {"connection": "gw"}),
@@ -214,7 +217,7 @@ def test_actions_are_carried_out_in_their_order(bench: Bench) -> None:
         ("stand by", "next"),
         ("send", b"reply", PATH),
         ("use", SPI),
-        ("move", SPI, other),
+        ("move", SPI, other, True),
         ("remove", SPI),
     ]
     assert json.loads((bench.directory / "keys.jsonl").read_text()) == {"kind": "ike"}

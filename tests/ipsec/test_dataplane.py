@@ -101,7 +101,7 @@ def test_a_new_path_is_told_once_and_only_by_the_newest_packet() -> None:
     assert right.inbound(second, elsewhere, 0.0) == [Moved(b"\xc2\x00\x00\x02", elsewhere), Deliver(packet())]
     assert right.inbound(first, Path("198.51.100.1", 4500, "192.0.2.5", 1), 0.0) == [Deliver(packet())], "came late"
     assert right.inbound(third, elsewhere, 0.0) == [Deliver(packet())]
-    right.move(b"\xc2\x00\x00\x02", elsewhere)
+    right.move(b"\xc2\x00\x00\x02", elsewhere, encap=True)
     assert right.outbound(packet("10.2.0.7", "10.1.0.5"), 0.0)[0].path == elsewhere
     assert right.inbound(send(left, packet()), RIGHT, 0.0)[0] == Moved(b"\xc2\x00\x00\x02", RIGHT)
 
