@@ -92,11 +92,13 @@ def all_answered(seen: Sequence[Echo], source: str, target: str, count: int) -> 
 
 
 def outage(seen: Sequence[Echo], source: str, target: str) -> tuple[int, float]:
-    """How many echo requests at the tap of their sender have no reply there, and the longest time without one."""
-    asked = [echo.name for echo in seen if not echo.reply and (echo.source, echo.target) == (source, target)]
-    back = [echo for echo in seen if echo.reply and (echo.source, echo.target) == (target, source)]
-    gaps = [later.t - earlier.t for earlier, later in pairwise(back)]
-    return len(set(asked) - {echo.name for echo in back}), max(gaps, default=0.0)
+    """Of the last ping at its sender's tap: how many requests have no reply there, and the longest time without one."""
+    asked = [echo for echo in seen if not echo.reply and (echo.source, echo.target) == (source, target)]
+    assert asked, f"no echo request left {source}"
+    last = asked[-1].ident
+    back = [e for e in seen if e.reply and (e.source, e.target, e.ident) == (target, source, last)]
+    lost = {echo.name for echo in asked if echo.ident == last} - {echo.name for echo in back}
+    return len(lost), max((later.t - earlier.t for earlier, later in pairwise(back)), default=0.0)
 
 
 def in_the_midst(asked: Sequence[float], first: float, last: float, least: int) -> None:

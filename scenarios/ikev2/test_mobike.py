@@ -56,7 +56,7 @@ def roam(lab, change):
 
 def moved(lab, entries, there, seen):
     """The initiator asked from its new address, and ESP goes there: `seen` is that address as the responder sees it."""
-    (left, right) = lab.gateways
+    _left, right = lab.gateways
     asked = [e for e in entries if e["exchange"] == "INFORMATIONAL" and UPDATE in e["payloads"] and not e["response"]]
     assert asked, f"no UPDATE_SA_ADDRESSES: {lab.ladder().words()}"
     update = [e for e in asked if e["from"] == "left" and host(e["src"]) == there][-1:]
@@ -97,8 +97,69 @@ def test_address_change(lab, left, right):
     lab.ping()
     ladder = lab.prove_protected()
 
-    lab.step(
-        "port 4500", "with MOBIKE the ports change with IKE_AUTH although there is no NAT, and ESP stays outside UDP"
-    )
+    lab.step("port 4500", "ports change with IKE_AUTH although there is no NAT, and ESP stays outside UDP")
     assert all(e["src"].endswith(":4500") for e in ladder.ike("IKE_AUTH")), ladder.words()
     assert not any(e["udp"] for e in ladder.esp()), "ESP in UDP without a NAT"
+
+
+@pytest.mark.rfc("4555#3.5", "4555#3.3")
+@pytest.mark.needs("mobike", "nat-t")
+@pytest.mark.pairings(*PAIRINGS)
+def test_behind_a_nat_and_back(lab, left, right):
+    """The initiator leaves its public network for one behind a NAT, where ESP goes in UDP, and comes back."""
+    lab.up("roaming", left=ROAMS, right=STAYS)
+    lab.establish()
+    lab.ping()
+    assert not any(e["udp"] for e in lab.ladder().esp()), "ESP in UDP without a NAT"
+
+    lab.step("behind a NAT", f"{left} loses {OLD} and goes out through the NAT of another network")
+    away = ("route replace default via 192.168.1.1 dev wifi", f"addr del {OLD}/24 dev wan")
+    entries = roam(lab, lambda: ip(lab, "left", *away))
+    lab.until(lambda: ends(right) == (RIGHT, OUTSIDE, True), f"{right} lists its peer at {OUTSIDE}, in UDP", SETTLED_S)
+    lab.until(lambda: ends(left) == (INSIDE, RIGHT, True), f"{left} lists itself at {INSIDE}, in UDP", SETTLED_S)
+    there = moved(lab, entries, INSIDE, OUTSIDE)
+    assert all(entry["udp"] for entry in there), f"bare ESP towards the NAT: {there[0]['src']} to {there[0]['dst']}"
+    lab.ping()
+
+    lab.step("back", f"{left} has {OLD} again and goes out there")
+    back = (
+        f"addr add {OLD}/24 dev wan",
+        "route replace default via 203.0.113.1 dev wan",
+        f"addr del {INSIDE}/24 dev wifi",
+    )
+    entries = roam(lab, lambda: ip(lab, "left", *back))
+    lab.until(lambda: ends(right) == (RIGHT, OLD, False), f"{right} lists its peer at {OLD}, outside UDP", SETTLED_S)
+    lab.until(lambda: ends(left) == (OLD, RIGHT, False), f"{left} lists itself at {OLD}, outside UDP", SETTLED_S)
+    there = moved(lab, entries, OLD, OLD)
+    assert not any(entry["udp"] for entry in there), f"ESP in UDP without a NAT: {there[0]['src']} to {there[0]['dst']}"
+    lab.ping()
+    lab.prove_protected()
+
+
+@pytest.mark.rfc("4555#3.6")
+@pytest.mark.needs("mobike")
+@pytest.mark.pairings(*PAIRINGS)
+def test_responder_changes_address(lab, left, right):
+    """The responder's gateway gets another address: it lists it in a request from there, and the tunnel goes along."""
+    lab.up("direct", left=ROAMS, right=ROAMS)
+    lab.establish()
+    lab.ping()
+    lab.step("move", f"{right} loses {RIGHT} and has {RIGHT_NEW}")
+    change = f"addr add {RIGHT_NEW}/24 dev wan", f"addr del {RIGHT}/24 dev wan"
+    entries = roam(lab, lambda: ip(lab, "right", *change))
+    lab.until(lambda: ends(left)[:2] == (OLD, RIGHT_NEW), f"{left} lists its peer at {RIGHT_NEW}", SETTLED_S)
+    lab.until(lambda: ends(right)[:2] == (RIGHT_NEW, OLD), f"{right} lists itself at {RIGHT_NEW}", SETTLED_S)
+    lists = ("N(ADDITIONAL_IP4_ADDRESS)", "N(NO_ADDITIONAL_ADDRESSES)")
+    told = [
+        e
+        for e in entries
+        if e["from"] == "right" and host(e["src"]) == RIGHT_NEW and {*lists} & {*e["payloads"]} and not e["response"]
+    ]
+    assert told, f"{right} did not list its addresses from {RIGHT_NEW}: {lab.ladder().words()}"
+    updates = [e for e in entries if e["from"] == "right" and UPDATE in e["payloads"]]
+    assert not updates, "UPDATE_SA_ADDRESSES from the responder"
+    mark = lab.ladder().entries[-1]["t_sent"]
+    lab.ping()
+    esp = [e for e in lab.prove_protected().esp() if e["t_sent"] > mark]
+    astray = [e for e in esp if {host(e["src"]), host(e["dst"])} != {OLD, RIGHT_NEW}]
+    assert esp and not astray, f"ESP from {astray[0]['src']} to {astray[0]['dst']} after the move"
