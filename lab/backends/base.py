@@ -47,7 +47,7 @@ class Backend(Protocol):
         """IKE could not make this child; the next packet may ask again."""
 
     def interface_to(self, host: str) -> int:
-        """The interface by which datagrams must leave to this host, 0 where routing decides."""
+        """The interface by which datagrams must leave to this host, 0 where routing decides, NOWHERE (datagrams.py)."""
 
     def usage(self) -> dict[str, dict[str, int]]:
         """Packets and octets of each child, by inbound SPI in hexadecimal digits."""

@@ -4,7 +4,7 @@ import errno
 import socket
 from collections.abc import Callable, Iterable
 
-from lab.backends.datagrams import Datagram, DatagramSocket, family_of
+from lab.backends.datagrams import NOWHERE, Datagram, DatagramSocket, family_of
 from lab.errors import UnfitError
 from lab.ike.path import Path
 
@@ -72,6 +72,8 @@ class Ports:
 
 def source_towards(host: str, interface: int = 0) -> str | None:
     """The address of ours from which the system would send to this host (by this interface); None: it knows no way."""
+    if interface == NOWHERE:
+        return None
     try:
         with socket.socket(family_of(host), socket.SOCK_DGRAM) as probe:
             if interface:

@@ -7,6 +7,7 @@ from ipaddress import ip_address
 
 import pytest
 
+from lab.backends.datagrams import NOWHERE
 from lab.backends.routes import Routes, networks
 from lab.backends.tun import Tun
 from lab.ike.path import Path
@@ -118,7 +119,7 @@ def test_no_way_to_a_peer_is_no_error(node: Node) -> None:
         routes.add([], ts("198.51.100.0/24"))
         return [routes.interface_to("198.51.100.1"), routes.mtu_to(child(path=Path("", 500, "198.51.100.1", 500)))]
 
-    assert inside(node, work) == [0, 1500]
+    assert inside(node, work) == [NOWHERE, 1500]
 
 
 def test_the_mtu_is_that_of_the_way_out(node: Node) -> None:

@@ -383,6 +383,24 @@ def test_rekey_answers_when_it_failed(bench: Bench) -> None:
     assert bench.ask()[-1] == {"ok": False, "error": "CREATE_CHILD_SA: because"}
 
 
+@pytest.mark.parametrize(
+    ("event", "answer"),
+    [
+        (Event("moved", {"connection": "gw", "number": 1, "path": "a-b"}), {"ok": True}),
+        (Event("not-moved", {"connection": "gw", "reason": "it will not"}), {"ok": False, "error": "it will not"}),
+        (Event("ike-down", {"connection": "gw", "reason": "gone"}), {"ok": False, "error": "gone"}),
+        (Event("moved", {"connection": "other"}), None),
+        (Event("failed", {"connection": "gw", "reason": "another matter"}), None),
+    ],
+)
+def test_move_answers_when_it_has_moved(bench: Bench, event: Event, answer: dict[str, object] | None) -> None:
+    assert bench.ask(command="move", ike="gw", local="192.0.2.5") == []
+    assert bench.endpoint.asked[-1] == ("move", 100.0, "gw", "192.0.2.5")
+    bench.server.perform([event], 100.0)
+    answers = [line for line in bench.ask() if "ok" in line]
+    assert [line | answer for line in answers] == answers if answer else answers == []
+
+
 def test_liveness(bench: Bench) -> None:
     assert bench.ask(command="liveness", ike="gw") == [{"ok": True, "result": {}}]
     assert bench.endpoint.asked[-1] == ("liveness", 100.0, "gw")

@@ -106,6 +106,18 @@ def test_a_new_path_is_told_once_and_only_by_the_newest_packet() -> None:
     assert right.inbound(send(left, packet()), RIGHT, 0.0)[0] == Moved(b"\xc2\x00\x00\x02", RIGHT)
 
 
+def test_a_child_that_moves_goes_into_udp_and_out_again() -> None:
+    left, right = pair()
+    spi = right.children()[0].spi_in
+    for encap in (False, True):
+        right.move(spi, RIGHT, encap=encap)
+        (sent,) = right.outbound(packet("10.2.0.7", "10.1.0.5"), 0.0)
+        assert (sent.encap, right.child(spi).encap) == (encap, encap)
+        assert right.child(spi).path == RIGHT
+        moved = right.inbound(send(left, packet()), Path("198.51.100.1", 4500, "192.0.2.99", 31337), 0.0)
+        assert isinstance(moved[0], Moved) is encap, "bare ESP has no ports that a NAT could have changed"
+
+
 def test_a_forged_packet_moves_nothing() -> None:
     left, right = pair()
     damaged = send(left, packet())[:-1] + b"\0"
