@@ -16,7 +16,7 @@ from lab.ike.live_child import LiveChild
 from lab.ike.path import Path
 from lab.ike.sa import UP
 from lab.ike.states import IkeState
-from lab.ikev2 import create_child_sa, ike_sa_init, informational, mobike, rekey_child, rekey_ike
+from lab.ikev2 import create_child_sa, ike_sa_init, informational, mobike, rekey_child, rekey_ike, roaming
 from lab.ikev2.engine import Engine
 from lab.ikev2.responders import RESPONDERS
 from lab.ikev2.sa import Sa
@@ -31,6 +31,7 @@ class Commands:
 
     def __init__(self, host: Host, table: Table, local: tuple[str, ...]) -> None:
         self._host, self._table, self._local = host, table, local
+        self._sources: Mapping[str, str] = {}
 
     def sas(self, which: Which = None) -> Iterator[Sa]:
         """The IKE SAs that are alive and meant."""
@@ -105,7 +106,9 @@ class Commands:
             raise ConfigError(f"connection {connection.name} names no remote address: it can only respond")
         family = ip_address(remotes[0]).version
         written = [a for a in connection.local_addrs if "/" not in a]
-        ours = [a for a in (*written, *self._local) if ip_address(a).version == family]
+        chosen = self._sources.get(remotes[0])
+        others = (chosen, *self._local) if chosen else self._local
+        ours = [a for a in (*written, *others) if ip_address(a).version == family]
         if not ours:
             raise ConfigError(f"connection {connection.name}: no local address of the family of {remotes[0]}")
         return Path(ours[0], connection.local_port, remotes[0], connection.remote_port)
@@ -135,7 +138,7 @@ class Commands:
         """Ask the peers of IKE SAs whether they live."""
         for sa in self.sas(which):
             if sa.state in UP:
-                sa.start(mobike.liveness)
+                sa.start(roaming.liveness)
 
     def peers(self) -> Iterator[str]:
         """The addresses of peers that it matters how the system would reach them."""
@@ -148,9 +151,9 @@ class Commands:
     def roam(self, addresses: Sequence[str], sources: Mapping[str, str]) -> None:
         """These are our addresses now, and those from which the system would send to some of the peers'."""
         self._host.addresses = tuple(addresses)
-        self._local = tuple(dict.fromkeys((*sources.values(), *addresses)))
+        self._local, self._sources = tuple(dict.fromkeys((*sources.values(), *addresses))), sources
         for sa in self.sas():
-            mobike.roam(sa, sources)
+            roaming.roam(sa, sources)
 
     def move(self, which: Which, local: str | None) -> None:
         """Update the addresses of IKE SAs, from another address of ours where one is named."""

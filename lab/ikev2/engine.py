@@ -19,7 +19,7 @@ from lab.ike import explain
 from lab.ike.actions import Send
 from lab.ike.path import Path
 from lab.ike.states import IkeState
-from lab.ikev2 import fragments, informational, mobike
+from lab.ikev2 import fragments, informational, mobike, roaming
 from lab.ikev2.exchange import Conversation, Exchange, ExchangeTimeout, Payloads, Request
 from lab.ikev2.sa import Sa
 from lab.wire import rules
@@ -171,7 +171,7 @@ class Engine:
             return
         arrival.verified = True
         self._heard(arrival.path, may_move=False)
-        mobike.answered(self.sa)
+        roaming.answered(self.sa)
         if self.sa.state not in _INITIAL and (fatal := message.notify(NotifyType.INVALID_SYNTAX)):
             # RFC 7296 2.21.3: the peer has given the whole IKE SA up.
             self.sa.close(explain.refused(pending.type.name, fatal))
@@ -298,7 +298,7 @@ class Engine:
         """The peer lives. Where it is behind a NAT and we are not, its address is where it last spoke from (2.23)."""
         sa = self.sa
         sa.last_heard = sa.host.now
-        if path != sa.path and may_move and (sa.state in _INITIAL or mobike.follows(sa)):
+        if path != sa.path and may_move and (sa.state in _INITIAL or roaming.follows(sa)):
             sa.move(path)
 
     def _drop(self, reason: str, arrival: Arrival) -> None:
@@ -351,7 +351,7 @@ class Engine:
             )
             pending.due += settings.retransmit_timeout * settings.retransmit_base**pending.sent
             pending.sent += 1
-            for path in (self.sa.path, *mobike.others(self.sa)):
+            for path in (self.sa.path, *roaming.others(self.sa)):
                 self._send(pending.data, path)
 
     def _give_up(self, pending: Pending) -> None:

@@ -5,10 +5,10 @@ have are kept; we list no more of ours.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 
-from lab.ike.path import Path
+from lab.ike.path import PORT_NAT_T, Path
 from lab.trace import Trace
 from lab.wire.ids import NotifyType
 from lab.wire.message import Message
@@ -79,7 +79,9 @@ def _addresses(notifies: Iterable[Notify], trace: Trace) -> Iterable[str]:
         yield str(address)
 
 
-def whereabouts(source: tuple[str, int], target: tuple[str, int]) -> bytes:
-    """The data of NO_NATS_ALLOWED: both addresses, then both ports (RFC 4555 4.2.6)."""
-    hosts = b"".join(ip_address(host).packed for host, _ in (source, target))
-    return hosts + b"".join(port.to_bytes(2, "big") for _, port in (source, target))
+def toward(path: Path, host: str, *, floated: bool) -> Path:
+    """The path to another address of the peer's, from whichever of ours leads there; `floated` to port 4500."""
+    if host == path.remote_host:
+        return path
+    other = replace(path, local_host="", remote_host=host)
+    return replace(other.floated(), remote_port=PORT_NAT_T) if floated else other

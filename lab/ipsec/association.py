@@ -61,7 +61,9 @@ class Association:
         if not self.transport:
             inner = with_congestion(inner, outer_class)
         self.packets_in += 1
-        self.last_in = now
+        # RFC 4555 3.12: a peer that sends from where it was before is no proof that it follows our moves.
+        if (path.local_host, path.remote_host) == (self.path.local_host, self.path.remote_host):
+            self.last_in = now
         self.bytes_in += len(inner)
         return inner
 

@@ -1,10 +1,13 @@
 """MOBIKE: addresses that change in the middle of an IKE SA (RFC 4555), both roles."""
 
+from random import Random
+
 import pytest
 
 from lab.errors import ConfigError
 from lab.ike.actions import MoveChild, Path
-from lab.ikev2.mobility import MOST_ADDRESSES, whereabouts
+from lab.ikev2.mobility import MOST_ADDRESSES
+from lab.ikev2.no_nats import whereabouts
 from lab.wire.ids import ExchangeType, NotifyType
 from lab.wire.packets import NON_ESP_MARKER
 from lab.wire.payloads_v2 import Notify
@@ -522,6 +525,35 @@ def test_a_request_overtaken_by_a_newer_one_is_answered_and_moves_nothing() -> N
     assert told(pair, update, at=(ELSEWHERE, 4500), message_id=3).startswith("re")
     assert told(pair, update, at=(THIRD, 4500), message_id=2) == "response 2 [  ]"
     assert ike(pair.right).remote_host == ELSEWHERE
+
+
+KINDS = (
+    *(N.MOBIKE_SUPPORTED, N.UPDATE_SA_ADDRESSES, N.COOKIE2, N.NO_NATS_ALLOWED, N.ADDITIONAL_IP4_ADDRESS),
+    *(N.ADDITIONAL_IP6_ADDRESS, N.NO_ADDITIONAL_ADDRESSES, N.NAT_DETECTION_SOURCE_IP, N.NAT_DETECTION_DESTINATION_IP),
+    *(N.UNACCEPTABLE_ADDRESSES, N.UNEXPECTED_NAT_DETECTED),
+)
+
+
+@pytest.mark.parametrize("by", ["left", "right"])
+def test_notifies_of_mobike_with_any_content(by: str) -> None:
+    """Whatever an authenticated peer sends is answered; the SA lives or goes, with nothing left behind."""
+    random = Random(4555)
+    for _ in range(60):
+        pair = mobile().initiate()
+        here, there = (pair.left, pair.right) if by == "left" else (pair.right, pair.left)
+        there.roam(there.host, THIRD)  # a request of its own is under way, which the answer below is for
+        count = random.randrange(1, 6)
+        kinds = [
+            Notify(random.choice(KINDS), random.randbytes(random.choice((0, 4, 8, 12, 16, 20, 36))))
+            for _ in range(count)
+        ]
+        marker, ends = NON_ESP_MARKER, (("192.0.2.200", 4500), (there.host, 4500))
+        pair.inject(marker + forged(here, INFO, 2 if by == "left" else 0, *kinds), *ends)
+        if there.up:
+            pair.inject(marker + forged(here, INFO, 0 if by == "left" else 2, *kinds, response=True), *ends)
+        pair.wait(400)
+        assert all(len(side.endpoint.stats()) for side in pair.sides)
+        assert there.endpoint.stats()["children"] == len(there.installed)
 
 
 # -- no NAT wanted

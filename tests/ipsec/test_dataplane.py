@@ -118,6 +118,16 @@ def test_a_child_that_moves_goes_into_udp_and_out_again() -> None:
         assert isinstance(moved[0], Moved) is encap, "bare ESP has no ports that a NAT could have changed"
 
 
+def test_only_packets_between_the_right_addresses_show_that_the_peer_lives() -> None:
+    left, right = pair()
+    spi = right.children()[0].spi_in
+    elsewhere = Path(RIGHT.local_host, 4500, "192.0.2.99", 4500)
+    assert Deliver(packet()) in right.inbound(send(left, packet()), elsewhere, 7.0)
+    assert right.carried()[spi] == (0.0, 0.0)
+    right.inbound(send(left, packet()), RIGHT, 8.0)
+    assert right.carried()[spi] == (8.0, 0.0)
+
+
 def test_a_forged_packet_moves_nothing() -> None:
     left, right = pair()
     damaged = send(left, packet())[:-1] + b"\0"
