@@ -127,6 +127,21 @@ def test_one_side_without_it_is_enough_to_do_without_it(ours: str, theirs: str, 
     assert not any(isinstance(action, MoveChild) for side in pair.sides for action in side.actions)
 
 
+def test_with_eap_it_goes_with_the_sa_payloads() -> None:
+    """RFC 4555 3.2: "in case of multiple IKE_AUTH exchanges, in the message containing the SA payload"."""
+    secret = "secrets {\n eap-1 {\n id = left.example.org\n secret = x\n }\n}\n"
+    text = net("mobike = yes", left="%any").replace("auth = psk", "auth = eap-md5", 1)
+    pair = Pair(text + secret, mirrored(text) + secret).initiate()
+    requests, responses = (inside(side, "IKE_AUTH") for side in pair.sides)
+    assert len(requests) == len(responses) == 3
+    assert ["SA " in text and "MOBIKE_SUPPORTED" in text for text in requests] == [True, False, False]
+    assert ["SA " in text and "MOBIKE_SUPPORTED" in text for text in responses] == [False, False, True]
+    assert sum("MOBIKE" in text for text in (*requests, *responses)) == 2
+    pair.left.roam(ELSEWHERE)
+    pair.settle()
+    settled(pair, ELSEWHERE)
+
+
 # -- the initiator moves
 
 
@@ -257,6 +272,21 @@ def test_a_connection_stays_at_the_address_that_it_is_configured_for() -> None:
     assert messages(pair.left) == []
     pair.left.roam(ELSEWHERE)
     assert messages(pair.left) == [] and ike(pair.left).local_host == LEFT
+
+
+def test_from_ipv4_to_ipv6() -> None:
+    """The responder listed an address there; nothing but the outer packets changes."""
+    pair = mobile()
+    pair.right.roam(RIGHT, "2001:db8::8")
+    pair.initiate()
+    before = [spis(side) for side in pair.sides]
+    pair.left.roam("2001:db8::7", sources={"2001:db8::8": "2001:db8::7"})
+    pair.settle()
+    settled(pair, "2001:db8::7", "2001:db8::8")
+    assert [spis(side) for side in pair.sides] == before
+    pair.left.roam(LEFT, sources={RIGHT: LEFT})
+    pair.settle()
+    settled(pair, LEFT)
 
 
 def test_to_a_network_behind_a_nat_and_back() -> None:
