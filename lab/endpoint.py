@@ -5,7 +5,7 @@
 - An SA that has gone lingers, so that a peer whose last request is answered by a lost response hears it again.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from lab.errors import ProtocolError
 from lab.ike.actions import Action, Send
@@ -40,10 +40,11 @@ class Endpoint:
         random: Callable[[int], bytes],
         trace: Trace,
         local: Sequence[str] = (),
+        addresses: Sequence[str] = (),
         keylog: bool = False,
         epoch: float = 0.0,
     ) -> None:
-        self.host = Host(config, random, trace, keylog, epoch)
+        self.host = Host(config, random, trace, keylog, epoch, tuple(addresses or local))
         self._gate = Gate(self.host)
         self.table: Table[Engine] = Table(self.host, timers.deadline)
         self._commands = Commands(self.host, self.table, tuple(local))
@@ -211,6 +212,12 @@ class Endpoint:
             commands.liveness(ike)
         return self._leave()
 
+    def move(self, now: float, ike: Which = None, local: str | None = None) -> list[Action]:
+        """Have peers update the addresses of these IKE SAs, whose path begins at `local` from now on (RFC 4555)."""
+        self._enter(now)
+        self._commands.move(ike, local)
+        return self._leave()
+
     def _meant(self, ike: Which, child: str | None) -> list[Commands | Commands1]:
         """The commands of the versions that have what is named; where none has, those of version 2 say so."""
         return [commands for commands in self._by_version.values() if commands.has(ike, child)] or [self._commands]
@@ -222,14 +229,30 @@ class Endpoint:
     def _connections(self, version: int) -> list[Connection]:
         return [c for c in self.host.config.connections if c.version == version]
 
+    # -- what the system tells
+
+    def peers(self) -> list[str]:
+        """Addresses of peers; `roam` wants to know from where the system would send to them."""
+        return list(dict.fromkeys(self._commands.peers()))
+
+    def roam(self, addresses: Sequence[str], sources: Mapping[str, str], now: float) -> list[Action]:
+        """Addresses or routes of this host have changed.
+
+        `addresses` are all that it has now, `sources` those that the system would send from, by address of a peer; a
+        peer that it cannot reach is not among them.
+        """
+        self._enter(now)
+        self._commands.roam(addresses, sources)
+        return self._leave()
+
     # -- what the data plane tells
 
     def moved(self, spi_in: bytes, path: Path, now: float) -> list[Action]:
         """An ESP packet that authenticated came along another path (RFC 7296 2.23)."""
         self._enter(now)
         sa = self._sa_of_child(spi_in)
-        if sa is not None and path != sa.path and sa.nat.remote and not sa.nat.local:
-            sa.move(path)
+        if sa is not None and sa.nat.remote and not sa.nat.local:
+            sa.heard_along(path)
         return self._leave()
 
     def carried(self, spi_in: bytes, now: float, *, inbound: bool) -> list[Action]:

@@ -6,15 +6,15 @@
     pair.run(until=165.1)             let time pass
 
 The wire delivers what an endpoint sends after `pair.delay` seconds; every datagram ever sent is in `pair.wire.sent`,
-with what became of it. A NAT box may sit before the left side. Everything drawn at random comes from seeds, so every
-run is the same.
+with what became of it. `pair.left.roam("192.0.2.77")` gives a side other addresses. A NAT box may sit before the left
+side. Everything drawn at random comes from seeds, so every run is the same.
 """
 
 import hashlib
 import heapq
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lab.endpoint import Endpoint
 from lab.ike.actions import (
@@ -51,6 +51,7 @@ connections {{
         version = 2
         local_addrs = {left}
         remote_addrs = {right}
+        mobike = no
         {connection}
         local {{
             auth = psk
@@ -254,7 +255,7 @@ class Side:
     def __init__(
         self, name: str, text: str, host: str, seed: str, pair: "Pair", files: Mapping[str, bytes] | None = None
     ) -> None:
-        self.name, self.host, self.pair = name, host, pair
+        self.name, self.hosts, self.pair = name, [host], pair
         self.records: list[Record] = []
         self.endpoint = Endpoint(
             load(text, f"{name}.conf", dict(files or {}).__getitem__),
@@ -295,6 +296,8 @@ class Side:
             elif isinstance(action, RemoveAddress):
                 assert not any(self.uses(c, str(action.address)) for c in self.installed.values()), "a child needs it"
                 self.addresses.remove(str(action.address))
+                before = self.installed[action.spi_in]
+                self.installed[action.spi_in] = replace(before, path=action.path, encap=action.encap)
             elif isinstance(action, Event):
                 self.events.append(action)
             elif isinstance(action, KeyLog):
@@ -318,6 +321,17 @@ class Side:
     def do(self, command: str, *args: object, **named: object) -> None:
         """Call a command of the endpoint at the time of now and carry out its actions."""
         self.take(getattr(self.endpoint, command)(*args, now=self.pair.now, **named))
+
+    @property
+    def host(self) -> str:
+        """Its first address."""
+        return self.hosts[0]
+
+    def roam(self, *hosts: str, sources: Mapping[str, str] | None = None) -> None:
+        """This side has these addresses from now on, and the system sends from the first of them unless told."""
+        self.hosts = list(hosts)
+        chosen = {peer: hosts[0] for peer in self.endpoint.peers() if hosts} if sources is None else sources
+        self.do("roam", hosts, chosen)
 
     @property
     def names(self) -> list[str]:
@@ -372,7 +386,9 @@ class Pair:
 
     def send(self, side: Side, action: Send) -> None:
         path = action.path
-        src, dst = (path.local_host, path.local_port), (path.remote_host, path.remote_port)
+        src, dst = (path.local_host or side.host, path.local_port), (path.remote_host, path.remote_port)
+        if src[0] not in side.hosts:
+            return  # the system refuses
         for nat in self.nats:
             src = nat.out(src)
         datagram = Datagram(len(self.wire.sent), self.now, src, dst, action.data)
@@ -403,7 +419,7 @@ class Pair:
         for nat in reversed(self.nats):
             if dst is not None:
                 dst = nat.back(dst)
-        side = next((side for side in self.sides if dst is not None and side.host == dst[0]), None)
+        side = next((side for side in self.sides if dst is not None and dst[0] in side.hosts), None)
         if side is None or dst is None:
             datagram.fate = "no host"
         elif not datagram.keepalive:

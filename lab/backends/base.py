@@ -35,8 +35,11 @@ class Backend(Protocol):
     def remove(self, spi_in: bytes) -> None:
         """Take a child out, both directions."""
 
-    def move(self, spi_in: bytes, path: Path) -> None:
-        """Send a child's packets along another path."""
+    def move(self, spi_in: bytes, path: Path, *, encap: bool) -> None:
+        """Let a child's packets go along another path, in UDP or not."""
+
+    def roamed(self) -> None:
+        """Addresses or routes of this host have changed."""
 
     def add_address(self, address: Address) -> None:
         """Put a virtual address on this host; children installed later use it as their source."""
@@ -51,7 +54,7 @@ class Backend(Protocol):
         """IKE could not make this child; the next packet may ask again."""
 
     def interface_to(self, host: str) -> int:
-        """The interface by which datagrams must leave to this host, 0 where routing decides."""
+        """The interface by which datagrams must leave to this host, 0 where routing decides, NOWHERE (datagrams.py)."""
 
     def usage(self) -> dict[str, dict[str, int]]:
         """Packets and octets of each child, by inbound SPI in hexadecimal digits."""

@@ -8,6 +8,8 @@ Rules of this file:
 - Python's socket module lacks some of these names; the numbers are those of Linux.
 """
 
+import errno
+import os
 import socket
 import struct
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ IP_TOS, IP_PKTINFO, IP_MTU_DISCOVER, IP_RECVTOS = 1, 8, 10, 13
 IPV6_MTU_DISCOVER, IPV6_RECVPKTINFO, IPV6_PKTINFO, IPV6_RECVTCLASS, IPV6_TCLASS = 23, 49, 50, 66, 67
 PMTUDISC_DONT = 0
 LARGEST = 65536
+NOWHERE = -1  # in the place of an interface: no way leads to the host
 _IPV4, _IPV6 = struct.Struct("@I4s4s"), struct.Struct("@16sI")
 _CONTROL = socket.CMSG_SPACE(_IPV6.size) + socket.CMSG_SPACE(4)
 
@@ -93,6 +96,8 @@ class DatagramSocket:
         self, data: bytes, local_host: str, remote: tuple[str, int], *, traffic_class: int = 0, interface: int = 0
     ) -> None:
         """Send from this local address (any where empty) and out of this interface (any where 0); may raise OSError."""
+        if interface == NOWHERE:
+            raise OSError(errno.ENETUNREACH, os.strerror(errno.ENETUNREACH))
         packed = ip_address(local_host).packed if local_host else bytes(4 if self.family == socket.AF_INET else 16)
         if self.family == socket.AF_INET:
             control = [(socket.IPPROTO_IP, IP_PKTINFO, _IPV4.pack(interface, packed, bytes(4)))]

@@ -41,7 +41,10 @@ class NoDataplane:
     def remove(self, spi_in: bytes) -> None:
         """Nothing to do."""
 
-    def move(self, spi_in: bytes, path: Path) -> None:
+    def move(self, spi_in: bytes, path: Path, *, encap: bool) -> None:
+        """Nothing to do."""
+
+    def roamed(self) -> None:
         """Nothing to do."""
 
     def add_address(self, address: Address) -> None:

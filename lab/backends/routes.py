@@ -22,6 +22,7 @@ from pyroute2.netlink import NLM_F_ACK, NLM_F_CREATE, NLM_F_REQUEST
 from pyroute2.netlink.rtnl import RTM_NEWROUTE
 
 from lab.backends.addresses import FAMILIES, Addresses
+from lab.backends.datagrams import NOWHERE
 from lab.ike.child import ChildSa
 from lab.ike.virtual import Address
 from lab.trace import Trace
@@ -128,7 +129,10 @@ class Routes:
         return None
 
     def interface_to(self, host: str) -> int:
-        """The interface by which datagrams must leave to this host, 0 where routing decides well by itself."""
+        """The interface by which datagrams must leave to this host, 0 where routing decides well by itself.
+
+        NOWHERE: no route but through the tunnel itself leads there.
+        """
         address = ip_address(host)
         if not any(address in network for network in self._wanted if network.version == address.version):
             return 0
@@ -136,9 +140,13 @@ class Routes:
             self._interfaces[host] = self._uplink(host)
         return self._interfaces[host]
 
+    def roamed(self) -> None:
+        """Routes of others have changed."""
+        self._interfaces.clear()
+
     def _uplink(self, host: str) -> int:
         """The longest match among the routes that are not ours."""
-        address, best, chosen = ip_address(host), (-1, 0), 0
+        address, best, chosen = ip_address(host), (-1, 0), NOWHERE
         for route in self._netlink.get_routes(family=FAMILIES[address.version], table=MAIN):
             hops = route.get_attr("RTA_MULTIPATH") or [{}]
             interface = route.get_attr("RTA_OIF") or hops[0].get("oif", 0)
@@ -153,7 +161,7 @@ class Routes:
         """The MTU of the interface by which a child's ESP packets leave."""
         host = child.path.remote_host
         index = self.interface_to(host)
-        if not index:
+        if index <= 0:
             index = self._route_of(host)
         if not index or index == self._index:
             return ORDINARY_MTU

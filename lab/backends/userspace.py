@@ -139,10 +139,14 @@ class Userspace:
     def install(self, child: ChildSa, *, outbound: bool = True) -> None:
         """Put a child into effect: first the data plane, then the routes that bring packets to it."""
         self._plane.install(child, outbound=outbound)
+        self._measure(child)
+        self._routes.add(child.ts_local, child.ts_remote)
+
+    def _measure(self, child: ChildSa) -> None:
+        """How many octets of ESP a packet of this child may have on its path."""
         family = family_of(child.path.remote_host)
         self._rooms[child.spi_in] = self._routes.mtu_to(child) - _IP_HEADER[family] - _UDP_HEADER * child.encap
         self._fit()
-        self._routes.add(child.ts_local, child.ts_remote)
 
     def use(self, spi_in: bytes) -> None:
         """Send through this child from now on."""
@@ -165,9 +169,15 @@ class Userspace:
             self._routes.up(mtu)
             self._mtu = mtu
 
-    def move(self, spi_in: bytes, path: Path) -> None:
-        """Send a child's packets along another path."""
-        self._plane.move(spi_in, path)
+    def move(self, spi_in: bytes, path: Path, *, encap: bool) -> None:
+        """Let a child's packets go along another path, in UDP or not."""
+        self._plane.move(spi_in, path, encap=encap)
+        if child := self._plane.child(spi_in):
+            self._measure(child)
+
+    def roamed(self) -> None:
+        """The way to the peers may be another one now."""
+        self._routes.roamed()
 
     def add_address(self, address: Address) -> None:
         """The device gets the virtual address: routes through it take it as their source."""

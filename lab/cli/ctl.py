@@ -102,6 +102,20 @@ def liveness(control: Path, ike: str | None) -> None:
     _ask(control, lambda client: client.call("liveness", ike=ike))
 
 
+@ctl.command()
+@click.argument("ike", required=False)
+@click.option("--from", "local", help="Our address to go on from; without it the one in use.")
+@timeout_option
+@click.pass_obj
+def move(control: Path, ike: str | None, local: str | None, timeout: float | None) -> None:
+    """Have the peer of IKE (all peers without it) update our addresses with MOBIKE, and wait until it has."""
+
+    def use(client: Client) -> object:
+        return client.call("move", on_event=_show_event, ike=ike, local=local, timeout=timeout)
+
+    _ask(control, use)
+
+
 @ctl.command("list-sas")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj

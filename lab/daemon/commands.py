@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from lab.daemon.control import Connection
-from lab.daemon.waits import Wait, child_up, gone, rekeyed
+from lab.daemon.waits import Wait, child_up, gone, moved, rekeyed
 from lab.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -106,6 +106,13 @@ def rekey(server: Server, client: Connection, args: Args, now: float) -> None:
     _wait(server, Wait(client, rekeyed(ike, child), deadline, late), lambda: server.rekey(now, ike, child))
 
 
+def move(server: Server, client: Connection, args: Args, now: float) -> None:
+    """Go on from another address (or the same) with MOBIKE; the answer comes when the first IKE SA has moved."""
+    ike, local, deadline = _which(args), _word(args, "local"), _until(args, now)
+    late = f"not moved after {args.get('timeout')} s; still trying"
+    _wait(server, Wait(client, moved(ike), deadline, late), lambda: server.move(now, ike, local))
+
+
 def list_sas(server: Server, client: Connection, args: Args, now: float) -> None:
     """All IKE SAs with their children and what these carried."""
     client.answer(server.sas())
@@ -133,6 +140,7 @@ COMMANDS: dict[str, tuple[Command, tuple[str, ...]]] = {
     "terminate": (terminate, ("ike", "child", "timeout")),
     "rekey": (rekey, ("ike", "child", "timeout")),
     "liveness": (liveness, ("ike",)),
+    "move": (move, ("ike", "local", "timeout")),
     "list-sas": (list_sas, ()),
     "stats": (stats, ()),
     "events": (events, ()),

@@ -16,6 +16,7 @@ from lab.backends.none import NoDataplane
 from lab.backends.userspace import Userspace
 from lab.backends.xfrm import sockets
 from lab.backends.xfrm.backend import Xfrm
+from lab.daemon.addresses import Addresses
 from lab.daemon.journal import Journal
 from lab.daemon.loop import Loop
 from lab.daemon.ports import Ports, source_towards
@@ -114,7 +115,10 @@ def _server(
     local = [host for host in map(source_towards, dict.fromkeys(remotes)) if host]
     local = list(dict.fromkeys(local))
     keylog = journal.wants_keys
-    endpoint = Endpoint(config, random=draw, trace=trace, local=local, keylog=keylog, epoch=epoch)
+    addresses = Addresses()
+    endpoint = Endpoint(
+        config, random=draw, trace=trace, local=local, addresses=addresses.own(), keylog=keylog, epoch=epoch
+    )
     wanted = {PORT, PORT_NAT_T, *(connection.local_port for connection in config.connections)}
     ports = Ports(wanted, sockets.prepare if name == "xfrm" else None)
     try:
@@ -122,7 +126,7 @@ def _server(
     except LabError:
         ports.close()
         raise
-    return Server(endpoint, backend, ports, journal, trace=trace, config=config)
+    return Server(endpoint, backend, ports, journal, trace=trace, config=config, addresses=addresses)
 
 
 def _backend(name: str, trace: Trace, draw: Callable[[int], bytes], ports: Ports, run_dir: Path | None) -> Backend:

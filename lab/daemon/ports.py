@@ -4,7 +4,7 @@ import errno
 import socket
 from collections.abc import Callable, Iterable
 
-from lab.backends.datagrams import Datagram, DatagramSocket, family_of
+from lab.backends.datagrams import NOWHERE, Datagram, DatagramSocket, family_of
 from lab.errors import UnfitError
 from lab.ike.path import Path
 
@@ -70,10 +70,14 @@ class Ports:
             opened.close()
 
 
-def source_towards(host: str) -> str | None:
-    """The address of ours from which the system would send to this host; None where it knows no way."""
+def source_towards(host: str, interface: int = 0) -> str | None:
+    """The address of ours from which the system would send to this host (by this interface); None: it knows no way."""
+    if interface == NOWHERE:
+        return None
     try:
         with socket.socket(family_of(host), socket.SOCK_DGRAM) as probe:
+            if interface:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, socket.if_indextoname(interface).encode())
             probe.connect((host, 500))  # sends nothing
             return str(probe.getsockname()[0])
     except OSError:

@@ -13,10 +13,11 @@ from pathlib import Path as File
 
 from lab.backends.base import Backend, Report
 from lab.daemon import commands
+from lab.daemon.addresses import Addresses
 from lab.daemon.control import Connection, Control
 from lab.daemon.journal import Journal
 from lab.daemon.loop import Loop
-from lab.daemon.ports import Ports
+from lab.daemon.ports import Ports, source_towards
 from lab.daemon.signals import Signals
 from lab.daemon.waits import Waits
 from lab.endpoint import Endpoint
@@ -51,10 +52,19 @@ class Server:
     """An endpoint, a backend and the sockets between them and the world."""
 
     def __init__(
-        self, endpoint: Endpoint, backend: Backend, ports: Ports, journal: Journal, *, trace: Trace, config: Config
+        self,
+        endpoint: Endpoint,
+        backend: Backend,
+        ports: Ports,
+        journal: Journal,
+        *,
+        trace: Trace,
+        config: Config,
+        addresses: Addresses | None = None,
     ) -> None:
         self.endpoint, self.backend, self.ports, self.journal, self.config = endpoint, backend, ports, journal, config
         self._trace, self._drops, self.waits = trace, Drops(trace), Waits()
+        self._addresses = addresses
         self.exit_code: int | None = None
         self._ending: float | None = None
         self._end_code = ENDED
@@ -76,6 +86,8 @@ class Server:
             loop.watch(source, partial(self._datagrams, source))
         for source in self.backend.sources():
             loop.watch(source, partial(self._packets, source))
+        if self._addresses:
+            loop.watch(self._addresses.fileno(), self._roamed)
         if signals:
             loop.watch(signals.fileno(), lambda _mask: signals.take(self._signal))
         if control:
@@ -137,6 +149,15 @@ class Server:
         now = self._now()
         self._reports(self.backend.read(source, now), now)
 
+    def _roamed(self, _mask: int) -> None:
+        """Addresses or routes of the system have changed."""
+        if self._addresses and self._addresses.changed():
+            now = self._now()
+            self.backend.roamed()
+            sources = {host: source_towards(host, self.backend.interface_to(host)) for host in self.endpoint.peers()}
+            known = {host: source for host, source in sources.items() if source}
+            self.perform(self.endpoint.roam(self._addresses.own(), known, now), now)
+
     def _reports(self, reports: Iterable[Report], now: float) -> None:
         for report in reports:
             try:
@@ -173,8 +194,8 @@ class Server:
                 case RemoveChild(spi_in=spi):
                     self.backend.remove(spi)
                     self._told.pop(spi, None)
-                case MoveChild(spi_in=spi, path=path):
-                    self.backend.move(spi, path)
+                case MoveChild(spi_in=spi, path=path, encap=encap):
+                    self.backend.move(spi, path, encap=encap)
                 case AddAddress(address=address):
                     self.backend.add_address(address)
                 case RemoveAddress(address=address):
@@ -247,6 +268,10 @@ class Server:
         """Ask peers whether they live."""
         self.perform(self.endpoint.liveness(now, ike), now)
 
+    def move(self, now: float, ike: str | int | None, local: str | None) -> None:
+        """Have peers update the addresses of IKE SAs."""
+        self.perform(self.endpoint.move(now, ike, local), now)
+
     def targets(self, ike: str | int | None, child: str | None) -> set[str]:
         """Names (SPIs) of the SAs that a command means."""
         sas = [sa for sa in self.endpoint.sas() if ike in (None, sa["name"], sa.get("number"))]
@@ -296,6 +321,8 @@ class Server:
             self._control.close()
         self.backend.close()
         self.ports.close()
+        if self._addresses:
+            self._addresses.close()
 
 
 def _children_of(sa: dict[str, object]) -> list[dict[str, object]]:

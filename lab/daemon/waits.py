@@ -114,6 +114,20 @@ def rekeyed(ike: str | int | None, child: str | None) -> Callable[[Event], Outco
     return judge
 
 
+def moved(ike: str | int | None) -> Callable[[Event], Outcome | None]:
+    """Moved, or not with the reason."""
+
+    def judge(event: Event) -> Outcome | None:
+        fields = event.fields
+        if ike not in (None, fields.get("connection"), fields.get("number")):
+            return None
+        if event.name in ("not-moved", "ike-down"):
+            return Outcome(error=str(fields.get("reason", "no reason was given")))
+        return Outcome(fields) if event.name == "moved" else None
+
+    return judge
+
+
 def gone(left: Callable[[], int]) -> Callable[[Event], Outcome | None]:
     """Done when nothing is left."""
     return lambda event: None if left() else Outcome({})

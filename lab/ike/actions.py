@@ -52,10 +52,11 @@ class RemoveChild:
 
 @dataclass(frozen=True, slots=True)
 class MoveChild:
-    """From now on the child that we receive under this SPI sends along another path."""
+    """From now on the child that we receive under this SPI goes along another path, and in UDP or not (`encap`)."""
 
     spi_in: bytes
     path: Path
+    encap: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +78,8 @@ class Event:
     """Something a person or a driver waits for.
 
     Names: `ike-up`, `ike-down`, `ike-rekeyed`, `child-up`, `child-down`, `child-rekeyed`, `configured`, `moved`,
-    `failed`. Every event has the field `connection`; `failed` has `stage` and `reason` in words, and `child` where a
-    child failed.
+    `not-moved`, `failed`. Every event has the field `connection`; `failed` has `stage` and `reason` in words, and
+    `child` where a child failed; `not-moved` has a `reason`.
     """
 
     name: str

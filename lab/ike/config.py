@@ -60,6 +60,8 @@ class Settings:
     window_size: int = 1
     fragment_size: int = 1280
     signature_authentication: bool = True
+    nat_traversal: bool = True
+    return_routability: bool = True
     max_ike_sas: int = 10000
     tls_version_min: str = "1.2"
     tls_version_max: str = "1.3"
@@ -139,10 +141,15 @@ class Connection:
     aggressive: bool = False
     vips: tuple[IPv4Address | IPv6Address, ...] = ()
     pools: tuple[PoolConfig, ...] = ()
+    mobike: bool = True
+
+    def lives_at(self, local: str) -> bool:
+        """Whether this address of ours may be used for it."""
+        return _among(local, self.local_addrs)
 
     def serves(self, local: str, remote: str) -> bool:
         """Whether this connection takes a peer at these addresses."""
-        return _among(local, self.local_addrs) and _among(remote, self.remote_addrs)
+        return self.lives_at(local) and _among(remote, self.remote_addrs)
 
 
 # Only what a configuration says comes here, over and over.
@@ -193,7 +200,7 @@ _CONNECTION: dict[str, options.Reader] = {
     "ppk_id": options.identity,
     "ppk_required": options.yes_no,
     "childless": options.one_of("allow", "never", "prefer", "force"),
-    "mobike": options.one_of("no"),
+    "mobike": options.yes_no,
     "fragmentation": options.one_of("yes", "accept", "no"),
     "send_certreq": options.yes_no,
     "send_cert": options.one_of("ifasked", "always", "never"),
@@ -233,13 +240,15 @@ _SETTINGS: dict[str, options.Reader] = {
     "window_size": options.within(options.number, 1, 1024),
     "fragment_size": fragment_size,
     "signature_authentication": options.yes_no,
+    "nat_traversal": options.yes_no,
+    "return_routability": options.yes_no,
     "max_ike_sas": options.number,
     "tls_version_min": options.one_of("1.2", "1.3"),
     "tls_version_max": options.one_of("1.2", "1.3"),
 }
 # Read, checked and without effect on IKEv2 of this stack; a peer that is given the same text may heed them.
 _NO_EFFECT = {
-    "mobike", "keyingtries", "reauth_time", "dpd_timeout", "close_action",
+    "keyingtries", "reauth_time", "dpd_timeout", "close_action",
 }  # fmt: skip
 _SIDE = r"(?:local|remote)(?:-.*)?"
 # Sections of `secrets` that hold a private key; the key says itself of what kind it is.

@@ -26,6 +26,8 @@ _MEANINGS = {
     NotifyType.FAILED_CP_REQUIRED: "it expected a configuration request",
     NotifyType.INVALID_MAJOR_VERSION: "it does not speak this version of IKE",
     NotifyType.INVALID_IKE_SPI: "it does not know this IKE SA",
+    NotifyType.UNACCEPTABLE_ADDRESSES: "it does not want to be reached or to reach us at these addresses",
+    NotifyType.UNEXPECTED_NAT_DETECTED: "a NAT is in the way, and none is allowed",
     NotifyType.INVALID_SELECTORS: "a packet did not fit the selectors of its SA",
 }
 

@@ -25,6 +25,7 @@ class Host:
     those of the SAs whose deadlines or state the call in progress changed. `born` are new IKE SAs that a rekeying made
     and that are not in the table yet, `restart` are children whose peer was silent and that are to be made anew.
     `pools` are the virtual addresses to lend, by the name of the pool; the number of an IKE SA is what holds a lease.
+    `addresses` are those of this host.
     """
 
     config: Config
@@ -32,6 +33,7 @@ class Host:
     trace: Trace
     keylog: bool = False
     epoch: float = 0.0
+    addresses: tuple[str, ...] = ()
     now: float = 0.0
     actions: list[Action] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)

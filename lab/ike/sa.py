@@ -4,6 +4,8 @@ An SA ends in one of two ways, each once: `fail` before it was established, `clo
 out of the data plane and say why.
 """
 
+from dataclasses import replace
+
 from lab.errors import ProtocolError
 from lab.ike.actions import AddAddress, InstallChild, MoveChild, RemoveAddress, RemoveChild, UseChild
 from lab.ike.child import ChildSa
@@ -254,14 +256,25 @@ class IkeSa:
             self._remove(spi)
 
     def move(self, path: Path) -> None:
-        """Follow the peer to another address or port, with all children."""
+        """Go on along another path, with all children."""
         self.host.trace.emit("note", f"{self.life.subject}: path is now {path}", before=str(self.path))
         self.path = path
-        for child in self.children.values():
-            if child.sa is not None:
-                self.host.act(MoveChild(child.spi_in, path))
+        self.move_children(path)
         if self.state is not IkeState.CONNECTING:
             self.host.tell("moved", **self.named(), path=str(path))
+
+    def heard_along(self, path: Path) -> None:
+        """ESP that authenticated came along this path, from a peer behind a NAT (2.23)."""
+        if path != self.path:
+            self.move(path)
+
+    def move_children(self, path: Path) -> None:
+        """Let the children go along another path, in UDP where there is a NAT."""
+        encap = self.nat.detected
+        for child in self.children.values():
+            if child.sa is not None:
+                child.sa = replace(child.sa, path=path, encap=encap)
+                self.host.act(MoveChild(child.spi_in, path, encap))
 
     def view(self) -> dict[str, object]:
         """This SA in the shape of ikelab.sas/1."""

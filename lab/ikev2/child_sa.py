@@ -240,7 +240,7 @@ def install(sa: Sa, child: LiveChild, terms: Terms, secret: Secret) -> None:
         key_integ_out=outgoing[1],
         ts_local=terms.ts_local,
         ts_remote=terms.ts_remote,
-        path=sa.path,
+        path=sa.esp_path,
         encap=sa.nat.detected,
         reqid=child.reqid,
         ke=secret.ke,

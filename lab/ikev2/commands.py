@@ -4,7 +4,8 @@ live.
 Everything here only starts exchanges; their outcome comes as events. What names nothing that exists is a ConfigError.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from lab.errors import ConfigError
@@ -15,7 +16,7 @@ from lab.ike.reach import path_to
 from lab.ike.sa import UP
 from lab.ike.states import IkeState
 from lab.ike.table import Table
-from lab.ikev2 import create_child_sa, ike_sa_init, informational, rekey_child, rekey_ike
+from lab.ikev2 import create_child_sa, ike_sa_init, informational, mobike, rekey_child, rekey_ike, roaming
 from lab.ikev2.engine import Engine
 from lab.ikev2.responders import RESPONDERS
 from lab.ikev2.sa import Sa
@@ -29,6 +30,7 @@ class Commands:
 
     def __init__(self, host: Host, table: Table[Engine], local: tuple[str, ...]) -> None:
         self._host, self._table, self._local = host, table, local
+        self._sources: Mapping[str, str] = {}
 
     def sas(self, which: Which = None) -> Iterator[Sa]:
         """The IKE SAs that are alive and meant."""
@@ -97,13 +99,18 @@ class Commands:
 
     def _begin(self, connection: Connection, child: Child) -> None:
         number = self._host.new_number()
-        sa = Sa(self._host, connection, path_to(connection, self._local), initiator=True, number=number)
+        sa = Sa(self._host, connection, path_to(connection, self._ours(connection)), initiator=True, number=number)
         sa.goal, sa.spi_i = child.name, self._host.new_ike_spi()
         sa.first_contact = not any(o.connection is connection and o.state in UP for o in self.sas())
         engine = Engine(sa, RESPONDERS)
         self._table.add(engine)
         self._host.touch(sa.spi)
         engine.begin(ike_sa_init.initiator(sa))
+
+    def _ours(self, connection: Connection) -> tuple[str, ...]:
+        """The addresses of this host, that from which the system would send to the peer first."""
+        chosen = [self._sources[remote] for remote in connection.remote_addrs if remote in self._sources]
+        return (*chosen[:1], *self._local)
 
     def terminate(self, which: Which, child: str | None) -> None:
         """Delete IKE SAs, or with `child` only their children of that name."""
@@ -130,4 +137,28 @@ class Commands:
         """Ask the peers of IKE SAs whether they live."""
         for sa in self.sas(which):
             if sa.state in UP:
-                sa.start(informational.liveness)
+                sa.start(roaming.liveness)
+
+    def peers(self) -> Iterator[str]:
+        """The addresses of peers that it matters how the system would reach them."""
+        for connection in self._host.config.connections:
+            yield from (host for host in connection.remote_addrs if "/" not in host)
+        for sa in self.sas():
+            if sa.mobility:
+                yield from (sa.path.remote_host, *sa.mobility.peer)
+
+    def roam(self, addresses: Sequence[str], sources: Mapping[str, str]) -> None:
+        """These are our addresses now, and those from which the system would send to some of the peers'."""
+        self._host.addresses = tuple(addresses)
+        self._local, self._sources = tuple(dict.fromkeys((*sources.values(), *addresses))), sources
+        for sa in self.sas():
+            roaming.roam(sa, sources)
+
+    def move(self, which: Which, local: str | None) -> None:
+        """Update the addresses of IKE SAs, from another address of ours where one is named."""
+        if local is not None and local not in self._host.addresses:
+            raise ConfigError(f"{local} is no address of this host; there are: {', '.join(self._host.addresses)}")
+        for sa in self._some(which):
+            if sa.mobility is None or sa.state not in UP or sa.replaced:
+                raise ConfigError(f"IKE SA {sa.connection.name}[{sa.number}] does not use MOBIKE")
+            mobike.turn(sa, replace(sa.path, local_host=local or sa.path.local_host))

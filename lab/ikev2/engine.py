@@ -19,7 +19,7 @@ from lab.ike import explain
 from lab.ike.actions import Send
 from lab.ike.path import Path
 from lab.ike.states import IkeState
-from lab.ikev2 import fragments, informational
+from lab.ikev2 import fragments, informational, mobike, roaming
 from lab.ikev2.exchange import Conversation, Exchange, ExchangeTimeout, Payloads, Request
 from lab.ikev2.sa import Sa
 from lab.wire import rules
@@ -135,6 +135,7 @@ class Engine:
     def receive(self, header: Header, data: bytes, path: Path) -> None:
         """Take a datagram that carries this SA's SPIs; raises ProtocolError, which goes to `violated`."""
         arrival = self._arrival = Arrival(header, data, path)
+        self.sa.arrived = path
         if header.response:
             self._response(arrival)
         elif not self._repeated(arrival):
@@ -144,11 +145,21 @@ class Engine:
     def settle(self) -> None:
         """Go on with what waits, or forget it all where the SA has gone; the reply cache stays for late duplicates."""
         if self.sa.alive:
+            self._turn()
             self._pump()
         else:
+            if self._pending:
+                mobike.resume(self.sa)
             self._pending.clear()
             self._incoming.clear()
             self.sa.queue.clear()
+
+    def _turn(self) -> None:
+        """Where the path has changed, what waits for an answer goes there at once (RFC 4555 3.5)."""
+        if self.sa.turned:
+            self.sa.turned = False
+            for pending in self._pending.values():
+                self._send(pending.data, self.sa.path)
 
     def _response(self, arrival: Arrival) -> None:
         pending = self._pending.get(arrival.header.message_id)
@@ -160,6 +171,7 @@ class Engine:
             return
         arrival.verified = True
         self._heard(arrival.path, may_move=False)
+        roaming.answered(self.sa)
         if self.sa.state not in _INITIAL and (fatal := message.notify(NotifyType.INVALID_SYNTAX)):
             # RFC 7296 2.21.3: the peer has given the whole IKE SA up.
             self.sa.close(explain.refused(pending.type.name, fatal))
@@ -208,7 +220,8 @@ class Engine:
                 return
             arrival.verified = True
             # One that was overtaken on its way tells where the peer was, not where it is.
-            self._heard(arrival.path, may_move=header.message_id >= max(self._replies, default=0))
+            sa.overtaken = header.message_id < max(self._replies, default=0)
+            self._heard(arrival.path, may_move=not sa.overtaken)
             self._reply(arrival, self._answer(message))
 
     def _welcome(self, exchange: ExchangeType) -> bool:
@@ -285,7 +298,7 @@ class Engine:
         """The peer lives. Where it is behind a NAT and we are not, its address is where it last spoke from (2.23)."""
         sa = self.sa
         sa.last_heard = sa.host.now
-        if path != sa.path and may_move and (sa.state in _INITIAL or (sa.nat.remote and not sa.nat.local)):
+        if path != sa.path and may_move and (sa.state in _INITIAL or roaming.follows(sa)):
             sa.move(path)
 
     def _drop(self, reason: str, arrival: Arrival) -> None:
@@ -338,7 +351,8 @@ class Engine:
             )
             pending.due += settings.retransmit_timeout * settings.retransmit_base**pending.sent
             pending.sent += 1
-            self._send(pending.data, self.sa.path)
+            for path in (self.sa.path, *roaming.others(self.sa)):
+                self._send(pending.data, path)
 
     def _give_up(self, pending: Pending) -> None:
         """RFC 7296 2.4: a peer that never answers has gone, and with it the IKE SA."""

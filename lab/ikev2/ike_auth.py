@@ -14,7 +14,7 @@ from lab.ike import explain
 from lab.ike.config import Connection
 from lab.ike.credentials import Identity
 from lab.ike.states import IkeState
-from lab.ikev2 import child_sa, childless, eap_auth, informational, ppk, proof, signature, virtual_address
+from lab.ikev2 import child_sa, childless, eap_auth, informational, mobike, ppk, proof, signature, virtual_address
 from lab.ikev2.child_sa import Refusal, Secret
 from lab.ikev2.exchange import Conversation, Exchange, Payloads, Request
 from lab.ikev2.sa import Sa
@@ -44,6 +44,7 @@ def initiator(sa: Sa) -> Exchange:
     papers = (*signature.certificates(sa), *signature.requests(sa, (sa.connection,)))
     auth = _proof(sa, idi, expected)
     payloads = (idi, *contact, *papers, *idr, *auth, *virtual_address.ask(sa), *first, *last, *_our_window(sa))
+    payloads += mobike.offer(sa)
     answer = yield Request(ExchangeType.IKE_AUTH, payloads)
     refusal = _check(sa, answer)
     if refusal:
@@ -55,6 +56,7 @@ def initiator(sa: Sa) -> Exchange:
         if sa.state is not IkeState.CONNECTING:
             return
     _window(sa, answer)
+    mobike.heard(sa, answer)
     sa.established()
     unaddressed = virtual_address.take(sa, answer)
     childless.follow(sa)
@@ -131,10 +133,11 @@ def responder(sa: Sa, request: Message) -> Conversation:
     else:
         answer = (idr, *signature.certificates(sa), proof.prove(sa, idr, sa.remote_id), *mixed)
     _window(sa, request)
+    mobike.heard(sa, request)
     sa.admit(initial_contact=request.notify(NotifyType.INITIAL_CONTACT) is not None)
     sa.established()
     sa.virtual.lends = bool(sa.connection.pools)
-    return (*answer, *_child(sa, request), *_our_window(sa))
+    return (*answer, *_child(sa, request), *_our_window(sa), *mobike.offer(sa))
 
 
 def _own_proof(sa: Sa, idr: ID, request: Message) -> Payloads:

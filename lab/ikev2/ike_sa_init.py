@@ -15,12 +15,11 @@ from lab.crypto.groups import KeyPair
 from lab.errors import ProtocolError
 from lab.ike import explain
 from lab.ike.config import Connection
-from lab.ike.nat import NatSituation, detect, nat_hash
 from lab.ike.path import Path
 from lab.ike.states import IkeState
-from lab.ikev2 import childless, fragments, ike_auth, ike_intermediate, keys, ppk, signature
+from lab.ikev2 import childless, fragments, ike_auth, ike_intermediate, keys, nat_detection, ppk, signature
 from lab.ikev2.child_sa import Refusal
-from lab.ikev2.exchange import Conversation, Exchange, Payloads, Request
+from lab.ikev2.exchange import Conversation, Exchange, Request
 from lab.ikev2.key_exchange import offered_groups, wanted_group
 from lab.ikev2.sa import Sa
 from lab.wire.header import NO_SPI
@@ -47,7 +46,7 @@ def initiator(sa: Sa) -> Exchange:
             SA(sa.connection.proposals),
             KE(group, pair.public),
             Nonce(sa.ni),
-            *nat_detection(sa, sa.path),
+            *nat_detection.notifies(sa, sa.path),
             *signature.hashes(sa),
             *ppk.wish(sa),
             *ike_intermediate.offer(sa.connection.proposals),
@@ -88,27 +87,6 @@ def _no_answer(answer: Message, cookie: tuple[Notify, ...], group: KeMethod) -> 
     return ""
 
 
-def nat_detection(sa: Sa, path: Path) -> Payloads:
-    """The two notifies of 2.23; with `encap = yes` a false source hash, so that the peer sees a NAT at our end."""
-    port = 0 if sa.connection.encap else path.local_port
-    source = nat_hash(sa.spi_i, sa.spi_r, path.local_host, port)
-    destination = nat_hash(sa.spi_i, sa.spi_r, path.remote_host, path.remote_port)
-    return (
-        Notify(NotifyType.NAT_DETECTION_SOURCE_IP, source),
-        Notify(NotifyType.NAT_DETECTION_DESTINATION_IP, destination),
-    )
-
-
-def _situation(sa: Sa, message: Message, path: Path) -> NatSituation:
-    spis = (message.header.spi_i, message.header.spi_r)
-    sources = [n.data for n in message.notifies(NotifyType.NAT_DETECTION_SOURCE_IP)]
-    destinations = [n.data for n in message.notifies(NotifyType.NAT_DETECTION_DESTINATION_IP)]
-    found = detect(spis, path, sources, destinations)
-    if found.spoken and sa.connection.encap:
-        return NatSituation(spoken=True, local=True, remote=found.remote)
-    return found
-
-
 def _complete(sa: Sa, answer: Message, group: KeMethod, pair: KeyPair) -> None:
     """Take the responder's answer: suite, keys, NAT situation, and the port to go on with."""
     if refusal := answer.error:
@@ -129,9 +107,11 @@ def _complete(sa: Sa, answer: Message, group: KeMethod, pair: KeyPair) -> None:
     ppk.heard(sa, answer)
     childless.heard(sa, answer)
     fragments.heard(sa, answer)
-    sa.nat = _situation(sa, answer, sa.path)
+    sa.nat = nat_detection.situation(sa, answer, sa.path)
     derive(sa, chosen, pair.shared(ke.data))
-    if sa.nat.detected:  # 2.23: at once, and only with a peer that spoke of NAT detection
+    # 2.23: at once, and only with a peer that spoke of NAT detection. With MOBIKE also without a NAT, so that none that
+    # comes later changes the ports (RFC 4555 3.3).
+    if sa.nat.detected or (sa.nat.spoken and sa.connection.mobike):
         sa.path = sa.path.floated()
 
 
@@ -158,14 +138,14 @@ def responder(sa: Sa, request: Message, path: Path) -> Conversation:
     public, shared = registry.group(chosen.ke).respond(sa.host.random, ke.data)
     sa.life.become(IkeState.CONNECTING)
     sa.ni, sa.nr, sa.init_i = nonce.data, sa.new_nonce(), request.raw
-    sa.nat = _situation(sa, request, path)
+    sa.nat = nat_detection.situation(sa, request, path)
     derive(sa, chosen, shared)
     sa.expects = ike_intermediate.expected(sa)
     signature.heard(sa, request)
     fragments.heard(sa, request)
     agreed = (SA((chosen.proposal,)), KE(chosen.ke, public), Nonce(sa.nr))
     further = (*ppk.consent(sa, request), *childless.supported(sa), *supported, *fragments.announcement(sa))
-    first = yield (*agreed, *nat_detection(sa, path), *signature.answer(sa), *further)
+    first = yield (*agreed, *nat_detection.notifies(sa, path), *signature.answer(sa), *further)
     sa.init_r = sa.sent
     first = yield from ike_intermediate.responder(sa, first)
     return (yield from ike_auth.responder(sa, first))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from lab.ikev2 import create_child_sa, informational, rekey_child, rekey_ike
+from lab.ikev2 import create_child_sa, informational, mobike, rekey_child, rekey_ike
 from lab.ikev2.engine import Responder
 from lab.ikev2.exchange import Payloads
 from lab.ikev2.sa import Sa
@@ -22,7 +22,12 @@ def create_child(sa: Sa, request: Message) -> Payloads:
     return create_child_sa.responder(sa, request)
 
 
+def inform(sa: Sa, request: Message) -> Payloads:
+    """What ends SAs, then what moves them."""
+    return (*informational.responder(sa, request), *mobike.responder(sa, request))
+
+
 RESPONDERS: Mapping[ExchangeType, Responder] = {
-    ExchangeType.INFORMATIONAL: informational.responder,
+    ExchangeType.INFORMATIONAL: inform,
     ExchangeType.CREATE_CHILD_SA: create_child,
 }

@@ -15,6 +15,7 @@ from lab.ike.virtual import Virtual
 from lab.ikev2.exchange import Plan
 from lab.ikev2.int_auth import IntAuth
 from lab.ikev2.keys import IkeKeys, Suite
+from lab.ikev2.mobility import Mobility
 from lab.wire.ids import ExchangeType, HashAlgorithm
 
 # RFC 7296 2.10: at least half the key size of the PRF; 32 serves them all.
@@ -34,7 +35,9 @@ class Sa(IkeSa):
     `ppk_agreed` whether both sides said USE_PPK, `unmixed` the secrets without the PPK that the initiator goes back to
     where the responder does not have it, `childless` whether IKE_AUTH goes without a child,
     `fragments` whether both sides announced fragmentation. `int_auth` is what AUTH says of IKE_INTERMEDIATE,
-    `generation` how often that exchange has renewed the keys.
+    `generation` how often that exchange has renewed the keys. `mobility` is there where both sides use MOBIKE,
+    `arrived` the path of the message in hand, `overtaken` whether that is a request older than one served before,
+    `turned` whether the path has changed since requests under way were sent, `heir` the IKE SA that replaced this one.
     """
 
     version = 2
@@ -61,6 +64,10 @@ class Sa(IkeSa):
         self.ppk_agreed = self.childless = False
         self.unmixed: IkeKeys | None = None
         self.fragments = False
+        self.mobility: Mobility | None = None
+        self.arrived = path
+        self.overtaken = self.turned = False
+        self.heir: Sa | None = None
 
     @property
     def agreed(self) -> Suite:
@@ -73,6 +80,11 @@ class Sa(IkeSa):
         """The secrets; only after IKE_SA_INIT."""
         assert self.secrets is not None, "no keys derived yet"
         return self.secrets
+
+    @property
+    def esp_path(self) -> Path:
+        """Along which new children go."""
+        return self.mobility.esp if self.mobility else self.path
 
     @property
     def nonces(self) -> bytes:
@@ -112,12 +124,20 @@ class Sa(IkeSa):
         """A new IKE SA between the same two, to be keyed by rekeying this one (2.18)."""
         new = Sa(self.host, self.connection, self.path, initiator=initiator, number=self.host.new_number())
         new.nat, new.local_id, new.remote_id = self.nat, self.local_id, self.remote_id
-        new.fragments, new.user = self.fragments, self.user
+        new.fragments, new.user, new.mobility = self.fragments, self.user, self.mobility
         return new
+
+    def heard_along(self, path: Path) -> None:
+        """With MOBIKE only ESP goes along another path; IKE follows UPDATE_SA_ADDRESSES (RFC 4555 3.8)."""
+        if self.mobility:
+            self.move_children(path)
+        else:
+            super().heard_along(path)
 
     def hand_over(self, heir: "Sa") -> None:
         """Children, virtual addresses and waiting exchanges go to the IKE SA that replaces this one (2.8)."""
-        self.replaced = True
+        self.replaced, self.heir = True, heir
+        heir.path, heir.nat = self.path, self.nat  # the peer may have moved since the heir was made
         heir.children, self.children = self.children, {}
         heir.fading, self.fading = self.fading, []
         heir.virtual, self.virtual = self.virtual, Virtual()

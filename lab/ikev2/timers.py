@@ -9,7 +9,7 @@ from functools import partial
 from lab.ike.actions import Send
 from lab.ike.sa import UP
 from lab.ike.states import IkeState
-from lab.ikev2 import informational, rekey_child, rekey_ike
+from lab.ikev2 import informational, rekey_child, rekey_ike, roaming
 from lab.ikev2.engine import Engine
 from lab.ikev2.sa import Sa
 
@@ -32,7 +32,7 @@ def tick(engine: Engine) -> None:
     if "retransmit" in due:
         engine.tick()
     if "liveness" in due and engine.idle and sa.alive:
-        sa.start(informational.liveness)
+        sa.start(roaming.liveness)
     if "later" in due and sa.alive:
         ready = [plan for when, plan in sa.later if when <= sa.host.now]
         sa.later = [entry for entry in sa.later if entry[0] > sa.host.now]

@@ -1,6 +1,7 @@
 """One child as installed: two ESP directions, the selectors of both sides, the path, and what went through."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from lab.ike.child import ChildSa
 from lab.ike.path import Path
@@ -60,7 +61,9 @@ class Association:
         if not self.transport:
             inner = with_congestion(inner, outer_class)
         self.packets_in += 1
-        self.last_in = now
+        # RFC 4555 3.12: a peer that sends from where it was before is no proof that it follows our moves.
+        if (path.local_host, path.remote_host) == (self.path.local_host, self.path.remote_host):
+            self.last_in = now
         self.bytes_in += len(inner)
         return inner
 
@@ -70,9 +73,10 @@ class Association:
             raise Dropped(Reason.DUMMY)
         return put_back(payload, next_header, path, outer_class, translated=self.child.encap)
 
-    def move(self, path: Path) -> None:
-        """Send along another path from now on."""
+    def move(self, path: Path, *, encap: bool) -> None:
+        """Go along another path from now on, in UDP or not."""
         self.path = self._told = path
+        self.child = replace(self.child, path=path, encap=encap)
 
     def strayed(self, path: Path) -> bool:
         """Whether the authentic packet just opened shows a path that is neither ours nor told before.

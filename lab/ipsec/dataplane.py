@@ -106,10 +106,10 @@ class Dataplane:
         self.policies.forget(association)
         return association.child
 
-    def move(self, spi_in: bytes, path: Path) -> None:
-        """Send a child's packets along another path."""
+    def move(self, spi_in: bytes, path: Path, *, encap: bool) -> None:
+        """Let a child's packets go along another path, in UDP or not."""
         if association := self._by_spi.get(spi_in):
-            association.move(path)
+            association.move(path, encap=encap)
 
     def trap(self, child: str, local: Sequence[TrafficSelector], remote: Sequence[TrafficSelector]) -> None:
         """Ask for this child as soon as a packet wants it."""

@@ -7,6 +7,7 @@ its last echo has all the time it needs. Whether each echo was answered is read 
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from lab.emulation.node import Node
 from lab.evidence.capture import Frame
@@ -53,13 +54,14 @@ class Pinging:
                 return
         raise AssertionError(f"the ping ended too early: {self.said}")
 
-    def ended(self) -> None:
-        """Wait until the last echo is back; AssertionError unless ping says that all of them came back."""
+    def ended(self, *, whole: bool = True) -> None:
+        """Wait for the last echo; AssertionError unless ping says that all of them came back (any, if not `whole`)."""
         rest, _ = self._process.communicate(timeout=self.count * self.every + GRACE_S)
         self._lines += rest.splitlines()
-        whole = f"{self.count} packets transmitted, {self.count} received"
+        sent = f"{self.count} packets transmitted, "
         found = [line for line in self._lines if "packets transmitted" in line]
-        assert found and found[0].startswith(f"{whole},"), f"the tunnel lost pings: {(found or [self.said])[0].strip()}"
+        wanted = f"{sent}{self.count} received," if whole else sent
+        assert found and found[0].startswith(wanted), f"the tunnel lost pings: {(found or [self.said])[0].strip()}"
 
     @property
     def said(self) -> str:
@@ -87,6 +89,16 @@ def all_answered(seen: Sequence[Echo], source: str, target: str, count: int) -> 
     lost = [echo.number for echo in asked if echo.name not in answered]
     assert not lost, f"{len(lost)} of {count} echo requests have no reply, the first is number {lost[0]}"
     return [echo.t for echo in asked]
+
+
+def outage(seen: Sequence[Echo], source: str, target: str) -> tuple[int, float]:
+    """Of the last ping at its sender's tap: how many requests have no reply there, and the longest time without one."""
+    asked = [echo for echo in seen if not echo.reply and (echo.source, echo.target) == (source, target)]
+    assert asked, f"no echo request left {source}"
+    last = asked[-1].ident
+    back = [e for e in seen if e.reply and (e.source, e.target, e.ident) == (target, source, last)]
+    lost = {echo.name for echo in asked if echo.ident == last} - {echo.name for echo in back}
+    return len(lost), max((later.t - earlier.t for earlier, later in pairwise(back)), default=0.0)
 
 
 def in_the_midst(asked: Sequence[float], first: float, last: float, least: int) -> None:

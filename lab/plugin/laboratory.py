@@ -177,16 +177,17 @@ class Lab:
         self._pings.append(count)
 
     @contextlib.contextmanager
-    def pinging(self, count: int, every: float = 0.02, before: int = 1) -> Iterator[None]:
+    def pinging(self, count: int, every: float = 0.02, before: int = 1, *, whole: bool = True) -> Iterator[None]:
         """The left host pings the right one while the block runs; the block ends with the last of `count` echoes.
 
-        It begins when `before` of them are back.
+        It begins when `before` of them are back. Where not the `whole` of them need come back, `echoes.outage` counts.
         """
         ping = Pinging(self.network.node("left-host"), self.inner("right"), count, every)
         ping.begun(before)
         yield
-        ping.ended()
-        self._pings.append(count)
+        ping.ended(whole=whole)
+        if whole:
+            self._pings.append(count)
 
     def ping_gateways(self, count: int = PINGS) -> None:
         """The left gateway itself pings the right one, for children of the gateways' own addresses."""

@@ -6,9 +6,10 @@ import pytest
 
 from lab.evidence.datagram import sightings
 from lab.matrix import DEFAULT, ON_XFRM
-from lab.plugin.tunnel import CHILD
+from lab.plugin.tunnel import CHILD, Tunnel
 
 OUTSIDE, BEFORE, AFTER = "203.0.113.2", 24500, 34500
+DPD = "5s"
 
 
 def remote(gateway):
@@ -83,3 +84,34 @@ def test_mapping_not_changed_by_a_replay(lab, left, right):
     assert remote(right) == (OUTSIDE, BEFORE), f"{right} followed a replay to {remote(right)}"
     astray = [entry for entry in lab.ladder().esp("right") if entry["dst"] != f"{OUTSIDE}:{BEFORE}"]
     assert not astray, f"{right} sent ESP to {astray[0]['dst']}"
+
+
+@pytest.mark.rfc("4555#3.8")
+@pytest.mark.needs("nat-t", "mobike")
+@pytest.mark.pairings(*map(str, (*DEFAULT, *ON_XFRM)), "ours>strongswan-6.1", "strongswan-6.1>ours")
+def test_mapping_change_found_by_liveness(lab, left, right):
+    """With MOBIKE nobody follows by itself: who is behind the NAT finds out where it is seen, and says so."""
+    mobile = Tunnel(connection={"mobike": "yes"})
+    lab.up("nat-initiator", left=Tunnel(connection={"mobike": "yes", "dpd_delay": DPD}), right=mobile)
+    lab.network.rebind("left-nat", remap={4500: BEFORE})
+    lab.establish()
+    lab.ping()
+
+    def asked(since):
+        """Liveness requests of the initiator that were answered, from this place of the ladder on."""
+        entries = lab.ladder().ike("INFORMATIONAL")[since:]
+        answered = {e["message_id"] for e in entries if e["response"] and e["from"] == "right" and not e["lost"]}
+        return [e for e in entries if e["from"] == "left" and not e["response"] and e["message_id"] in answered]
+
+    lab.step("liveness", "the first one shows the initiator where it is seen")
+    lab.until(lambda: asked(0), "the responder has answered a liveness request", 30.0, every=0.5)
+    before = len(lab.ladder().ike("INFORMATIONAL"))
+
+    lab.step("rebinding", f"the NAT forgets, and maps port 4500 to {AFTER} from now on; the next liveness finds it")
+    lab.network.rebind("left-nat", remap={4500: AFTER})
+    update = "N(UPDATE_SA_ADDRESSES)"
+    lab.until(lambda: any(update in e["payloads"] for e in asked(before)), "the initiator updated", 30.0, every=0.5)
+    first, *_, last = asked(before)
+    assert update not in first["payloads"] and "N(NAT_DETECTION_DESTINATION_IP)" in first["payloads"], first["payloads"]
+    assert last["hops"][-1]["src"] == f"{OUTSIDE}:{AFTER}", f"UPDATE_SA_ADDRESSES from {last['hops'][-1]['src']}"
+    moved(lab, right)

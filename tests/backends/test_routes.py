@@ -9,6 +9,7 @@ import pytest
 from pyroute2 import IPRoute
 
 from lab.backends.addresses import Addresses
+from lab.backends.datagrams import NOWHERE
 from lab.backends.routes import Routes, networks
 from lab.backends.tun import Tun
 from lab.ike.path import Path
@@ -120,7 +121,7 @@ def test_no_way_to_a_peer_is_no_error(node: Node) -> None:
         routes.add([], ts("198.51.100.0/24"))
         return [routes.interface_to("198.51.100.1"), routes.mtu_to(child(path=Path("", 500, "198.51.100.1", 500)))]
 
-    assert inside(node, work) == [0, 1500]
+    assert inside(node, work) == [NOWHERE, 1500]
 
 
 def test_the_mtu_is_that_of_the_way_out(node: Node) -> None:

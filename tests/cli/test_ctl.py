@@ -111,6 +111,11 @@ def test_events_are_json_lines(daemon: tuple[Path, list[dict[str, object]]]) -> 
     assert json.loads(ctl(daemon[0], "events").stdout) == {"event": "child-up", "child": "net"}
 
 
+def test_move(daemon: tuple[Path, list[dict[str, object]]]) -> None:
+    assert ctl(daemon[0], "move", "gw", "--from", "192.0.2.77", "--timeout", "5").exit_code == 0
+    assert daemon[1] == [{"command": "move", "ike": "gw", "local": "192.0.2.77", "timeout": 5.0}]
+
+
 @pytest.mark.parametrize("words", [["liveness", "gw"], ["liveness"], ["stop"]])
 def test_commands_without_output(daemon: tuple[Path, list[dict[str, object]]], words: list[str]) -> None:
     result = ctl(daemon[0], *words)

@@ -110,8 +110,11 @@ class Recorder(NoDataplane):
     def remove(self, spi_in: bytes) -> None:
         self.done.append(("remove", spi_in))
 
-    def move(self, spi_in: bytes, path: Path) -> None:
-        self.done.append(("move", spi_in, path))
+    def move(self, spi_in: bytes, path: Path, *, encap: bool) -> None:
+        self.done.append(("move", spi_in, path, encap))
+
+    def roamed(self) -> None:
+        self.done.append(("roamed",))
 
     def add_address(self, address: object) -> None:
         self.done.append(("add address", str(address)))
@@ -220,7 +223,7 @@ def test_actions_are_carried_out_in_their_order(bench: Bench) -> None:
         InstallChild("next", outbound=False),
         Send(b"reply", PATH),
         UseChild(SPI),
-        MoveChild(SPI, other),
+        MoveChild(SPI, other, encap=True),
         RemoveChild(SPI),
         RemoveAddress(ip_address("10.3.0.1")),
         KeyLog({"kind": "ike"}),
@@ -234,7 +237,7 @@ def test_actions_are_carried_out_in_their_order(bench: Bench) -> None:
         ("stand by", "next"),
         ("send", b"reply", PATH),
         ("use", SPI),
-        ("move", SPI, other),
+        ("move", SPI, other, True),
         ("remove", SPI),
         ("remove address", "10.3.0.1"),
     ]
@@ -399,6 +402,24 @@ def test_rekey_answers_when_it_failed(bench: Bench) -> None:
     failed = {"connection": "gw", "child": "net", "stage": "CREATE_CHILD_SA", "reason": "because"}
     bench.server.perform([Event("failed", {**failed, "child": "lan"}), Event("failed", failed)], 100.0)
     assert bench.ask()[-1] == {"ok": False, "error": "CREATE_CHILD_SA: because"}
+
+
+@pytest.mark.parametrize(
+    ("event", "answer"),
+    [
+        (Event("moved", {"connection": "gw", "number": 1, "path": "a-b"}), {"ok": True}),
+        (Event("not-moved", {"connection": "gw", "reason": "it will not"}), {"ok": False, "error": "it will not"}),
+        (Event("ike-down", {"connection": "gw", "reason": "gone"}), {"ok": False, "error": "gone"}),
+        (Event("moved", {"connection": "other"}), None),
+        (Event("failed", {"connection": "gw", "reason": "another matter"}), None),
+    ],
+)
+def test_move_answers_when_it_has_moved(bench: Bench, event: Event, answer: dict[str, object] | None) -> None:
+    assert bench.ask(command="move", ike="gw", local="192.0.2.5") == []
+    assert bench.endpoint.asked[-1] == ("move", 100.0, "gw", "192.0.2.5")
+    bench.server.perform([event], 100.0)
+    answers = [line for line in bench.ask() if "ok" in line]
+    assert [line | answer for line in answers] == answers if answer else answers == []
 
 
 def test_liveness(bench: Bench) -> None:

@@ -164,7 +164,7 @@ MISTAKES = [
     (gw("local_addrs = 1.2.3"), 3, "local_addrs", "1.2.3"),
     (gw("dpd_delay = soon"), 3, "dpd_delay", "30s"),
     (gw("encap = maybe"), 3, "encap", "neither yes nor no"),
-    (gw("mobike = yes"), 3, "mobike", "not supported (write no)"),
+    (gw("mobike = perhaps"), 3, "mobike", "neither yes nor no"),
     ("connections {\n gw { local { auth = psk }\n } }", 2, "gw", "exactly one section 'remote'"),
     ("connections { gw { local { auth = xauth }\n remote { auth = psk } } }", 1, "auth", "write psk, pubkey"),
     ("connections { gw { local { auth = rsa-sha1 }\n remote { auth = psk } } }", 1, "auth", "'sha1' in 'rsa-sha1'"),

@@ -128,7 +128,7 @@ def opened(pair: Pair, exchange: ExchangeType = AUTH, *, response: bool = False)
     """The first message of an exchange, opened with the keys of the one who got it."""
     seen = (is_response if response else is_request)(exchange)
     datagram = pair.wire.seen(seen)[0]
-    message = Message.decode(datagram.data)
+    message = Message.decode(datagram.ike)
     sender = pair.left if datagram.src[0] == LEFT else pair.right
     receiver = pair.right if sender is pair.left else pair.left
     engines = receiver.endpoint.table.engines.values()

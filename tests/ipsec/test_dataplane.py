@@ -101,9 +101,31 @@ def test_a_new_path_is_told_once_and_only_by_the_newest_packet() -> None:
     assert right.inbound(second, elsewhere, 0.0) == [Moved(b"\xc2\x00\x00\x02", elsewhere), Deliver(packet())]
     assert right.inbound(first, Path("198.51.100.1", 4500, "192.0.2.5", 1), 0.0) == [Deliver(packet())], "came late"
     assert right.inbound(third, elsewhere, 0.0) == [Deliver(packet())]
-    right.move(b"\xc2\x00\x00\x02", elsewhere)
+    right.move(b"\xc2\x00\x00\x02", elsewhere, encap=True)
     assert right.outbound(packet("10.2.0.7", "10.1.0.5"), 0.0)[0].path == elsewhere
     assert right.inbound(send(left, packet()), RIGHT, 0.0)[0] == Moved(b"\xc2\x00\x00\x02", RIGHT)
+
+
+def test_a_child_that_moves_goes_into_udp_and_out_again() -> None:
+    left, right = pair()
+    spi = right.children()[0].spi_in
+    for encap in (False, True):
+        right.move(spi, RIGHT, encap=encap)
+        (sent,) = right.outbound(packet("10.2.0.7", "10.1.0.5"), 0.0)
+        assert (sent.encap, right.child(spi).encap) == (encap, encap)
+        assert right.child(spi).path == RIGHT
+        moved = right.inbound(send(left, packet()), Path("198.51.100.1", 4500, "192.0.2.99", 31337), 0.0)
+        assert isinstance(moved[0], Moved) is encap, "bare ESP has no ports that a NAT could have changed"
+
+
+def test_only_packets_between_the_right_addresses_show_that_the_peer_lives() -> None:
+    left, right = pair()
+    spi = right.children()[0].spi_in
+    elsewhere = Path(RIGHT.local_host, 4500, "192.0.2.99", 4500)
+    assert Deliver(packet()) in right.inbound(send(left, packet()), elsewhere, 7.0)
+    assert right.carried()[spi] == (0.0, 0.0)
+    right.inbound(send(left, packet()), RIGHT, 8.0)
+    assert right.carried()[spi] == (8.0, 0.0)
 
 
 def test_a_forged_packet_moves_nothing() -> None:

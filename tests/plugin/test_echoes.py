@@ -5,7 +5,7 @@ from ipaddress import IPv4Address
 import pytest
 
 from lab.evidence.capture import Frame
-from lab.plugin.echoes import all_answered, echoes, in_the_midst
+from lab.plugin.echoes import all_answered, echoes, in_the_midst, outage
 from lab.wire.packets import ICMP, IPv4
 from lab.wire.pcapng import LinkType
 
@@ -64,3 +64,12 @@ def test_what_lies_outside_the_pings():
             in_the_midst(asked, first, last, 3)
     with pytest.raises(AssertionError, match="no echo request left while"):
         in_the_midst(asked, 4.1, 4.2, 3)
+
+
+def test_an_outage_is_counted_in_the_last_ping_only():
+    earlier = [frame(-9, 8, 1, ident=6)]
+    seen = echoes([*earlier, *pings(1, 2, 3, 4, 5, without={3, 4})], "left-host")
+    assert outage(seen, HERE, THERE) == (2, 3.0)
+    assert outage(echoes(pings(1, 2), "left-host"), HERE, THERE) == (0, 1.0)
+    with pytest.raises(AssertionError, match="no echo request left"):
+        outage([], HERE, THERE)

@@ -15,6 +15,7 @@ Rules of this file:
 import os
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path as File
 
@@ -186,12 +187,13 @@ class Xfrm:
         for inbound in (False, True):
             self._states.remove(key(child, path, inbound=inbound))
 
-    def move(self, spi_in: bytes, path: Path) -> None:
-        """Send and expect a child's packets along another path."""
+    def move(self, spi_in: bytes, path: Path, *, encap: bool) -> None:
+        """Send and expect a child's packets along another path, in UDP or not."""
         if spi_in not in self._children:
             return
-        child, old = self._children[spi_in]
-        if path != old:
+        before, old = self._children[spi_in]
+        child = replace(before, path=path, encap=encap)
+        if (path, encap) != (old, before.encap):
             self._children[spi_in] = child, path
             self._done(child, lambda: self._go(child, old, path))
 
@@ -201,6 +203,9 @@ class Xfrm:
         self._policies.receive(child, new)
         if child.spi_in not in self._standby:
             self._policies.send(child, new)
+
+    def roamed(self) -> None:
+        """The kernel knows its routes."""
 
     def add_address(self, address: Address) -> None:
         """A virtual address is on `lo`, which never goes down."""

@@ -47,7 +47,7 @@ def test_a_first_packet_ends_the_standby_and_a_new_port_is_reported(site: Site, 
             reports += backend.read(backend.sources()[0], 0.0)
         (moved,) = [report for report in reports if isinstance(report, Moved)][:1]
         sent = _states()
-        backend.move(moved.spi_in, moved.path)
+        backend.move(moved.spi_in, moved.path, encap=True)
         counted = backend.usage()[LEFT.spi_in.hex()]["packets_in"]
         again = [report for report in backend.read(backend.sources()[0], 0.0) if isinstance(report, Moved)]
         backend.close()
