@@ -291,13 +291,13 @@ class Side:
                 self.order = [spi for spi in self.order if spi != action.spi_in]
             elif isinstance(action, MoveChild):
                 assert action.spi_in in self.installed, "moved a child that is not installed"
+                before = self.installed[action.spi_in]
+                self.installed[action.spi_in] = replace(before, path=action.path, encap=action.encap)
             elif isinstance(action, AddAddress):
                 self.addresses.append(str(action.address))
             elif isinstance(action, RemoveAddress):
                 assert not any(self.uses(c, str(action.address)) for c in self.installed.values()), "a child needs it"
                 self.addresses.remove(str(action.address))
-                before = self.installed[action.spi_in]
-                self.installed[action.spi_in] = replace(before, path=action.path, encap=action.encap)
             elif isinstance(action, Event):
                 self.events.append(action)
             elif isinstance(action, KeyLog):
