@@ -12,6 +12,7 @@ from pathlib import Path
 from lab.errors import BrokenError, UnfitError
 
 DEVICE = "/dev/net/tun"
+PREFIX = "ikelab"  # of the interfaces' names
 TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
 LARGEST = 65536
 ADDR_GEN_NONE = "1"
@@ -20,7 +21,7 @@ ADDR_GEN_NONE = "1"
 class Tun:
     """An interface of ours, without the packet information header."""
 
-    def __init__(self, pattern: str = "ikelab%d") -> None:
+    def __init__(self, pattern: str = f"{PREFIX}%d") -> None:
         try:
             self._fd = os.open(DEVICE, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:

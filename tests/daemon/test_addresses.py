@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lab.backends.datagrams import NOWHERE
-from lab.daemon.addresses import Addresses
+from lab.daemon.addresses import Addresses, _interfaces, _ours
 from lab.daemon.client import Refused
 from lab.daemon.ports import source_towards
 from tests.daemon.test_tunnels import Site, config
@@ -41,7 +41,7 @@ def changes(node: Node, *commands: str) -> list[bool]:
         said = [seen.changed()]
         for command in commands:
             node_ip(command)
-            select.select([seen], [], [], 5.0)
+            select.select([seen], [], [], 1.0)
             said.append(seen.changed())
             said.append(seen.changed())
         seen.close()
@@ -58,6 +58,19 @@ def test_every_change_of_addresses_and_routes_is_said_once(site: Site) -> None:
     site.wire()
     commands = ("addr add 192.0.2.77/24 dev wan", "route add 10.9.0.0/24 via 192.0.2.2", "link set wan down")
     assert changes(site.left, *commands) == [False, True, False, True, False, True, False]
+
+
+def test_tunnel_devices_of_ours_do_not_count(site: Site) -> None:
+    site.wire()
+    site.left.ip("tuntap add dev ikelab7 mode tun")
+    commands = ("link set ikelab7 up", "addr add 10.8.0.1/32 dev ikelab7", "route add 10.9.0.0/24 dev ikelab7")
+    assert not any(changes(site.left, *commands))
+    assert site.left.call(lambda: Addresses().own()) == ["10.1.0.1", "192.0.2.1"]
+
+
+@pytest.mark.parametrize("data", [b"", bytes(15), bytes(16), bytes(40), b"\xff" * 40, b"\x10\0\0\0\x18\0" + bytes(10)])
+def test_a_message_that_makes_no_sense_is_about_no_device_of_ours(data: bytes) -> None:
+    assert not any(_ours(interface) for interface in _interfaces(data))
 
 
 def test_the_source_towards_a_host_by_an_interface(site: Site) -> None:
