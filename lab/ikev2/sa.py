@@ -11,7 +11,7 @@ from lab.ike.path import Path
 from lab.ike.sa import IkeSa
 from lab.ike.states import IkeState
 from lab.ike.view import key_bits
-from lab.ikev2.exchange import Plan
+from lab.ikev2.exchange import Plan, Series
 from lab.ikev2.int_auth import IntAuth
 from lab.ikev2.keys import IkeKeys, Suite
 from lab.wire.ids import ExchangeType, HashAlgorithm
@@ -33,7 +33,9 @@ class Sa(IkeSa):
     `ppk_agreed` whether both sides said USE_PPK, `unmixed` the secrets without the PPK that the initiator goes back to
     where the responder does not have it, `childless` whether IKE_AUTH goes without a child,
     `fragments` whether both sides announced fragmentation. `int_auth` is what AUTH says of IKE_INTERMEDIATE,
-    `generation` how often that exchange has renewed the keys.
+    `generation` how often that exchange has renewed the keys. `followups` are the additional key exchanges that we wait
+    for as a responder, by the link that their next request has to carry, `state_lost` how often in a row the peer had
+    forgotten those that we were to go on with.
     """
 
     version = 2
@@ -60,6 +62,8 @@ class Sa(IkeSa):
         self.ppk_agreed = self.childless = False
         self.unmixed: IkeKeys | None = None
         self.fragments = False
+        self.followups: dict[bytes, Series] = {}
+        self.state_lost = 0
 
     @property
     def agreed(self) -> Suite:
@@ -81,7 +85,19 @@ class Sa(IkeSa):
     @property
     def usable(self) -> bool:
         """Whether new children may be made under this SA."""
-        return self.state is IkeState.ESTABLISHED
+        return self.state is IkeState.ESTABLISHED and self.awaited is None
+
+    @property
+    def awaited(self) -> "Sa | None":
+        """The IKE SA that is to replace this one once the peer has gone on with its additional key exchanges."""
+        theirs = self.collisions.theirs
+        return theirs.made if theirs is not None and theirs.made.state is IkeState.CREATED else None
+
+    @property
+    def replacement(self) -> "Sa | None":
+        """The IKE SA that the peer made by rekeying this one, where it is up."""
+        theirs = self.collisions.theirs
+        return theirs.made if theirs is not None and theirs.made.alive and self.awaited is None else None
 
     @property
     def rekeying(self) -> bool:
@@ -135,10 +151,17 @@ class Sa(IkeSa):
 
     def close(self, reason: str) -> None:
         """End this SA; where the peer has replaced it meanwhile, its children live on under the new one (2.25.2)."""
-        theirs = self.collisions.theirs
-        if self.rekeying and theirs is not None and theirs.made.alive:
-            self.hand_over(theirs.made)
+        if self.rekeying and self.replacement is not None:
+            self.hand_over(self.replacement)
+        self.followups.clear()
         super().close(reason)
+
+    def forgo(self, made: object, reason: str) -> None:
+        """The additional key exchanges that were to make this child or IKE SA will not be gone on with."""
+        for link, series in list(self.followups.items()):
+            if series.sequel.made is made:
+                del self.followups[link]
+                series.sequel.abandon(reason)
 
     def adopt(self, suite: Suite, keys: IkeKeys) -> None:
         """From now on this SA seals and opens with these keys."""
