@@ -49,7 +49,7 @@ def views(gateway, ike):
 @pytest.mark.parametrize("what", ["child", "ike"])
 @METHODS
 @ASKER
-def test_rekey(lab, left, right, what, methods, asker):
+def test_followup_rekey(lab, left, right, what, methods, asker):
     """One side rekeys while pings go through every 20 ms: the new SA stands on all key exchanges, no ping is lost."""
     ike = what == "ike"
     lab.up("direct", tunnel(methods))
@@ -86,7 +86,7 @@ def test_rekey(lab, left, right, what, methods, asker):
 @pytest.mark.needs("mlkem", "followup-ke", "childless")
 @pytest.mark.pairings(*PAIRINGS)
 @METHODS
-def test_new_child(lab, left, right, methods):
+def test_followup_new_child(lab, left, right, methods):
     """The IKE SA comes without a child (RFC 6023); its first one stands on all key exchanges and carries a ping."""
     lab.up("direct", tunnel(methods, childless="force"))
     lab.establish()

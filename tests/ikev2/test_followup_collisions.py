@@ -63,6 +63,19 @@ def test_the_loser_stops_and_deletes_nothing(what: str, seed: str) -> None:
     assert len(told(pair, "FOLLOWUP_KE request")) == 2
 
 
+@SEEDS
+@WHAT
+def test_the_winner_waits_no_longer_for_the_loser(what: str, seed: str) -> None:
+    pair = up(seed)
+    pair.wire.drop(is_request(FOLLOW), count=2)
+    rekey(pair, what)
+    pair.wait(1)
+    assert sorted(len(engine_of(side).sa.followups) for side in pair.sides) == [0, 1]
+    children = sorted(len(engine_of(side).sa.children) for side in pair.sides)
+    assert children == ([2, 2] if what == "child" else [1, 1]), "the loser has its own no longer, and neither has both"
+    one(pair, what)
+
+
 @WHAT
 def test_either_side_alone_may_want_additional_key_exchanges(what: str) -> None:
     for who, wanted in (("left", {"left"}), ("right", {"right"}), ("both", {"left", "right"})):
