@@ -587,3 +587,11 @@ def test_an_initiator_that_vanishes_leaves_nothing_behind(kind: str) -> None:
     assert sa.collisions.theirs is None
     assert [child.state.name for child in sa.children.values()] == ["INSTALLED"]
     assert pair.right.endpoint.stats()["child_spis"] == 1
+
+
+def test_no_child_is_taken_while_the_ike_sa_waits_to_be_replaced() -> None:
+    pair = up(ONE)
+    pair.wire.drop(is_request(FOLLOW), count=10)
+    pair.left.do("rekey")
+    pair.wait(0.5)
+    assert begun(pair, 4).names == ("N(TEMPORARY_FAILURE)",)
