@@ -263,7 +263,7 @@ def _connection(section: Section, files: Files, credentials: Credentials) -> Con
     children = section.sections.get("children", Section())
     options.read(children, {}, (".*",))
     local, remote = _local(section, files, credentials), _auth(section, "remote", files)[1]
-    _check_ppk(section, values, credentials, eap=local.eap or remote.eap)
+    _check_ppk(section, values, credentials)
     return Connection(
         name=section.name,
         local=local,
@@ -273,14 +273,11 @@ def _connection(section: Section, files: Files, credentials: Credentials) -> Con
     )
 
 
-def _check_ppk(section: Section, values: dict[str, object], credentials: Credentials, *, eap: bool) -> None:
-    """A PPK that is named must be there; beside EAP this stack has none yet."""
+def _check_ppk(section: Section, values: dict[str, object], credentials: Credentials) -> None:
+    """A PPK that is named must be there."""
     named = values.get("ppk_id")
     if isinstance(named, Identity) and credentials.ppk(named.data) is None:
         raise section.error(f"no PPK in `secrets` is called {named}", "ppk_id")
-    if eap and (named or values.get("ppk_required")):
-        key = "ppk_id" if named else "ppk_required"
-        raise section.error("a PPK goes with auth = psk or auth = pubkey, not with EAP", key)
 
 
 def _auth(section: Section, side: str, files: Files) -> tuple[Section, AuthConfig]:
