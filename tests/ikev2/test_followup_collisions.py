@@ -169,6 +169,19 @@ def test_the_loser_tries_again_where_the_winner_vanishes(what: str, seed: str) -
 
 
 @SEEDS
+@WHAT
+def test_the_loser_asks_again_when_it_has_waited_long_enough(what: str, seed: str) -> None:
+    pair = up(seed)
+    pair.wire.drop(is_request(FOLLOW), count=4)
+    rekey(pair, what)
+    pair.wait(45)
+    winner = {line.split(" ")[0] for line in told(pair, "FOLLOWUP_KE request")}
+    asked = [line.split(" ")[0] for line in told(pair, "CREATE_CHILD_SA request")]
+    assert len(winner) == 1
+    assert [name for name in asked[2:] if name not in winner], asked
+
+
+@SEEDS
 @WHOEVER
 @pytest.mark.parametrize("later", [0.0, 0.005, 0.015, 0.025, 0.035, 0.045, 0.055, 0.065])
 @pytest.mark.parametrize("first", ["left", "right"])
