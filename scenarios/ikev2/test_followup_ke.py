@@ -94,3 +94,41 @@ def test_followup_new_child(lab, left, right, methods):
     ladder = lab.prove_protected()
     lab.step("messages", f"{len(methods)} times IKE_FOLLOWUP_KE behind CREATE_CHILD_SA")
     follows(ladder, methods, "left", ["SA", "Ni", "KEi", *TS], ["SA", "Nr", "KEr", *TS])
+
+
+@pytest.mark.rfc("9370#2.2.4", "7296#2.8.1")
+@pytest.mark.needs("mlkem", "followup-ke", "rekey")
+@pytest.mark.pairings(*PAIRINGS)
+@pytest.mark.parametrize("what", ["child", "ike"])
+def test_followup_collision(lab, left, right, what):
+    """Both sides rekey at once: the nonces decide, the loser never sends IKE_FOLLOWUP_KE, and one SA is left."""
+    ike = what == "ike"
+    lab.up("direct", tunnel(["mlkem768", "mlkem1024"]))
+    for sender in ("left", "right"):
+        lab.network.set_link(f"{sender}-wan", sender, delay=ONE_WAY)
+    lab.establish()
+    before = views(left, ike)
+
+    lab.step("collision", "both ask within one round trip")
+    # Our driver waits for the outcome, vici does not: so ours is asked last.
+    for gateway in sorted((left, right), key=lambda gateway: gateway.peer.name == "ours"):
+        gateway.rekey(**({"ike": CONNECTION} if ike else {"child": CHILD}))
+
+    def settled():
+        here, there = views(left, ike), views(right, ike)
+        return len(here) == len(there) == 1 and here != before
+
+    lab.until(settled, "one new SA", 60)
+    lab.ping()
+    ladder = lab.prove_protected()
+
+    lab.step("messages", "two CREATE_CHILD_SA that are answered, and one side goes on")
+    asked, answered = (ladder.ike("CREATE_CHILD_SA", response=response, again=False) for response in (False, True))
+    assert sorted(e["from"] for e in asked) == ["left", "right"], f"not one attempt of each side: {ladder.words()}"
+    assert all(LINK in e["payloads"] for e in answered), (
+        f"one attempt was refused, so nothing collided: {ladder.words()}"
+    )
+    followers = [e["from"] for e in ladder.ike("IKE_FOLLOWUP_KE", response=False, again=False)]
+    assert followers in (["left"] * 2, ["right"] * 2), f"not one side went on: {ladder.words()}"
+    deleted = [e["from"] for e in ladder.ike("INFORMATIONAL", response=False, payload="D", again=False)]
+    assert deleted == followers[:1], f"not only {followers[0]} deletes, and only the old SA: {ladder.words()}"
