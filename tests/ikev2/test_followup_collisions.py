@@ -181,6 +181,18 @@ def test_the_loser_asks_again_when_it_has_waited_long_enough(what: str, seed: st
     assert [name for name in asked[2:] if name not in winner], asked
 
 
+@WHAT
+def test_what_the_peer_is_about_to_replace_is_not_rekeyed(what: str) -> None:
+    pair = up("a")
+    named = {"child": "net"} if what == "child" else {}
+    pair.left.do("rekey", **named)
+    pair.wait(0.025)
+    pair.right.do("rekey", **named)
+    one(pair, what)
+    assert {line.split(" ")[0] for line in told(pair, "CREATE_CHILD_SA request")[:1]} == {"left"}
+    assert "left CREATE_CHILD_SA response 0 [ N(TEMPORARY_FAILURE) ]" not in told(pair)
+
+
 @SEEDS
 @WHOEVER
 @pytest.mark.parametrize("later", [0.0, 0.005, 0.015, 0.025, 0.035, 0.045, 0.055, 0.065])
