@@ -6,7 +6,7 @@
   mandatory one, is passed over as a whole; the others are looked at as usual (3.3.6).
 - AEAD goes with no integrity algorithm, or with NONE; all other ciphers need one.
 - A type that only one side names is no obstacle where that side also allows NONE (KE of a CHILD SA, additional KE).
-- Two key exchanges of one SA never use the same method (RFC 9370 2.2.2).
+- Two key exchanges of one SA never use the same method (RFC 9370 2.2.2), and none is additional to nothing.
 """
 
 from collections.abc import Iterator, Sequence
@@ -188,10 +188,18 @@ def _exchanges(ours: Proposal, theirs: Proposal, prefer: Side) -> Choice | Misma
     for kind in kinds:
         if not options[kind]:
             return _mismatch(ours, theirs, kind)
-    chosen = next(_different(kinds, options, []), None)
+    found = ([t for t in choice if t is not None] for choice in _different(kinds, options, []))
+    chosen = next(filter(_led, found), None)
     if chosen is None:
-        return Mismatch("the key exchanges on offer leave no choice without using one method twice", kinds[-1])
-    return [t for t in chosen if t is not None]
+        reason = "the key exchanges on offer leave no choice without using one method twice or leaving out the first"
+        return Mismatch(reason, kinds[-1])
+    return chosen
+
+
+def _led(chosen: Choice) -> bool:
+    """Whether additional key exchanges have one in front of them, without which there are none (RFC 9370 2.2.1)."""
+    real = {t.type for t in chosen if t.id != KeMethod.NONE}
+    return _T.KE in real or not real
 
 
 def _methods(ours: Proposal, theirs: Proposal, kind: TransformType, prefer: Side) -> Sequence[Transform | None]:

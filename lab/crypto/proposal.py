@@ -28,7 +28,6 @@ __all__ = [
     "parse_all",
     "render",
     "select",
-    "without_additional",
     "without_ke",
 ]
 
@@ -78,11 +77,6 @@ def without_ke(proposal: Proposal) -> Proposal:
     return replace(proposal, transforms=tuple(t for t in proposal.transforms if t.type not in (_T.KE, *ADDITIONAL)))
 
 
-def without_additional(proposals: Iterable[Proposal]) -> tuple[Proposal, ...]:
-    """For CREATE_CHILD_SA, where we lack the exchange that would carry them, IKE_FOLLOWUP_KE (RFC 9370 2.2.4)."""
-    return tuple(replace(p, transforms=tuple(t for t in p.transforms if t.type not in ADDITIONAL)) for p in proposals)
-
-
 def aead(transforms: Iterable[Transform]) -> bool:
     """Whether any ENCR transform among these is an AEAD cipher."""
     return any(t.type == _T.ENCR and registry.known(t) and registry.encr(t).aead for t in transforms)
@@ -126,6 +120,10 @@ def _check(transforms: list[Transform], protocol: ProtocolId, text: str) -> list
     for kind in needed:
         if not _of(transforms, kind):
             raise ConfigError(f"the {name} proposal '{text}' names no {kind.name} algorithm")
+    if not _of(transforms, _T.KE) and (extra := [t for t in transforms if t.type in ADDITIONAL]):
+        # RFC 9370 2.2.1: Additional Key Exchange transforms go along with one of Transform Type 4.
+        reason = f"names {registry.keyword(extra[0])} but no key exchange that it could be additional to"
+        raise ConfigError(f"the {name} proposal '{text}' {reason}")
     for encr in _of(transforms, _T.ENCR):
         if not registry.allowed(encr, protocol):
             raise ConfigError(f"the {name} proposal '{text}' names {registry.keyword(encr)}, which is not for {name}")

@@ -288,7 +288,7 @@ def _connection(section: Section, files: Files, credentials: Credentials, pools:
     options.read(children, {}, (".*",))
     inner = children.sections.items()
     local, remote = _local(section, files, credentials), _auth(section, "remote", files)[1]
-    _check_ppk(section, values, credentials, eap=local.eap or remote.eap)
+    _check_ppk(section, values, credentials)
     if values["version"] == 1:
         _check_first_version(section, values, local, remote, written=written)
     return Connection(
@@ -300,14 +300,11 @@ def _connection(section: Section, files: Files, credentials: Credentials, pools:
     )
 
 
-def _check_ppk(section: Section, values: dict[str, object], credentials: Credentials, *, eap: bool) -> None:
-    """A PPK that is named must be there; beside EAP this stack has none yet."""
+def _check_ppk(section: Section, values: dict[str, object], credentials: Credentials) -> None:
+    """A PPK that is named must be there."""
     named = values.get("ppk_id")
     if isinstance(named, Identity) and credentials.ppk(named.data) is None:
         raise section.error(f"no PPK in `secrets` is called {named}", "ppk_id")
-    if eap and (named or values.get("ppk_required")):
-        key = "ppk_id" if named else "ppk_required"
-        raise section.error("a PPK goes with auth = psk or auth = pubkey, not with EAP", key)
 
 
 def _check_first_version(

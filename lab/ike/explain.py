@@ -20,6 +20,7 @@ _MEANINGS = {
     NotifyType.TS_UNACCEPTABLE: "none of our traffic selectors is acceptable to it",
     NotifyType.TEMPORARY_FAILURE: "it is busy with another exchange on the same SA",
     NotifyType.CHILD_SA_NOT_FOUND: "it does not have the child that we name",
+    NotifyType.STATE_NOT_FOUND: "it waits no longer for our additional key exchanges, or never did",
     NotifyType.NO_ADDITIONAL_SAS: "it allows no further children",
     NotifyType.SINGLE_PAIR_REQUIRED: "it wants a single pair of addresses",
     NotifyType.INTERNAL_ADDRESS_FAILURE: "it has no address to assign",

@@ -43,6 +43,11 @@ class LiveChild:
         return self.state is not ChildState.GONE
 
     @property
+    def awaited(self) -> bool:
+        """Whether it is made, but has no keys yet."""
+        return self.state is ChildState.CREATED
+
+    @property
     def up(self) -> bool:
         """Whether it is installed and not on its way out."""
         return self.state in (ChildState.INSTALLED, ChildState.REKEYING)

@@ -14,7 +14,7 @@ from lab.wire.ids import HashAlgorithm
 
 SHA2 = (HashAlgorithm.SHA2_256, HashAlgorithm.SHA2_384, HashAlgorithm.SHA2_512)
 # `eap` and `eap-dynamic` are any method; the others are those that `lab.ikev2.eap.methods` has.
-EAP_WORDS = ("eap", "eap-dynamic", "eap-md5", "eap-mschapv2", "eap-tls", "eap-ttls")
+EAP_WORDS = ("eap", "eap-dynamic", "eap-md5", "eap-mschapv2", "eap-peap", "eap-tls", "eap-ttls")
 _HASHES = {keyword(digest): digest for digest in DIGEST}
 # RFC 7427 4: the hash should be no weaker than the curve.
 _CURVES = {256: SHA2, 384: (SHA2[1], SHA2[2], SHA2[0]), 521: (SHA2[2], SHA2[1], SHA2[0])}

@@ -8,11 +8,9 @@ RealMessage is the last IKE_SA_INIT message of that side without non-ESP marker,
 the ID payload as it was sent, its reserved octets included.
 """
 
-from dataclasses import dataclass
 from hmac import compare_digest
 
 from lab.crypto.macs import PrfSpec
-from lab.ikev2.sa import Sa
 from lab.wire.ids import AuthMethod
 from lab.wire.payloads_v2 import ID, Auth
 
@@ -32,24 +30,3 @@ def shared_key_auth(prf: PrfSpec, secret: bytes, octets: bytes) -> Auth:
 def verified(auth: Auth, expected: Auth) -> bool:
     """Whether a received AUTH is the expected one; takes the same time wherever they differ."""
     return auth.method == expected.method and compare_digest(auth.data, expected.data)
-
-
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """The two ID payloads of an IKE SA and the secret for them."""
-
-    idi: ID
-    idr: ID
-    secret: bytes
-
-    def auth_i(self, sa: Sa) -> Auth:
-        """AUTH of the initiator."""
-        prf = sa.agreed.prf_spec
-        octets = signed_octets(prf, sa.init_i, sa.nr, sa.keys.sk_pi, self.idi) + sa.int_auth.octets
-        return shared_key_auth(prf, self.secret, octets)
-
-    def auth_r(self, sa: Sa) -> Auth:
-        """AUTH of the responder."""
-        prf = sa.agreed.prf_spec
-        octets = signed_octets(prf, sa.init_r, sa.ni, sa.keys.sk_pr, self.idr) + sa.int_auth.octets
-        return shared_key_auth(prf, self.secret, octets)

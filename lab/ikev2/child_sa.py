@@ -11,7 +11,7 @@ from itertools import islice
 
 from lab.crypto import registry
 from lab.crypto.choice import Mismatch, Selected, accept, select
-from lab.crypto.proposal import without_additional, without_ke
+from lab.crypto.proposal import without_ke
 from lab.errors import ProtocolError
 from lab.ike import explain
 from lab.ike.actions import KeyLog
@@ -47,11 +47,15 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why there is no child. `notify` is what the peer is to hear from us; None where the refusal is the peer's own."""
+    """Why there is no child. `notify` is what the peer is to hear from us; None where the refusal is the peer's own.
+
+    `heard` is the notify by which the peer refuses.
+    """
 
     reason: str
     notify: NotifyType | None = None
     data: bytes = b""
+    heard: NotifyType | None = None
 
     @property
     def payload(self) -> Notify:
@@ -61,7 +65,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """What the keys of a child are made of: [g^ir (new) |] Ni | Nr, and whether we began the exchange (2.17).
+    """What the keys of a child are made of: [g^ir (new) |] Ni | Nr [| SK(1) ...], and whether we began (2.17).
 
     `outbound` False keeps the child from sending until the peer shows that it is ready.
     """
@@ -74,8 +78,7 @@ class Secret:
 
 def proposals(child: LiveChild, *, ke: bool) -> tuple[Proposal, ...]:
     """Our proposals under the child's SPI; IKE_AUTH exchanges no keys, so `ke` False leaves the groups out (1.2)."""
-    configured = without_additional(child.config.esp_proposals)
-    return tuple(replace(p if ke else without_ke(p), spi=child.spi_in) for p in configured)
+    return tuple(replace(p if ke else without_ke(p), spi=child.spi_in) for p in child.config.esp_proposals)
 
 
 def our_selectors(sa: Sa, config: Child) -> Sides:
@@ -115,7 +118,7 @@ def check_answer(
 ) -> Terms | Refusal:
     """The initiator's look at the answer; a refusal leaves the IKE SA alive."""
     if error := answer.error:
-        return Refusal(_refused(sa, child, error))
+        return Refusal(_refused(sa, child, error), heard=error.notify_type)
     sa_payload, tsi, tsr = answer.get(SA), answer.of(PayloadType.TSi), answer.of(PayloadType.TSr)
     if sa_payload is None or not isinstance(tsi, TS) or not isinstance(tsr, TS):
         return Refusal("peer's answer holds neither a child nor a reason why there is none")
@@ -185,7 +188,7 @@ def _fit(sa: Sa, config: Child, request: Message, *, ke: bool) -> Terms | Refusa
     for side, theirs, own in (("local", theirs_local, local), ("remote", theirs_remote, remote)):
         if not narrow(theirs, own):
             return Refusal(explain.unacceptable(side, theirs, own), NotifyType.TS_UNACCEPTABLE)
-    ours, offered = without_additional(config.esp_proposals), sa_payload.proposals
+    ours, offered = config.esp_proposals, sa_payload.proposals
     if not ke:
         ours, offered = tuple(map(without_ke, ours)), tuple(map(without_ke, offered))
     chosen = select(ours, offered)

@@ -2,17 +2,19 @@
 
     HDR, SK {[CP,] SA, Ni, [KEi], TSi, TSr}  -->    <--  HDR, SK {[CP,] SA, Nr, [KEr], TSi, TSr}
 
-A peer that is busy with the same IKE SA answers TEMPORARY_FAILURE, and we ask again later, a few times.
+With additional key exchanges the child comes up behind the last of them (see followup_ke). A peer that is busy with the
+same IKE SA answers TEMPORARY_FAILURE, and we ask again later, a few times.
 """
 
-from dataclasses import dataclass
+from collections.abc import Generator
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from lab.ike.config import Child
 from lab.ike.live_child import LiveChild
-from lab.ikev2 import child_sa, informational, virtual_address
+from lab.ikev2 import child_sa, followup_ke, informational, virtual_address
 from lab.ikev2.child_sa import Refusal, Secret, Sides, Terms
-from lab.ikev2.exchange import Exchange, Payloads
+from lab.ikev2.exchange import Exchange, Payloads, Request
 from lab.ikev2.key_exchange import Ask, offered_groups, respond
 from lab.ikev2.sa import Sa
 from lab.wire.ids import NotifyType
@@ -27,16 +29,17 @@ MOST_CHILDREN = 1000
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Terms, nonces and shared secret of a finished negotiation."""
+    """Terms, nonces and shared secrets of a negotiation; `further` are those of additional key exchanges, in order."""
 
     terms: Terms
     ni: bytes
     nr: bytes
-    shared: bytes
+    shared: bytes = field(repr=False)
+    further: bytes = field(default=b"", repr=False)
 
     def secret(self, *, initiator: bool, outbound: bool = True) -> Secret:
         """What the keys of the child are made of."""
-        seed = self.shared + self.ni + self.nr
+        seed = self.shared + self.ni + self.nr + self.further
         return Secret(seed, initiator=initiator, ke=self.terms.chosen.ke, outbound=outbound)
 
 
@@ -61,6 +64,16 @@ def conclude(
     return Agreement(terms, ask.nonce, nonce_of(answer), shared)
 
 
+def further(
+    sa: Sa, agreed: Agreement | Refusal, answer: Message | Refusal
+) -> Generator[Request, Message, Agreement | Refusal]:
+    """The initiator's additional key exchanges behind the answer, where any were agreed on."""
+    if isinstance(agreed, Refusal) or isinstance(answer, Refusal):
+        return agreed
+    secrets = yield from followup_ke.initiator(sa, agreed.terms.chosen, answer)
+    return secrets if isinstance(secrets, Refusal) else replace(agreed, further=secrets)
+
+
 def nonce_of(message: Message) -> bytes:
     """The Nonce Data, which rules.check made sure is there."""
     nonce = message.get(Nonce)
@@ -68,9 +81,9 @@ def nonce_of(message: Message) -> bytes:
     return nonce.data
 
 
-def busy(answer: Message | Refusal) -> bool:
-    """Whether the peer asks us to come again later (2.25)."""
-    return isinstance(answer, Message) and answer.notify(NotifyType.TEMPORARY_FAILURE) is not None
+def busy(refusal: Refusal) -> bool:
+    """Whether the peer asks us to come again later (2.25), or we may because it waited no longer (RFC 9370 2.2.4)."""
+    return refusal.heard in (NotifyType.TEMPORARY_FAILURE, NotifyType.STATE_NOT_FOUND)
 
 
 def initiator(sa: Sa, config: Child, tries: int = 1) -> Exchange:
@@ -78,17 +91,16 @@ def initiator(sa: Sa, config: Child, tries: int = 1) -> Exchange:
     child = sa.new_child(config)
     ask = ask_for(sa, child, *virtual_address.ask(sa))
     answer = yield from ask.exchange(sa)
-    if busy(answer) and tries < MOST_TRIES:
-        sa.drop_child(child, "the peer is busy")
-        sa.start_later(partial(initiator, config=config, tries=tries + 1))
-        return
     unaddressed = virtual_address.take(sa, answer) if isinstance(answer, Message) else None
-    agreed = unaddressed or conclude(sa, child, ask, answer)
-    if isinstance(agreed, Refusal):
+    agreed = yield from further(sa, unaddressed or conclude(sa, child, ask, answer), answer)
+    if isinstance(agreed, Agreement):
+        child_sa.install(sa, child, agreed.terms, agreed.secret(initiator=True))
+        sa.child_up(child)
+    elif busy(agreed) and tries < MOST_TRIES:
+        sa.drop_child(child, agreed.reason)
+        sa.start_later(partial(initiator, config=config, tries=tries + 1))
+    else:
         informational.withdraw(sa, child, agreed)
-        return
-    child_sa.install(sa, child, agreed.terms, agreed.secret(initiator=True))
-    sa.child_up(child)
 
 
 def accept(sa: Sa, request: Message, only: Child | None = None) -> tuple[Child, Agreement, Payloads] | Refusal:
@@ -120,10 +132,30 @@ def responder(sa: Sa, request: Message) -> Payloads:
         return refuse(sa, found)
     config, agreed, between = found
     child = sa.new_child(config)
-    child_sa.install(sa, child, agreed.terms, agreed.secret(initiator=False))
-    sa.child_up(child)
+    links = followup_ke.serve(sa, agreed.terms.chosen, _Asked(sa, child, agreed))
     first, last = child_sa.answer(child, agreed.terms)
-    return (*lent, *first, *between, *last)
+    return (*lent, *first, *between, *last, *links)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A further child that the peer asked for."""
+
+    sa: Sa
+    made: LiveChild
+    agreed: Agreement
+
+    @property
+    def wanted(self) -> bool:
+        return self.sa.usable
+
+    def finish(self, further: bytes) -> None:
+        agreed = replace(self.agreed, further=further)
+        child_sa.install(self.sa, self.made, agreed.terms, agreed.secret(initiator=False))
+        self.sa.child_up(self.made)
+
+    def abandon(self, reason: str) -> None:
+        self.sa.drop_child(self.made, reason)
 
 
 def refuse(sa: Sa, refusal: Refusal, child: str | None = None) -> Payloads:

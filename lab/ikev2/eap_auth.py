@@ -7,12 +7,13 @@
                                                          <--  HDR, SK {EAP}             as often as the method needs
     HDR, SK {EAP}                                        -->
                                                          <--  HDR, SK {EAP(Success)}
-    HDR, SK {AUTH}                                       -->
-                                                         <--  HDR, SK {AUTH, SAr2, TSi, TSr}
+    HDR, SK {AUTH, [N(PPK_IDENTITY), [N(NO_PPK_AUTH)]]}  -->
+                                                         <--  HDR, SK {AUTH, [N(PPK_IDENTITY),] SAr2, TSi, TSr}
 
 The last two AUTH are shared-key proofs over the usual octets; their secret is the MSK or, for methods that make none,
 SK_pi and SK_pr. The first AUTH of the responder is missing where both sides are content with EAP alone (RFC 5998), for
-which only methods will do that are proof against a false authenticator.
+which only methods will do that are proof against a false authenticator. A PPK goes into the keys with the last two
+(RFC 8784 3): the first AUTH of the responder, which nobody has named a PPK to yet, stands on the keys without.
 """
 
 from collections.abc import Generator
@@ -20,8 +21,8 @@ from collections.abc import Generator
 from lab.errors import ProtocolError
 from lab.ike import explain
 from lab.ike.credentials import Identity
-from lab.ikev2 import eap_terms, informational
-from lab.ikev2.auth import Proof, verified
+from lab.ikev2 import eap_terms, informational, ppk, proof
+from lab.ikev2.auth import shared_key_auth, verified
 from lab.ikev2.eap.session import Authenticator, Peer
 from lab.ikev2.exchange import Payloads, Request
 from lab.ikev2.sa import Sa
@@ -45,16 +46,22 @@ def _note(sa: Sa, words: str) -> None:
     sa.host.trace.emit("note", words, connection=sa.connection.name)
 
 
-def _proofs(sa: Sa, idi: ID, idr: ID, msk: bytes) -> tuple[Auth, Auth]:
-    """The last AUTH of the initiator and of the responder."""
-    keys = sa.keys
-    return Proof(idi, idr, msk or keys.sk_pi).auth_i(sa), Proof(idi, idr, msk or keys.sk_pr).auth_r(sa)
+def _auth_i(sa: Sa, idi: ID, msk: bytes) -> Auth:
+    """The last AUTH of the initiator, by the keys of now."""
+    octets = proof.octets(sa, idi, initiator=True)
+    return shared_key_auth(sa.agreed.prf_spec, msk or sa.keys.sk_pi, octets)
+
+
+def _auth_r(sa: Sa, idr: ID, msk: bytes) -> Auth:
+    """The last AUTH of the responder, by the keys of now."""
+    octets = proof.octets(sa, idr, initiator=False)
+    return shared_key_auth(sa.agreed.prf_spec, msk or sa.keys.sk_pr, octets)
 
 
 def initiator(sa: Sa, idi: ID, idr: ID, answer: Message) -> Generator[Request | None, Message, Message]:
     """From the responder's first answer, whose AUTH is checked where it has one, to its last, checked too.
 
-    A responder that fails in EAP is told so (2.21.2), and the SA is on its way out.
+    A responder that fails in EAP or in its last proof is told so (2.21.2), and the SA is on its way out.
     """
     config = sa.connection.local
     own = config.eap_id or str(sa.local_id)
@@ -62,18 +69,19 @@ def initiator(sa: Sa, idi: ID, idr: ID, answer: Message) -> Generator[Request | 
     peer = Peer(eap_terms.methods(sa, config, alone=answer.get(Auth) is None), run)
     while (response := peer.receive(_packet(answer))) is not None:
         answer = yield Request(ExchangeType.IKE_AUTH, (EAP(response.encode()),))
-    if run.reason:
-        sa.refuse(run.reason)
+    last, reason = answer, run.reason
+    if not reason:
+        _note(sa, f"EAP: {peer.method.word if peer.method else ''} succeeded for {run.name}")
+        last = yield Request(ExchangeType.IKE_AUTH, ppk.proven(sa, lambda: _auth_i(sa, idi, run.msk)))
+        auth = last.get(Auth)
+        if auth is None:
+            raise ProtocolError(explain.refused("our last AUTH", last.error) if last.error else "no AUTH after EAP")
+        reason = ppk.settled(sa, last)
+        if not reason and not verified(auth, _auth_r(sa, idr, run.msk)):
+            reason = "AUTH of the responder does not verify with the key of EAP"
+    if reason:
+        sa.refuse(reason)
         yield from informational.refuse(sa, _FAILED)
-        return answer
-    _note(sa, f"EAP: {peer.method.word if peer.method else ''} succeeded for {run.name}")
-    ours, theirs = _proofs(sa, idi, idr, run.msk)
-    last = yield Request(ExchangeType.IKE_AUTH, (ours,))
-    auth = last.get(Auth)
-    if auth is None:
-        raise ProtocolError(explain.refused("our last AUTH", last.error) if last.error else "no AUTH after EAP")
-    if not verified(auth, theirs):
-        raise ProtocolError("AUTH of the responder does not verify with the key of EAP")
     return last
 
 
@@ -97,9 +105,9 @@ def responder(sa: Sa, idi: ID, idr: ID, first: Payloads) -> Generator[Payloads, 
         if session.succeeded:
             break
     _note(sa, f"EAP: {session.method.word if session.method else ''} succeeded for {run.name}")
-    theirs, ours = _proofs(sa, idi, idr, run.msk)
-    auth = request.get(Auth)
-    if auth is None or not verified(auth, theirs):
+    checked, mixed = ppk.serve(sa, request)
+    auth = checked.get(Auth)
+    if auth is None or not verified(auth, _auth_i(sa, idi, run.msk)):
         raise ProtocolError(f"AUTH of {sa.remote_id} does not verify with the key of EAP", _FAILED)
     sa.user = Identity(IdType.ID_KEY_ID, run.user)
-    return (ours,)
+    return (_auth_r(sa, idr, run.msk), *mixed)

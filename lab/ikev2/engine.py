@@ -88,7 +88,7 @@ class Engine:
         """Start queued exchanges while the peer's window has room."""
         while self.sa.queue and len(self._pending) < self.sa.peer_window:
             # While the IKE SA is rekeyed nothing else begins on it: what waits goes to the new one.
-            if self.sa.state in (*_INITIAL, IkeState.REKEYING) or not self.sa.alive:
+            if self.sa.state in (*_INITIAL, IkeState.REKEYING) or self.sa.awaited or not self.sa.alive:
                 return
             exchange = self.sa.queue.popleft()(self.sa)
             with contextlib.suppress(StopIteration):  # what it was about is settled meanwhile

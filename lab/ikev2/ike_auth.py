@@ -72,7 +72,7 @@ def initiator(sa: Sa) -> Exchange:
 def _proof(sa: Sa, idi: ID, expected: Identity) -> Payloads:
     """Our AUTH; with EAP none yet, but whether the responder may do without its own (RFC 5998).
 
-    With a PPK our name for it, and unless it is required a second AUTH for a responder that has none (RFC 8784).
+    With a PPK what RFC 8784 has beside it.
     """
     config = sa.connection
     if config.local.eap:
@@ -81,11 +81,7 @@ def _proof(sa: Sa, idi: ID, expected: Identity) -> Payloads:
         raise ProtocolError(
             "an initiator proves itself by EAP, never a responder alone: local { auth = eap-... } is needed"
         )
-    if not sa.ppk_agreed:
-        return (proof.prove(sa, idi, expected),)
-    spare = () if config.ppk_required else (ppk.optional_auth(proof.prove(sa, idi, expected)),)
-    sa.unmixed = ppk.mix(sa, ppk.own(sa))
-    return (proof.prove(sa, idi, expected), ppk.name(sa), *spare)
+    return ppk.proven(sa, lambda: proof.prove(sa, idi, expected))
 
 
 def _idr(answer: Message) -> ID:
@@ -103,11 +99,7 @@ def _check(sa: Sa, answer: Message) -> str:
         return f"peer calls itself {sa.remote_id}; we expect {sa.connection.remote.id}"
     if auth is None:
         return "" if sa.connection.remote.eap else "peer's answer lacks AUTH"
-    if sa.unmixed and answer.notify(NotifyType.PPK_IDENTITY) is None:
-        if sa.connection.ppk_required:
-            return f"peer does not use PPK {sa.connection.ppk_id}, and `ppk_required = yes`"
-        sa.remix(sa.unmixed)
-    return proof.refusal(sa, idr, answer)
+    return ppk.settled(sa, answer) or proof.refusal(sa, idr, answer)
 
 
 def responder(sa: Sa, request: Message) -> Conversation:

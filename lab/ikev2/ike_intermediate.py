@@ -20,9 +20,10 @@ from lab.errors import ProtocolError
 from lab.ike import explain
 from lab.ikev2 import int_auth, keys
 from lab.ikev2.exchange import Payloads, Request
+from lab.ikev2.key_exchange import key_of
 from lab.ikev2.sa import Sa
 from lab.wire.header import Header
-from lab.wire.ids import ExchangeType, Flag, KeMethod, NotifyType, PayloadType
+from lab.wire.ids import ExchangeType, Flag, NotifyType, PayloadType
 from lab.wire.message import Message
 from lab.wire.payloads_v2 import KE, Notify, Proposal
 
@@ -68,7 +69,7 @@ def initiator(sa: Sa) -> Generator[Request, Message, None]:
         response = yield Request(_EXCHANGE, ours)
         if error := response.error:
             raise ProtocolError(explain.refused(_EXCHANGE.name, error))
-        renewed = _renewed(sa, pair.shared(_key(response, group)))
+        renewed = _renewed(sa, pair.shared(key_of(response, group)))
         message_id = response.header.message_id
         _cover(sa, int_auth.sent(_header(sa, message_id), ours), int_auth.received(response), message_id)
         sa.renew(renewed)
@@ -79,7 +80,7 @@ def responder(sa: Sa, request: Message) -> Generator[Payloads, Message, Message]
     groups = sa.agreed.additional
     for done, group in enumerate(groups, 1):
         sa.stage = _EXCHANGE.name
-        public, shared = registry.group(group).respond(sa.host.random, _key(request, group))
+        public, shared = registry.group(group).respond(sa.host.random, key_of(request, group))
         renewed = _renewed(sa, shared)
         ours: Payloads = (KE(group, public),)
         message_id = request.header.message_id
@@ -89,15 +90,6 @@ def responder(sa: Sa, request: Message) -> Generator[Payloads, Message, Message]
         sa.renew_after_answer(renewed)
         request = yield ours
     return request
-
-
-def _key(message: Message, group: KeMethod) -> bytes:
-    """The Key Exchange Data of this method; ProtocolError where it is missing or another's."""
-    ke = message.get(KE)
-    if ke is None or ke.group != group:
-        reason = f"peer sent {ke.group.name if ke else 'no key'} in IKE_INTERMEDIATE; {group.name} was agreed"
-        raise ProtocolError(reason, NotifyType.INVALID_SYNTAX)
-    return ke.data
 
 
 def _renewed(sa: Sa, shared: bytes) -> keys.IkeKeys:

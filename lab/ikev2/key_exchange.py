@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from lab.crypto import registry
 from lab.crypto.choice import Selected
 from lab.crypto.groups import KeyPair
+from lab.errors import ProtocolError
 from lab.ikev2.child_sa import Refusal
 from lab.ikev2.exchange import Payloads, Request
 from lab.ikev2.sa import Sa
@@ -16,6 +17,8 @@ from lab.wire.ids import ExchangeType, KeMethod, NotifyType, TransformType
 from lab.wire.message import Message
 from lab.wire.payloads_v2 import KE, Nonce, Notify, Proposal
 
+# Series of additional key exchanges that one IKE SA waits for as a responder; each holds a child, or an IKE SA.
+MOST_SERIES = 8
 # One round for a group that the peer prefers, one more for a peer that changes its mind.
 MOST_ROUNDS = 3
 
@@ -88,6 +91,9 @@ class Agreed:
 
 def respond(sa: Sa, chosen: Selected, request: Message) -> Agreed | Refusal:
     """Answer the key exchange of a request, or ask for the group that we want; ProtocolError for an invalid value."""
+    if chosen.additional and len(sa.followups) >= MOST_SERIES:
+        reason = f"{len(sa.followups)} series of additional key exchanges are under way, no more are begun"
+        return Refusal(reason, NotifyType.TEMPORARY_FAILURE)
     if chosen.ke is None:
         return Agreed()
     ke = request.get(KE)
@@ -96,3 +102,14 @@ def respond(sa: Sa, chosen: Selected, request: Message) -> Agreed | Refusal:
         return Refusal(reason, NotifyType.INVALID_KE_PAYLOAD, chosen.ke.to_bytes(2, "big"))
     public, shared = registry.group(chosen.ke).respond(sa.host.random, ke.data)
     return Agreed((KE(chosen.ke, public),), shared)
+
+
+def key_of(message: Message, group: KeMethod) -> bytes:
+    """The Key Exchange Data of an additional key exchange; ProtocolError where it is missing or another method's."""
+    ke = message.get(KE)
+    if ke is None or ke.group != group:
+        reason = (
+            f"peer sent {ke.group.name if ke else 'no key'} in {message.header.exchange.name}; {group.name} was agreed"
+        )
+        raise ProtocolError(reason, NotifyType.INVALID_SYNTAX)
+    return ke.data

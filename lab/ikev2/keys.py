@@ -4,6 +4,9 @@
     {SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr} = prf+(SKEYSEED, Ni | Nr | SPIi | SPIr)
     KEYMAT   = prf+(SK_d, [g^ir (new) |] Ni | Nr)
 
+Additional key exchanges behind a CREATE_CHILD_SA add what they made (RFC 9370 2.2.4): SK(1) | ... SK(n) behind the
+nonces, in SKEYSEED of a rekeyed IKE SA as in KEYMAT.
+
 The order in which octets are taken is the order written here. An AEAD cipher takes its salt behind its key, and no
 SK_a.
 """
@@ -70,9 +73,12 @@ def skeyseed(prf: PrfSpec, ni: bytes, nr: bytes, shared: bytes) -> bytes:
     return prf.compute(prf.nonce_key(ni, nr), shared)
 
 
-def skeyseed_rekey(old_prf: PrfSpec, sk_d: bytes, shared: bytes, nonces: bytes) -> bytes:
-    """SKEYSEED of a rekeyed IKE SA, by the PRF and SK_d of the old one (2.18); `nonces` is Ni | Nr."""
-    return old_prf.compute(sk_d, shared + nonces)
+def skeyseed_rekey(old_prf: PrfSpec, sk_d: bytes, shared: bytes, nonces: bytes, further: bytes = b"") -> bytes:
+    """SKEYSEED of a rekeyed IKE SA, by the PRF and SK_d of the old one (2.18); `nonces` is Ni | Nr.
+
+    `further` is what additional key exchanges made, SK(1) | ... SK(n) (RFC 9370 2.2.4).
+    """
+    return old_prf.compute(sk_d, shared + nonces + further)
 
 
 def ike_keys(suite: Suite, seed_key: bytes, nonces: bytes, spis: bytes) -> IkeKeys:
@@ -85,7 +91,7 @@ def ike_keys(suite: Suite, seed_key: bytes, nonces: bytes, spis: bytes) -> IkeKe
 
 
 def child_keys(prf: PrfSpec, sk_d: bytes, seed: bytes, *, encr: Transform, integ: Transform | None) -> ChildKeys:
-    """The keys of a child (2.17); `seed` is [g^ir (new) |] Ni | Nr."""
+    """The keys of a child (2.17); `seed` is [g^ir (new) |] Ni | Nr [| SK(1) | ... SK(n)]."""
     encr_size = registry.encr(encr).keymat_octets
     integ_size = registry.integ(integ.id).key_octets if integ else 0
     sizes = (encr_size, integ_size, encr_size, integ_size)

@@ -8,9 +8,11 @@
     SK_d = prf+ (PPK, SK_d')    SK_pi = prf+ (PPK, SK_pi')    SK_pr = prf+ (PPK, SK_pr')
 
 The primed secrets are those of IKE_SA_INIT. An initiator that can do without sends the AUTH of the primed ones too, in
-NO_PPK_AUTH; a responder that has no such PPK takes that one, and says so by leaving PPK_IDENTITY out.
+NO_PPK_AUTH; a responder that has no such PPK takes that one, and says so by leaving PPK_IDENTITY out. Beside EAP these
+notifies go with the last AUTH of each side.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from lab.crypto.macs import prf_plus
@@ -71,9 +73,29 @@ def own(sa: Sa) -> SharedSecret:
     return found
 
 
-def optional_auth(auth: Auth) -> Notify:
-    """AUTH of the secrets without a PPK, for a responder that has none (5.1)."""
-    return Notify(NotifyType.NO_PPK_AUTH, auth.data)
+def proven(sa: Sa, auth: Callable[[], Auth]) -> Payloads:
+    """The initiator's AUTH by the keys with its PPK and our name for that, where both have said USE_PPK.
+
+    Unless a PPK is required, NO_PPK_AUTH for a responder that has none: what AUTH is by the keys without (5.1).
+    """
+    if not sa.ppk_agreed:
+        return (auth(),)
+    spare = () if sa.connection.ppk_required else (Notify(NotifyType.NO_PPK_AUTH, auth().data),)
+    sa.unmixed = mix(sa, own(sa))
+    return (auth(), name(sa), *spare)
+
+
+def settled(sa: Sa, answer: Message) -> str:
+    """The initiator's look at the answer: a responder without the PPK has us go back to the keys without.
+
+    Where it is required, why that is refused, in words; else empty.
+    """
+    if sa.unmixed is None or answer.notify(NotifyType.PPK_IDENTITY) is not None:
+        return ""
+    if sa.connection.ppk_required:
+        return f"peer does not use PPK {sa.connection.ppk_id}, and `ppk_required = yes`"
+    sa.remix(sa.unmixed)
+    return ""
 
 
 def without(request: Message) -> Message | None:

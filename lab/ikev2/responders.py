@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from lab.ikev2 import create_child_sa, informational, mobike, rekey_child, rekey_ike
+from lab.ikev2 import create_child_sa, followup_ke, informational, mobike, rekey_child, rekey_ike
 from lab.ikev2.engine import Responder
 from lab.ikev2.exchange import Payloads
 from lab.ikev2.sa import Sa
@@ -30,4 +30,5 @@ def inform(sa: Sa, request: Message) -> Payloads:
 RESPONDERS: Mapping[ExchangeType, Responder] = {
     ExchangeType.INFORMATIONAL: inform,
     ExchangeType.CREATE_CHILD_SA: create_child,
+    ExchangeType.IKE_FOLLOWUP_KE: followup_ke.responder,
 }

@@ -12,7 +12,7 @@ from lab.ike.sa import IkeSa
 from lab.ike.states import IkeState
 from lab.ike.view import key_bits
 from lab.ike.virtual import Virtual
-from lab.ikev2.exchange import Plan
+from lab.ikev2.exchange import Plan, Series
 from lab.ikev2.int_auth import IntAuth
 from lab.ikev2.keys import IkeKeys, Suite
 from lab.ikev2.mobility import Mobility
@@ -38,6 +38,8 @@ class Sa(IkeSa):
     `generation` how often that exchange has renewed the keys. `mobility` is there where both sides use MOBIKE,
     `arrived` the path of the message in hand, `overtaken` whether that is a request older than one served before,
     `turned` whether the path has changed since requests under way were sent, `heir` the IKE SA that replaced this one.
+    `followups` are the additional key exchanges that we wait for as a responder, by the link that their next request
+    has to carry, `state_lost` how often in a row the peer had forgotten those that we were to go on with.
     """
 
     version = 2
@@ -68,6 +70,8 @@ class Sa(IkeSa):
         self.arrived = path
         self.overtaken = self.turned = False
         self.heir: Sa | None = None
+        self.followups: dict[bytes, Series] = {}
+        self.state_lost = 0
 
     @property
     def agreed(self) -> Suite:
@@ -94,7 +98,19 @@ class Sa(IkeSa):
     @property
     def usable(self) -> bool:
         """Whether new children may be made under this SA."""
-        return self.state is IkeState.ESTABLISHED
+        return self.state is IkeState.ESTABLISHED and self.awaited is None
+
+    @property
+    def awaited(self) -> "Sa | None":
+        """The IKE SA that is to replace this one once the peer has gone on with its additional key exchanges."""
+        theirs = self.collisions.theirs
+        return theirs.made if theirs is not None and theirs.made.state is IkeState.CREATED else None
+
+    @property
+    def replacement(self) -> "Sa | None":
+        """The IKE SA that the peer made by rekeying this one, where it is up."""
+        theirs = self.collisions.theirs
+        return theirs.made if theirs is not None and theirs.made.alive and self.awaited is None else None
 
     @property
     def wants_address(self) -> bool:
@@ -164,10 +180,17 @@ class Sa(IkeSa):
 
     def close(self, reason: str) -> None:
         """End this SA; where the peer has replaced it meanwhile, its children live on under the new one (2.25.2)."""
-        theirs = self.collisions.theirs
-        if self.rekeying and theirs is not None and theirs.made.alive:
-            self.hand_over(theirs.made)
+        if self.rekeying and self.replacement is not None:
+            self.hand_over(self.replacement)
+        self.followups.clear()
         super().close(reason)
+
+    def forgo(self, made: object, reason: str) -> None:
+        """The additional key exchanges that were to make this child or IKE SA will not be gone on with."""
+        for link, series in list(self.followups.items()):
+            if series.sequel.made is made:
+                del self.followups[link]
+                series.sequel.abandon(reason)
 
     def adopt(self, suite: Suite, keys: IkeKeys) -> None:
         """From now on this SA seals and opens with these keys."""

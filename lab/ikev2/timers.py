@@ -9,7 +9,7 @@ from functools import partial
 from lab.ike.actions import Send
 from lab.ike.sa import UP
 from lab.ike.states import IkeState
-from lab.ikev2 import informational, rekey_child, rekey_ike, roaming
+from lab.ikev2 import followup_ke, informational, rekey_child, rekey_ike, roaming
 from lab.ikev2.engine import Engine
 from lab.ikev2.sa import Sa
 
@@ -38,6 +38,8 @@ def tick(engine: Engine) -> None:
         sa.later = [entry for entry in sa.later if entry[0] > sa.host.now]
         for plan in ready:
             sa.start(plan)
+    if "followup" in due:
+        followup_ke.expire(sa)
     if "fade" in due and sa.alive:
         sa.fade()
     if "lifetime" in due and sa.alive:
@@ -58,6 +60,7 @@ def _deadlines(engine: Engine) -> Iterator[tuple[str, float]]:
     if sa.state is IkeState.CONNECTING and not sa.initiator:
         yield "half-open", sa.created_at + settings.half_open_timeout
     yield from (("later", when) for when, _ in sa.later)
+    yield from (("followup", series.due) for series in sa.followups.values())
     yield from (("fade", when) for when, _ in sa.fading)
     if sa.state in UP:
         yield from (("lifetime", when) for when in _ends(sa))

@@ -12,7 +12,9 @@ Keys stand under the ID of their IKE SA, but for a rekey, where the side that as
 the old SA: a second set under one ID belongs to the next ID that has none. A set that IKE_INTERMEDIATE led to (the last
 message that was parsed for this ID says so, whichever thread did it: a responder derives keys only when the next
 request is there) is the next generation of the same SA (RFC 9370 2.2.2); one behind `derive keys using PPK` renews
-three secrets of its own set (RFC 8784 3). Whether a peer was the exchange's initiator - which decides whose key is
+three secrets of its own set (RFC 8784 3). The algorithms are those that the thread selected; where other exchanges lie
+between that and the keys (IKE_INTERMEDIATE, IKE_FOLLOWUP_KE), those last selected under that ID, or under the one that
+the thread had its message from. Whether a peer was the exchange's initiator - which decides whose key is
 inbound - is read from the last `parsed ... request|response` before the keys.
 """
 
@@ -61,7 +63,8 @@ class _Thread:
     child_keys: dict[tuple[str, str], str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
     ike: Suite | None = None
-    esp: Suite = field(default_factory=Suite)
+    esp: Suite | None = None
+    under: str = ""
     initiator: bool = False
     way: str = ""
     protocol: str = "ESP"
@@ -98,7 +101,7 @@ class _Reader:
             thread.mixing = thread.mixing or thread.blob == "derive keys using PPK"
         elif parsed := _PARSED.match(text):
             thread.initiator = parsed["kind"] == "response"
-            self.parsed[sa] = parsed["exchange"]
+            thread.under, self.parsed[sa] = sa, parsed["exchange"]
         elif text.startswith("selected proposal: "):
             self.selected(thread, sa, text.removeprefix("selected proposal: "))
         elif _NAT.search(text):
@@ -151,13 +154,13 @@ class _Reader:
             thread.secrets = {}
             renews = self.parsed.get(sa) == "IKE_INTERMEDIATE"
             self.generations[sa] = self.generations.get(sa, 0) + 1 if renews else 0
-            chosen = thread.ike or self.suites.get(sa, Suite())
+            chosen = thread.ike or self.suites.get(sa) or self.suites.get(thread.under, Suite())
             self.secrets.append((sa, chosen, thread.secrets, self.generations[sa]))
         thread.secrets[name] = value
 
     def checkin(self, thread: _Thread, match: re.Match[str]) -> None:
         """Remember the SPIs of an IKE SA once both are known; what the thread chose is no longer news."""
-        thread.ike = None
+        thread.ike = thread.esp = None
         if int(match["r"], 16):
             self.spis[match["sa"]] = (match["i"], match["r"])
 
@@ -167,14 +170,12 @@ class _Reader:
             whose = "initiator" if (way == "outbound") == thread.initiator else "responder"
             if thread.child_keys and end["spi"] not in self.children:
                 self.children[end["spi"]] = (sa, self.child_entry(thread, sa, end, whose))
-        thread.ends, thread.esp = {}, Suite()
+        thread.ends, thread.esp = {}, None
 
     def child_entry(self, thread: _Thread, sa: str, end: re.Match[str], whose: str) -> dict[str, Any]:
         """One direction of a CHILD SA as keys.json wants it."""
-        # In Quick Mode as responder one thread chooses and another, with the third message, derives and installs.
-        esp = thread.esp if thread.esp.encr or sa not in self.esp else self.esp[sa]
-        key = thread.child_keys.get(("encryption", whose), "")
-        cut = len(key) - 2 * _salt_octets(esp.encr)
+        key, chosen = thread.child_keys.get(("encryption", whose), ""), thread.esp or self.esp.get(sa, Suite())
+        cut = len(key) - 2 * _salt_octets(chosen.encr)
         return {
             "source": self.source,
             "protocol": thread.protocol,
@@ -182,13 +183,13 @@ class _Reader:
             "src": end["src"],
             "dst": end["dst"],
             "encap": sa in self.nats,
-            "encr": esp.encr,
-            "encr_key_length": esp.encr_key_length,
+            "encr": chosen.encr,
+            "encr_key_length": chosen.encr_key_length,
             "encr_key": key[:cut],
             "salt": key[cut:],
-            "integ": esp.integ or None,
+            "integ": chosen.integ or None,
             "integ_key": thread.child_keys.get(("integrity", whose), ""),
-            "esn": esp.esn,
+            "esn": chosen.esn,
         }
 
     def ike(self) -> list[dict[str, Any]]:

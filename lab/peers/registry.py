@@ -29,11 +29,12 @@ _ALGORITHMS = _words(
 _EVERY_ALGORITHM = frozenset(KEYWORDS)
 _EAP = _words("eap-mschapv2 eap-md5 eap-tls eap-ttls")
 _PUBKEY = _words("certificates rsa rsa/pss ecdsa ed25519 ed448 crl")
-_MULTIPLE = _words("mlkem intermediate")
+_MULTIPLE = _words("mlkem intermediate followup-ke")
 _ALSO = _words("ah")
 # What a peer has of the first version; strongSwan 6.1 was built without it.
 _IKEV1 = _words("ikev1 aggressive pfs dpd")
-_OURS = _IKEV2 | _ALGORITHMS | _EVERY_ALGORITHM | _EAP | _PUBKEY | _MULTIPLE | _IKEV1
+# Debian's strongSwan is built without its plugin eap-peap.
+_OURS = _IKEV2 | _ALGORITHMS | _EVERY_ALGORITHM | _EAP | _words("eap-peap") | _PUBKEY | _MULTIPLE | _IKEV1
 
 
 @dataclass(frozen=True, slots=True)

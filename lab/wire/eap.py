@@ -38,6 +38,7 @@ class EapType(OpenEnum):
     AKA = 23
     PEAP = 25
     MSCHAPV2 = 26
+    EXTENSIONS = 33
     EXPANDED = 254
 
 

@@ -20,13 +20,13 @@ def side(lab, name, version, *, alone, own=None):
     return papers.knowing(papers.certified(tunnel, own, auth=auth), lab.ca().root)
 
 
-def by_password(lab, name, version, *, password="Ar3etTnp"):
-    """One side of EAP-TTLS alone: the left one has a user and a password, the right one a certificate."""
+def by_password(lab, name, version, *, word="eap-ttls", password="Ar3etTnp"):
+    """One side of EAP-TTLS or PEAP alone: the left one has a user and a password, the right one a certificate."""
     settings = {"tls_version_min": version, "tls_version_max": version}
     user = {"eap-user": {"id": "left.lab", "secret": password}}
-    tunnel = Tunnel(settings=settings, local={"auth": "eap-ttls"}, remote={"auth": "eap-ttls"}, secrets=user)
+    tunnel = Tunnel(settings=settings, local={"auth": word}, remote={"auth": word}, secrets=user)
     if name == "right":
-        tunnel = papers.certified(tunnel, lab.ca().leaf(name, identities=("right.lab",)), auth="eap-ttls")
+        tunnel = papers.certified(tunnel, lab.ca().leaf(name, identities=("right.lab",)), auth=word)
     return papers.knowing(tunnel, lab.ca().root)
 
 
@@ -65,7 +65,22 @@ def test_eap_tls(lab, left, right, version, alone):
 @VERSIONS
 def test_eap_ttls(lab, left, right, version):
     """A password inside TLS, with nothing but the responder's certificate to prove the responder."""
-    lab.up("direct", **{name: by_password(lab, name, version) for name in ("left", "right")})
+    inside_tls(lab, "eap-ttls", version)
+
+
+# Debian builds strongSwan without its plugin eap-peap, so it is unsupported there and only proven against ourselves.
+@pytest.mark.rfc("7296#2.16", "9427#2.1")
+@pytest.mark.needs("eap-peap")
+@pytest.mark.pairings("ours>strongswan", "strongswan>ours", "ours>ours")
+@VERSIONS
+def test_eap_peap(lab, left, right, version):
+    """The same in PEAP, where the authenticator speaks first inside TLS and both agree on the outcome there."""
+    inside_tls(lab, "eap-peap", version)
+
+
+def inside_tls(lab, word, version):
+    """Set up the tunnel by a password inside TLS and look at the messages."""
+    lab.up("direct", **{name: by_password(lab, name, version, word=word) for name in ("left", "right")})
     lab.establish()
     lab.ping()
     ladder = lab.prove_protected()

@@ -67,3 +67,32 @@ def test_ppk_required(lab, left, right):
     assert answer == ["N(AUTHENTICATION_FAILED)"], f"IKE_AUTH was answered with {answer}"
     lab.until(lambda: not left.sas() and not right.sas(), "neither side holds an SA", 5)
     proofs.all_opened(lab.ladder())
+
+
+@pytest.mark.rfc("8784#3", "7296#2.16")
+@pytest.mark.needs("ppk")
+@pytest.mark.parametrize(
+    "method",
+    [pytest.param(word, marks=pytest.mark.needs(word)) for word in ("eap-mschapv2", "eap-md5")],
+)
+def test_ppk_and_eap(lab, left, right, method):
+    """The last AUTH of each side stands on keys with the PPK, with a key of the EAP method and with none."""
+    user = {"eap-user": {"id": "left.lab", "secret": "Ar3etTnp"}}
+    both = replace(WITH, secrets={**SECRET, **user})
+    lab.up("direct", left=replace(both, local={"auth": method}), right=replace(both, remote={"auth": method}))
+    lab.establish()
+    lab.ping()
+    found = auth_of(lab)
+    lab.step("messages", "PPK_IDENTITY goes with the AUTH at the end of EAP, and with no other message")
+    (request, response), before = found[-2:], found[:-2]
+    assert {"AUTH", "N(PPK_IDENTITY)", "N(NO_PPK_AUTH)"} == set(request), f"the last request holds {request}"
+    assert {"AUTH", "N(PPK_IDENTITY)", "SAr2"} <= set(response), f"the last answer holds {response}"
+    early = [one for one in before if {"N(PPK_IDENTITY)", "N(NO_PPK_AUTH)"} & set(one)]
+    assert not early, f"a PPK is named too early: {early[0]}"
+
+    lab.step("rekey", "the CHILD SA is rekeyed from the SK_d that has the PPK in it")
+    outcome = left.rekey(child=CHILD)
+    assert outcome.up, f"{left} could not rekey: {outcome.reason}"
+    lab.until(lambda: len(left.children()) == len(right.children()) == 1, "one CHILD SA on both sides", 10)
+    lab.ping()
+    lab.prove_protected()

@@ -129,3 +129,53 @@ def test_mschapv2_beside_a_certificate(password: str) -> None:
     else:
         assert made.left.up == made.right.up == []
         assert made.left.ever == made.right.ever == []
+
+
+USERS = "secrets {\n eap-1 {\n id1 = left.example.org\n id2 = right.example.org\n secret = %s\n }\n}\n"
+
+
+def by_password(word: str, version: str, *, left: str = "one", right: str = "one") -> Pair:
+    """Both sides may begin: whoever does proves a password inside TLS, and the other its certificate."""
+    (here, files), (there, others) = (
+        side(name, (word, word), version, leaf(name, "root")) for name in ("left", "right")
+    )
+    return Pair(here + USERS % left, there + USERS % right, files=(files, others))
+
+
+@VERSIONS
+@pytest.mark.parametrize("word", ["eap-ttls", "eap-peap"])
+@pytest.mark.parametrize("by", ["left", "right"])
+def test_a_password_inside_tls(by: str, word: str, version: str) -> None:
+    # HDR, SK {IDi, N(EAP_ONLY), ...}  -->    <--  HDR, SK {IDr, EAP}    ...
+    # HDR, SK {AUTH}  -->    <--  HDR, SK {AUTH, SAr2, TSi, TSr}      by the key of TLS
+    made = by_password(word, version).initiate(by)
+    made.check()
+    assert made.left.up == made.right.up == ["ESTABLISHED"]
+    asks, answers = (made.left, made.right) if by == "left" else (made.right, made.left)
+    requests = [r.text for r in asks.records if r.text.startswith("sent IKE_AUTH request")]
+    assert all(text.endswith("[ EAP ]") for text in requests[1:-1])
+    assert requests[-1].endswith("[ AUTH ]")
+    assert any(f"EAP: {word} succeeded for {NAMES[by]}" in r.text for r in answers.records)
+
+
+@VERSIONS
+@pytest.mark.parametrize("word", ["eap-ttls", "eap-peap"])
+def test_a_wrong_password_inside_tls(word: str, version: str) -> None:
+    made = by_password(word, version, left="another").initiate()
+    assert (
+        made.left.told("failed")[0]["reason"]
+        == f"peer refuses left.example.org by {word}: authentication failure (691)"
+    )
+    assert "does not verify: its password is not ours" in str(made.right.told("failed")[0]["reason"])
+    assert made.left.up == made.right.up == []
+    assert made.left.ever == made.right.ever == []
+
+
+@pytest.mark.parametrize("message", [3, 6, 9])
+@pytest.mark.parametrize("what", [is_request, is_response])
+def test_peap_with_a_lost_message(what, message: int) -> None:
+    made = by_password("eap-peap", "1.3")
+    made.wire.drop(what(AUTH, message))
+    made.initiate()
+    made.run(30)
+    made.check()

@@ -265,27 +265,3 @@ def test_int_auth_chains_each_side_and_ends_with_the_message_id_of_ike_auth() ->
     assert two.octets[-4:] == bytes([0, 0, 0, 3])
     assert two.i == prf.compute(keys.sk_pi, prf.compute(keys.sk_pi, b"request 1") + b"request 2")
     assert two.r == prf.compute(keys.sk_pr, prf.compute(keys.sk_pr, b"response 1") + b"response 2")
-
-
-@SIDES
-def test_a_rekeyed_ike_sa_does_without_the_additional_key_exchanges(by: str) -> None:
-    """Until IKE_FOLLOWUP_KE is there, neither offered nor taken; SK_d of the old IKE SA carries them on."""
-    pair = begin()
-    pair.settle()
-    (pair.left if by == "left" else pair.right).do("rekey")
-    pair.settle()
-    pair.wait(5)
-    pair.check()
-    assert pair.left.up == pair.right.up == ["ESTABLISHED"]
-    logged = [[e for e in side.keys if e["kind"] == "ike"] for side in pair.sides]
-    assert logged[0] == logged[1]
-    assert [entry["generation"] for entry in logged[0]] == [0, 1, 0]
-
-
-def test_a_further_child_does_without_them_too() -> None:
-    pair = Pair(net(child="esp_proposals = aes256gcm16-x25519-ke1_mlkem768")).initiate()
-    pair.left.do("rekey", child="net")
-    pair.settle()
-    pair.wait(10)
-    pair.check()
-    assert pair.left.told("failed") == pair.right.told("failed") == []

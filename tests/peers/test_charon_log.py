@@ -106,3 +106,30 @@ def test_ike_intermediate_renews_the_keys_of_one_ike_sa(role):
     assert len({ike["SK_d"] for ike in found["ike"]}) == 3
     assert {(ike["encr"], ike["ke"]) for ike in found["ike"]} == {("ENCR_AES_GCM_16", "CURVE25519")}
     assert len(found["child"]) == 2
+
+
+@pytest.mark.parametrize("role", ["initiator", "responder"])
+def test_a_child_that_ike_followup_ke_completes_has_its_keys_and_algorithms(role):
+    """strongSwan 6.1.0: one thread selects the proposal in CREATE_CHILD_SA, another one makes the keys later."""
+    found = read_keys(
+        (HERE / f"charon-6.1.0-followup-child-{role}.log").read_text().splitlines(), "strongswan-6.1:left"
+    )
+    assert len(found["child"]) == 4
+    assert {(child["encr"], child["encr_key_length"]) for child in found["child"]} == {("ENCR_AES_GCM_16", 256)}
+    assert {(len(child["encr_key"]), len(child["salt"])) for child in found["child"]} == {(64, 8)}
+    assert len({child["encr_key"] for child in found["child"]}) == 4
+    assert len({child["ike_spi_i"] for child in found["child"]}) == 1
+
+
+@pytest.mark.parametrize("role", ["initiator", "responder"])
+def test_a_rekeyed_ike_sa_that_ike_followup_ke_completes_has_one_set_of_keys(role):
+    """RFC 9370 2.2.4: one SKEYSEED of all key exchanges, so one generation under the new SPIs."""
+    found = read_keys((HERE / f"charon-6.1.0-followup-ike-{role}.log").read_text().splitlines(), "strongswan-6.1:left")
+    by_spis: dict[tuple[str, str], list[int]] = {}
+    for ike in found["ike"]:
+        by_spis.setdefault((ike["spi_i"], ike["spi_r"]), []).append(ike["generation"])
+    assert sorted(map(sorted, by_spis.values())) == [[0], [0, 1, 2]]
+    assert {(ike["encr"], ike["encr_key_length"], ike["ke"]) for ike in found["ike"]} == {
+        ("ENCR_AES_GCM_16", 256, "CURVE25519")
+    }
+    assert len({ike["SK_d"] for ike in found["ike"]}) == 4

@@ -1,6 +1,6 @@
 """The table of methods. "Add a method" = a file with both roles, a row here, and its word in `lab.ike.config`."""
 
-from lab.ikev2.eap import md5, mschapv2, tls, ttls
+from lab.ikev2.eap import md5, mschapv2, peap, tls, ttls
 from lab.ikev2.eap.method import Method
 from lab.wire.eap import EapType
 
@@ -11,8 +11,11 @@ _TLS = Method("eap-tls", EapType.TLS, tls.peer, tls.server, alone=True, certifie
 _TTLS = Method(
     "eap-ttls", EapType.TTLS, ttls.Peer(_INNER), ttls.Server(_INNER), alone=True, certified=frozenset({"server"})
 )
+_PEAP = Method(
+    "eap-peap", EapType.PEAP, peap.Peer(_INNER), peap.Server(_INNER), alone=True, certified=frozenset({"server"})
+)
 # In the order in which we propose them where the configuration names none.
-METHODS = {method.word: method for method in (_TLS, _TTLS, _MSCHAPV2, _MD5)}
+METHODS = {method.word: method for method in (_TLS, _TTLS, _PEAP, _MSCHAPV2, _MD5)}
 
 
 def allowed(word: str) -> tuple[Method, ...]:

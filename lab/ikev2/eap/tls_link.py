@@ -18,6 +18,7 @@ FRAGMENT = 1024
 MOST_OCTETS = 65536
 
 Walk: TypeAlias = Generator[bytes, bytes, bytes]
+Handshake: TypeAlias = Generator[bytes, bytes, None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +101,39 @@ def exchange(message: bytes, version: int = 0) -> Walk:
     return data
 
 
+def connect(run: Run, tls: Session) -> Handshake:
+    """The handshake of the peer; ends with what is to be said next still unsaid."""
+    while not run.told:
+        run.told = tls.shake()
+        if tls.done():
+            return
+        tls.feed((yield from exchange(tls.outgoing())))
+
+
+def accept(run: Run, tls: Session) -> Handshake:
+    """The handshake of the authenticator; an alert that tells of its failure has gone out at its end."""
+    while not tls.done():
+        run.reason = tls.shake()
+        if tls.done():
+            return
+        message = tls.outgoing()
+        if not (run.reason and not message):
+            tls.feed((yield from exchange(message)))
+        if run.reason:
+            return
+
+
+def heard(tls: Session) -> Walk:
+    """Exchange until there is application data; empty where the connection has broken."""
+    while not (data := tls.receive()):
+        if tls.broken:
+            return b""
+        tls.feed((yield from exchange(tls.outgoing())))
+    return data
+
+
 def keys(tls: Session, kind: EapType, label: bytes) -> bytes:
-    """The MSK: RFC 5216 2.3 and RFC 5281 8 with TLS 1.2, RFC 9190 2.3 and RFC 9427 2.1 with TLS 1.3."""
+    """The MSK: RFC 5216 2.3 (PEAP as well) and RFC 5281 8 with TLS 1.2, RFC 9190 2.3 and RFC 9427 2.1 with TLS 1.3."""
     if tls.version == "1.3":
         return tls.export(b"EXPORTER_EAP_TLS_Key_Material", 128, bytes([kind]))[:64]
     return tls.export(label, 128)[:64]

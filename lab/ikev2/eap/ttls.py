@@ -11,15 +11,13 @@ The password goes out only after the certificate is judged. The key comes from T
 give is not used. With TLS 1.3 labels and contexts are those of RFC 9427.
 """
 
-from collections.abc import Generator
 from dataclasses import replace
 
-from lab.crypto.tls import Session
 from lab.errors import ProtocolError
 from lab.ikev2.eap import session as eap
 from lab.ikev2.eap import tls_link
 from lab.ikev2.eap.method import Method, Run, Steps
-from lab.ikev2.eap.tls_link import exchange, judge, keys, session
+from lab.ikev2.eap.tls_link import accept, connect, heard, judge, keys, session
 from lab.wire.eap import EAP_MESSAGE, Avp, EapCode, EapType, Packet, TlsFrame
 from lab.wire.ids import NotifyType
 
@@ -40,15 +38,6 @@ def _packet(octets: bytes) -> Packet:
     return Packet.decode(b"".join(avp.data for avp in avps if avp.code == EAP_MESSAGE and not avp.vendor))
 
 
-def _heard(tls: Session) -> Generator[bytes, bytes, bytes]:
-    """Exchange until there is application data; empty where the connection has broken."""
-    while not (data := tls.receive()):
-        if tls.broken:
-            return b""
-        tls.feed((yield from exchange(tls.outgoing())))
-    return data
-
-
 class Peer:
     """The peer's role; called with a run and the first request."""
 
@@ -59,7 +48,7 @@ class Peer:
         """Be the TLS client, then the peer of an inner method."""
         tls_link.started(request)
         tls = session(run, server=False)
-        yield from _connect(run, tls)
+        yield from connect(run, tls)
         run.reason = run.told or judge(run, tls, run.server)
         if run.reason:
             return
@@ -67,7 +56,7 @@ class Peer:
         inner = Run(run.user, run.server, run.secret_of, run.random)
         talk = eap.Peer(self._inner, inner)
         tls.send(_tunnelled(Packet(EapCode.RESPONSE, 0, EapType.IDENTITY, run.user)))
-        while data := (yield from _heard(tls)):
+        while data := (yield from heard(tls)):
             answer = talk.receive(_packet(data))
             run.told, run.complete, run.reason = inner.told, inner.complete, inner.reason
             if run.reason:
@@ -75,15 +64,6 @@ class Peer:
             if answer is not None:
                 tls.send(_tunnelled(answer))
         run.reason = f"peer refuses {run.name} inside TLS: {run.told}" if run.told else tls.broken
-
-
-def _connect(run: Run, tls: Session) -> Generator[bytes, bytes, None]:
-    """The handshake of the peer; ends with what is to be said next still unsaid."""
-    while not run.told:
-        run.told = tls.shake()
-        if tls.done():
-            return
-        tls.feed((yield from exchange(tls.outgoing())))
 
 
 class Server:
@@ -96,13 +76,13 @@ class Server:
         """Be the TLS server, then the authenticator of an inner method."""
         tls = session(run, server=True, ask=False)
         tls.feed(TlsFrame.decode((yield tls_link.start())).data)
-        yield from _accept(run, tls)
+        yield from accept(run, tls)
         if run.reason:
             return
         inner = Run(run.user, run.server, run.secret_of, run.random)
         talk = eap.Authenticator(self._inner, inner, ask_identity=True)
         identifier: int | None = talk.begin().identifier
-        while data := (yield from _heard(tls)):
+        while data := (yield from heard(tls)):
             answer = _packet(data)
             # The first identity comes unasked (11.2.1), under an identifier of the peer's choice.
             told = talk.receive(answer if identifier is None else replace(answer, identifier=identifier))
@@ -112,16 +92,3 @@ class Server:
             tls.send(_tunnelled(told))
         run.reason = inner.reason or tls.broken
         run.msk = keys(tls, EapType.TTLS, LABEL)
-
-
-def _accept(run: Run, tls: Session) -> Generator[bytes, bytes, None]:
-    """The handshake of the authenticator; an alert that tells of its failure has gone out at its end."""
-    while not tls.done():
-        run.reason = tls.shake()
-        if tls.done():
-            return
-        message = tls.outgoing()
-        if not (run.reason and not message):
-            tls.feed((yield from exchange(message)))
-        if run.reason:
-            return

@@ -17,11 +17,13 @@ VERSIONS = pytest.mark.parametrize("version", ["1.2", "1.3"])
 PASSWORDS = {b"carol": b"Ar3etTnp"}
 
 
-def sides(version: str, *, gateway: str = "gateway", by: str = "root", password: bytes = b"Ar3etTnp"):
+def sides(
+    version: str, *, word: str = "eap-ttls", gateway: str = "gateway", by: str = "root", password: bytes = b"Ar3etTnp"
+):
     known = {b"carol": password}
     peer = Run(b"carol", b"gateway", known.get, seeded("peer"), tls=terms(None, version))
     server = Run(b"?", b"gateway", PASSWORDS.get, seeded("server"), tls=terms(gateway, by=by))
-    methods = allowed("eap-ttls")
+    methods = allowed(word)
     return Peer(methods, peer), Authenticator(methods, server, ask_identity=True)
 
 
@@ -54,8 +56,8 @@ def test_a_false_authenticator_never_hears_of_the_password(version: str, wrong: 
     assert not peer.run.complete and not authenticator.succeeded
 
 
-def at(version: str, steps: int):
-    peer, authenticator = sides(version)
+def at(version: str, steps: int, word: str = "eap-ttls"):
+    peer, authenticator = sides(version, word=word)
     packet = authenticator.begin()
     for number in range(steps):
         packet = peer.receive(packet) if number % 2 == 0 else authenticator.receive(packet)
