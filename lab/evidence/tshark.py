@@ -7,7 +7,8 @@ What counts as decrypted, and why it proves something:
 - Neither has a malformed part. Frames are counted from the capture by our decoder, so that one which tshark takes for
   something else is missed, not forgotten.
 An algorithm that tshark does not know is `unsupported`, by name: its packets are neither proof nor problem. So are the
-messages sealed with keys that IKE_INTERMEDIATE has renewed since: tshark takes one set of keys for a pair of SPIs.
+messages sealed with keys that IKE_INTERMEDIATE has renewed since: tshark takes one set of keys for a pair of SPIs. A
+message with ID_NULL it must decrypt and find authentic, but calls malformed: it reads an identity where none may be.
 """
 
 import os
@@ -26,8 +27,9 @@ from lab.evidence.keyring import Keyring
 from lab.evidence.keys import Keys, latest
 from lab.evidence.reading import Reader, Reading
 from lab.wire import pcapng
-from lab.wire.ids import PayloadType
+from lab.wire.ids import IdType, PayloadType
 from lab.wire.payloads import decode_chain
+from lab.wire.payloads_v2 import ID
 from lab.wire.sealed import Encrypted
 
 FIX = "apt-get install --no-install-recommends tshark"
@@ -38,6 +40,7 @@ _FIELDS = (
 )  # fmt: skip
 _ERROR = 0x800000
 EARLIER = "earlier keys of an IKE SA"
+ID_NULL = IdType.ID_NULL.name
 # Below are numbers of proposal and transform substructures, which tshark lists among the payloads.
 _FIRST_PAYLOAD = int(PayloadType.SA)
 
@@ -222,7 +225,9 @@ def _judge(
         report.unsupported[unknown[reading.spi]] = report.unsupported.get(unknown[reading.spi], 0) + 1
         return
     wrong = _wrong_ike(reading, row) if ike else _wrong_esp(reading, row)
-    if wrong:
+    if wrong and _nameless(reading, row):
+        report.unsupported[ID_NULL] = report.unsupported.get(ID_NULL, 0) + 1
+    elif wrong:
         report.problems.append(Problem(sighting.frames[-1] + 1, wrong))
     else:
         report.ike_decrypted += ike
@@ -243,6 +248,14 @@ def _wrong_ike(reading: Reading, row: _Row | None) -> str:
     if expected is not None and row.payloads != expected:
         return f"{what} has the payloads {_named(row.payloads)} to tshark and {_named(expected)} to us"
     return ""
+
+
+def _nameless(reading: Reading, row: _Row | None) -> bool:
+    """Whether all that tshark holds against a message is an ID payload of type ID_NULL (RFC 7619 2.2)."""
+    if row is None or not row.ike_decrypted or row.ike_forged or reading.chain is None:
+        return False
+    inside = decode_chain(reading.first_inside, reading.chain)
+    return any(isinstance(payload, ID) and payload.id_type == IdType.ID_NULL for payload in inside)
 
 
 def _types(reading: Reading) -> tuple[int, ...] | None:

@@ -12,7 +12,7 @@ from lab.crypto import proposal
 from lab.crypto.certificates import Certificate, Crl
 from lab.crypto.signatures import PrivateKey
 from lab.ike import options
-from lab.ike.credentials import Credentials, Identity, SharedSecret, secret_octets
+from lab.ike.credentials import NOBODY, Credentials, Identity, SharedSecret, secret_octets
 from lab.ike.files import FileReader, Files, no_files
 from lab.ike.means import PRE_SHARED_KEY, Means
 from lab.ike.options import Selector
@@ -300,7 +300,10 @@ def _auth(section: Section, side: str, files: Files) -> tuple[Section, AuthConfi
     values = options.read(rounds[0], readers)
     if "auth" not in values:
         raise rounds[0].error("auth = psk or auth = pubkey is needed")
-    return rounds[0], AuthConfig(**values)  # type: ignore[arg-type]
+    found = AuthConfig(**values)  # type: ignore[arg-type]
+    if found.auth.null and found.id not in (None, NOBODY):
+        raise rounds[0].error("who proves nothing is nobody: leave id out with auth = null, or write %null", "id")
+    return rounds[0], found
 
 
 def _local(section: Section, files: Files, credentials: Credentials) -> AuthConfig:

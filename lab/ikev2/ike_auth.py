@@ -12,9 +12,9 @@ initiator by an INFORMATIONAL request, since the responder believes the SA to be
 from lab.errors import ProtocolError
 from lab.ike import explain
 from lab.ike.config import Connection
-from lab.ike.credentials import Identity
+from lab.ike.credentials import NOBODY, Identity
 from lab.ike.states import IkeState
-from lab.ikev2 import child_sa, childless, eap_auth, informational, ppk, proof, signature
+from lab.ikev2 import child_sa, childless, eap_auth, informational, null_auth, ppk, proof, signature
 from lab.ikev2.child_sa import Refusal, Secret
 from lab.ikev2.exchange import Conversation, Exchange, Payloads, Request
 from lab.ikev2.sa import Sa
@@ -38,7 +38,7 @@ def initiator(sa: Sa) -> Exchange:
     config = childless.first_child(sa)
     child = sa.new_child(config) if config else None
     first, last = child_sa.offer(sa, child) if child else ((), ())
-    contact = (Notify(NotifyType.INITIAL_CONTACT),) if sa.first_contact else ()
+    contact = (Notify(NotifyType.INITIAL_CONTACT),) if sa.first_contact and sa.local_id != NOBODY else ()
     idr = (_payload(PayloadType.IDr, wanted),) if wanted else ()
     papers = (*signature.certificates(sa), *signature.requests(sa, (sa.connection,)))
     payloads = (idi, *contact, *papers, *idr, *_proof(sa, idi, expected), *first, *last, *_our_window(sa))
@@ -93,7 +93,7 @@ def _idr(answer: Message) -> ID:
 def _check(sa: Sa, answer: Message) -> str:
     """The responder's identity and proof; the reason in words where we do not take them, else an empty text."""
     idr, auth = _idr(answer), answer.get(Auth)
-    sa.remote_id = Identity(idr.id_type, idr.data)
+    sa.remote_id = null_auth.peer_of(sa, idr, answer)
     if not sa.remote_id.matches(sa.connection.remote.id):
         return f"peer calls itself {sa.remote_id}; we expect {sa.connection.remote.id}"
     if auth is None:
@@ -111,7 +111,7 @@ def responder(sa: Sa, request: Message) -> Conversation:
     idi, asked, auth = request.of(PayloadType.IDi), request.of(PayloadType.IDr), request.get(Auth)
     if not isinstance(idi, ID):
         raise ProtocolError("IKE_AUTH request without IDi", NotifyType.INVALID_SYNTAX)
-    sa.remote_id = Identity(idi.id_type, idi.data)
+    sa.remote_id = null_auth.peer_of(sa, idi, request)
     wanted = Identity(asked.id_type, asked.data) if isinstance(asked, ID) else None
     signature.note_request(sa, request)
     sa.connection = _connection(sa, wanted, auth)
@@ -154,11 +154,13 @@ def _connection(sa: Sa, wanted: Identity | None, auth: Auth | None) -> Connectio
         reason = explain.no_connection(remote, wanted, (c.name for c in known))
         raise ProtocolError(reason, NotifyType.AUTHENTICATION_FAILED)
     ways = " or ".join(dict.fromkeys(c.remote.auth.text for c in fitting))
-    fitting = [c for c in fitting if c.remote.eap == (auth is None)]
+    # `%any` covers nobody too: who proves nothing gets only what is there for such peers, and they nothing else.
+    method = auth.method if auth else None
+    null = method == AuthMethod.NULL
+    fitting = [c for c in fitting if c.remote.eap == (auth is None) and c.remote.auth.null == null]
     if not fitting:
-        does = "proves itself without EAP" if auth else "wants EAP"
-        raise ProtocolError(f"peer {does}; we take {ways}", NotifyType.AUTHENTICATION_FAILED)
-    shared = auth is not None and auth.method == AuthMethod.SHARED_KEY
+        raise ProtocolError(f"peer {_way(method)}; we take {ways}", NotifyType.AUTHENTICATION_FAILED)
+    shared = method == AuthMethod.SHARED_KEY
     # False sorts first: the means of proof, an identity that is written out, what IKE_SA_INIT was answered with.
     return min(
         fitting,
@@ -169,6 +171,12 @@ def _connection(sa: Sa, wanted: Identity | None, auth: Auth | None) -> Connectio
             c is not sa.connection,
         ),
     )
+
+
+def _way(method: AuthMethod | None) -> str:
+    if method is None:
+        return "wants EAP"
+    return "proves nothing (NULL authentication)" if method == AuthMethod.NULL else f"proves itself by {method.name}"
 
 
 def _answers_to(connection: Connection, wanted: Identity | None) -> bool:
