@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from lab.errors import ProtocolError
 from lab.ike.actions import Action, Send
 from lab.ike.config import Config
-from lab.ike.host import Host
+from lab.ike.host import Host, Resolve, no_names
 from lab.ike.path import Path
 from lab.ike.states import ChildState, IkeState
 from lab.ikev2 import ike_sa_init, timers
@@ -21,6 +21,7 @@ from lab.ikev2.responders import RESPONDERS
 from lab.ikev2.sa import Sa
 from lab.ikev2.table import Table
 from lab.trace import Trace
+from lab.wire.gateway import Gateway
 from lab.wire.header import NO_SPI, Header
 from lab.wire.ids import NotifyType
 from lab.wire.packets import NON_ESP_MARKER
@@ -39,11 +40,12 @@ class Endpoint:
         local: Sequence[str] = (),
         keylog: bool = False,
         epoch: float = 0.0,
+        resolve: Resolve = no_names,
     ) -> None:
-        self.host = Host(config, random, trace, keylog, epoch)
+        self.host = Host(config, random, trace, keylog, epoch, tuple(local), resolve)
         self._gate = Gate(self.host)
         self.table = Table(self.host)
-        self._commands = Commands(self.host, self.table, tuple(local))
+        self._commands = Commands(self.host, self.table)
         self._concerned: Engine | None = None
         self._stranger: tuple[Header, Path] | None = None
 
@@ -187,6 +189,12 @@ class Endpoint:
         self._commands.rekey(ike, child)
         return self._leave()
 
+    def redirect(self, gateway: Gateway, now: float, ike: Which = None) -> list[Action]:
+        """Send the peers of these IKE SAs to another gateway (RFC 5685); they must be clients of ours that follow."""
+        self._enter(now)
+        self._commands.redirect(ike, gateway)
+        return self._leave()
+
     def liveness(self, now: float, ike: Which = None) -> list[Action]:
         """Ask the peers of these IKE SAs whether they live."""
         self._enter(now)
@@ -264,15 +272,18 @@ class Endpoint:
         if self._concerned:
             self.host.touch(self._concerned.sa.spi)
         host = self.host
-        while host.touched or host.restart or host.born:
+        while host.touched or host.restart or host.detours or host.born:
             born, host.born = host.born, []
             restart, host.restart = host.restart, []
+            detours, host.detours = host.detours, []
             touched, host.touched = host.touched, []
             for sa in born:
                 assert isinstance(sa, Sa)
                 self.table.add(Engine(sa, RESPONDERS))
             for connection, child in restart:
                 self._commands.initiate(connection, child)
+            for detour in detours:
+                self._commands.detour(detour)
             for spi in touched:
                 self._after(spi)
         return host.take()

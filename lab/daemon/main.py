@@ -16,6 +16,7 @@ from lab.backends.none import NoDataplane
 from lab.backends.userspace import Userspace
 from lab.backends.xfrm import sockets
 from lab.backends.xfrm.backend import Xfrm
+from lab.daemon import hosts
 from lab.daemon.journal import Journal
 from lab.daemon.loop import Loop
 from lab.daemon.ports import Ports, source_towards
@@ -114,7 +115,7 @@ def _server(
     local = [host for host in map(source_towards, dict.fromkeys(remotes)) if host]
     local = list(dict.fromkeys(local))
     keylog = journal.wants_keys
-    endpoint = Endpoint(config, random=draw, trace=trace, local=local, keylog=keylog, epoch=epoch)
+    endpoint = Endpoint(config, random=draw, trace=trace, local=local, keylog=keylog, epoch=epoch, resolve=hosts.lookup)
     wanted = {PORT, PORT_NAT_T, *(connection.local_port for connection in config.connections)}
     ports = Ports(wanted, sockets.prepare if name == "xfrm" else None)
     try:

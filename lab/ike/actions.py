@@ -58,8 +58,9 @@ class MoveChild:
 class Event:
     """Something a person or a driver waits for.
 
-    Names: `ike-up`, `ike-down`, `ike-rekeyed`, `child-up`, `child-down`, `child-rekeyed`, `moved`, `failed`. Every
-    event has the field `connection`; `failed` has `stage` and `reason` in words, and `child` where a child failed.
+    Names: `ike-up`, `ike-down`, `ike-rekeyed`, `child-up`, `child-down`, `child-rekeyed`, `moved`, `redirected`,
+    `failed`. Every event has the field `connection`; `redirected` has the `gateway` as the peer named it and the new
+    `path`; `failed` has `stage` and `reason` in words, and `child` where a child failed.
     """
 
     name: str

@@ -18,6 +18,7 @@ from lab.ike.means import PRE_SHARED_KEY, Means
 from lab.ike.options import Selector
 from lab.ike.path import PORT
 from lab.ike.swanctl import Section, parse
+from lab.wire.gateway import Gateway
 from lab.wire.ids import ProtocolId, TransformType
 from lab.wire.payloads_v2 import Proposal
 
@@ -59,6 +60,7 @@ class Settings:
     fragment_size: int = 1280
     signature_authentication: bool = True
     max_ike_sas: int = 10000
+    follow_redirects: bool = True
     tls_version_min: str = "1.2"
     tls_version_max: str = "1.3"
 
@@ -131,6 +133,8 @@ class Connection:
     over_time: float = -1.0
     rand_time: float = -1.0
     fragmentation: str = "yes"
+    redirect_to: Gateway | None = None
+    redirect_in: str = "ike_sa_init"
 
     def serves(self, local: str, remote: str) -> bool:
         """Whether this connection takes a peer at these addresses."""
@@ -185,6 +189,8 @@ _CONNECTION: dict[str, options.Reader] = {
     "childless": options.one_of("allow", "never", "prefer", "force"),
     "mobike": options.one_of("no"),
     "fragmentation": options.one_of("yes", "accept", "no"),
+    "redirect_to": Gateway.parse,
+    "redirect_in": options.one_of("ike_sa_init", "ike_auth"),
     "send_certreq": options.yes_no,
     "send_cert": options.one_of("ifasked", "always", "never"),
     "unique": options.one_of("no", "never", "keep", "replace"),
@@ -222,6 +228,7 @@ _SETTINGS: dict[str, options.Reader] = {
     "fragment_size": fragment_size,
     "signature_authentication": options.yes_no,
     "max_ike_sas": options.number,
+    "follow_redirects": options.yes_no,
     "tls_version_min": options.one_of("1.2", "1.3"),
     "tls_version_max": options.one_of("1.2", "1.3"),
 }

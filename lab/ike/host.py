@@ -1,20 +1,36 @@
 """What an endpoint lends to its SAs: configuration, randomness, the time of the call, and where actions go."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lab.ike.actions import Action, Event
 from lab.ike.config import Child, Config, Connection
+from lab.ike.path import Path
 from lab.trace import Trace
 
 if TYPE_CHECKING:
     from lab.ike.sa import IkeSa
 
 Random = Callable[[int], bytes]
+Resolve = Callable[[str], Sequence[str]]
 
 # SPIs 1 to 255 are reserved by IANA, 0 marks IKE on port 4500 (RFC 4303 2.1, RFC 3948 2.2).
 LOWEST_SPI = 256
+
+
+def no_names(name: str) -> Sequence[str]:
+    """For hosts that look no names up."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Detour:
+    """An IKE SA to begin elsewhere, since the gateway of `old` redirected us: along which path, for which children."""
+
+    old: "IkeSa"
+    path: Path
+    children: tuple[Child, ...]
 
 
 @dataclass(slots=True)
@@ -22,7 +38,9 @@ class Host:
     """One per endpoint. `now` is set at every entry; SAs never ask a clock. `epoch` is when `now` was zero, in seconds
     since 1970: certificates are valid by that clock. `ike_sas` is keyed by the SPI that we chose, and `touched` holds
     those of the SAs whose deadlines or state the call in progress changed. `born` are new IKE SAs that a rekeying made
-    and that are not in the table yet, `restart` are children whose peer was silent and that are to be made anew.
+    and that are not in the table yet, `restart` are children whose peer was silent and that are to be made anew,
+    `detours` are IKE SAs to begin with other gateways. `local` are our own addresses as far as they are known;
+    `resolve` gives the addresses of a name without waiting for anybody, none where it does not know it.
     """
 
     config: Config
@@ -30,6 +48,8 @@ class Host:
     trace: Trace
     keylog: bool = False
     epoch: float = 0.0
+    local: tuple[str, ...] = ()
+    resolve: Resolve = no_names
     now: float = 0.0
     actions: list[Action] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
@@ -39,6 +59,7 @@ class Host:
     numbers: int = 0
     born: "list[IkeSa]" = field(default_factory=list)
     restart: list[tuple[Connection, Child]] = field(default_factory=list)
+    detours: list[Detour] = field(default_factory=list)
     touched: list[bytes] = field(default_factory=list)
 
     @property

@@ -19,12 +19,13 @@ from lab.wire.payloads import encode_chain, walk
 from lab.wire.payloads_v2 import Notify
 
 NOTICES_PER_SECOND = 10
-# Unprotected refusals of IKE_SA_INIT that RFC 7296 knows; whatever else is wrong with a stranger meets silence
-# (2.21.1).
+# Unprotected answers to IKE_SA_INIT that RFC 7296 and RFC 5685 know; whatever else is wrong with a stranger meets
+# silence (2.21.1).
 REFUSALS = (
     NotifyType.NO_PROPOSAL_CHOSEN,
     NotifyType.INVALID_KE_PAYLOAD,
     NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD,
+    NotifyType.REDIRECT,
 )
 
 

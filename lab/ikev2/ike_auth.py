@@ -14,7 +14,7 @@ from lab.ike import explain
 from lab.ike.config import Connection
 from lab.ike.credentials import NOBODY, Identity
 from lab.ike.states import IkeState
-from lab.ikev2 import child_sa, childless, eap_auth, informational, null_auth, ppk, proof, signature
+from lab.ikev2 import child_sa, childless, eap_auth, informational, null_auth, ppk, proof, redirect, signature
 from lab.ikev2.child_sa import Refusal, Secret
 from lab.ikev2.exchange import Conversation, Exchange, Payloads, Request
 from lab.ikev2.sa import Sa
@@ -48,9 +48,13 @@ def initiator(sa: Sa) -> Exchange:
         sa.refuse(refusal)
         yield from informational.refuse(sa, NotifyType.AUTHENTICATION_FAILED)
         return
+    if (yield from redirect.from_auth(sa, answer)):
+        return
     if sa.connection.local.eap:
         answer = yield from eap_auth.initiator(sa, idi, _idr(answer), answer)
         if sa.state is not IkeState.CONNECTING:
+            return
+        if (yield from redirect.from_auth(sa, answer)):
             return
     _window(sa, answer)
     sa.established()
@@ -59,9 +63,10 @@ def initiator(sa: Sa) -> Exchange:
         terms = child_sa.check_answer(sa, child, answer)
         if isinstance(terms, Refusal):
             informational.withdraw(sa, child, terms, "IKE_AUTH")
-        else:
-            child_sa.install(sa, child, terms, Secret(sa.nonces, initiator=True))
-            sa.child_up(child)
+            return
+        child_sa.install(sa, child, terms, Secret(sa.nonces, initiator=True))
+        sa.child_up(child)
+    redirect.arrived(sa)
 
 
 def _proof(sa: Sa, idi: ID, expected: Identity) -> Payloads:
@@ -128,6 +133,9 @@ def responder(sa: Sa, request: Message) -> Conversation:
     else:
         answer = (idr, *signature.certificates(sa), proof.prove(sa, idr, sa.remote_id), *mixed)
     _window(sa, request)
+    if elsewhere := redirect.instead_of_child(sa):
+        sa.established()
+        return (*answer, *elsewhere)
     sa.admit(initial_contact=request.notify(NotifyType.INITIAL_CONTACT) is not None)
     sa.established()
     return (*answer, *_child(sa, request), *_our_window(sa))
@@ -149,14 +157,14 @@ def _connection(sa: Sa, wanted: Identity | None, auth: Auth | None) -> Connectio
     assert remote is not None, "IDi was read before"
     path = sa.path
     known = [c for c in sa.host.config.connections if c.serves(path.local_host, path.remote_host)]
-    fitting = [c for c in known if remote.matches(c.remote.id) and _answers_to(c, wanted)]
+    method = auth.method if auth else None
+    # Who proves nothing is nobody, whom `%any` covers too, but gets only what is there for such peers.
+    null = method == AuthMethod.NULL
+    fitting = [c for c in known if (null or remote.matches(c.remote.id)) and _answers_to(c, wanted)]
     if not fitting:
         reason = explain.no_connection(remote, wanted, (c.name for c in known))
         raise ProtocolError(reason, NotifyType.AUTHENTICATION_FAILED)
     ways = " or ".join(dict.fromkeys(c.remote.auth.text for c in fitting))
-    # `%any` covers nobody too: who proves nothing gets only what is there for such peers, and they nothing else.
-    method = auth.method if auth else None
-    null = method == AuthMethod.NULL
     fitting = [c for c in fitting if c.remote.eap == (auth is None) and c.remote.auth.null == null]
     if not fitting:
         raise ProtocolError(f"peer {_way(method)}; we take {ways}", NotifyType.AUTHENTICATION_FAILED)

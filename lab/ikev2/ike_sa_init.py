@@ -2,7 +2,8 @@
 
     initiator                             responder
     HDR, [N(COOKIE),] SAi1, KEi, Ni  -->
-                                     <--  HDR, SAr1, KEr, Nr, [CERTREQ]   or N(COOKIE), N(INVALID_KE_PAYLOAD), an error
+                                     <--  HDR, SAr1, KEr, Nr, [CERTREQ]   or N(COOKIE), N(INVALID_KE_PAYLOAD),
+                                                                          N(REDIRECT), an error
 
 A COOKIE or INVALID_KE_PAYLOAD has the same request sent anew, in either order; nothing here is authenticated yet, so we
 follow only where it cannot harm: to a group that we offered ourselves, and not for ever. NAT detection is computed anew
@@ -18,7 +19,7 @@ from lab.ike.config import Connection
 from lab.ike.nat import NatSituation, detect, nat_hash
 from lab.ike.path import Path
 from lab.ike.states import IkeState
-from lab.ikev2 import childless, fragments, ike_auth, ike_intermediate, keys, ppk, signature
+from lab.ikev2 import childless, fragments, ike_auth, ike_intermediate, keys, ppk, redirect, signature
 from lab.ikev2.child_sa import Refusal
 from lab.ikev2.exchange import Conversation, Exchange, Payloads, Request
 from lab.ikev2.key_exchange import offered_groups, wanted_group
@@ -52,14 +53,17 @@ def initiator(sa: Sa) -> Exchange:
             *ppk.wish(sa),
             *ike_intermediate.offer(sa.connection.proposals),
             *fragments.announcement(sa),
+            *redirect.wish(sa),
         )
         answer = yield Request(ExchangeType.IKE_SA_INIT, (*cookie, *offer))
         sa.init_i = sa.sent
-        while reason := _no_answer(answer, cookie, group):
+        while reason := _no_answer(answer, cookie, group) or redirect.no_answer(sa, answer):
             sa.host.trace.drop(reason)
             answer = yield None
         if again := answer.notify(NotifyType.COOKIE):  # 2.6: the same request, the cookie in front
             cookie = (again,)
+        elif redirect.before_keys(sa, answer):
+            return
         elif retry := answer.notify(NotifyType.INVALID_KE_PAYLOAD):  # 1.2: the group that the responder wants
             wanted = wanted_group(retry, groups)  # anybody may have sent it, so only one that we offered will do
             if isinstance(wanted, Refusal):
@@ -150,6 +154,8 @@ def responder(sa: Sa, request: Message, path: Path) -> Conversation:
     chosen = select(sa.connection.proposals, sa_payload.proposals)
     if isinstance(chosen, Mismatch):
         raise ProtocolError(chosen.reason, NotifyType.NO_PROPOSAL_CHOSEN)
+    redirect.heard(sa, request)
+    redirect.instead_of_keys(sa, request, nonce.data)
     if chosen.ke is None or ke.group != chosen.ke:
         wanted = chosen.ke or KeMethod.NONE
         reason = f"peer sent a key for {ke.group.name}; we want {wanted.name}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from lab.ikev2 import create_child_sa, informational, rekey_child, rekey_ike
+from lab.ikev2 import create_child_sa, informational, redirect, rekey_child, rekey_ike
 from lab.ikev2.engine import Responder
 from lab.ikev2.exchange import Payloads
 from lab.ikev2.sa import Sa
@@ -22,7 +22,13 @@ def create_child(sa: Sa, request: Message) -> Payloads:
     return create_child_sa.responder(sa, request)
 
 
+def notices(sa: Sa, request: Message) -> Payloads:
+    """INFORMATIONAL: a gateway that sends us elsewhere is heard beside whatever else it says."""
+    redirect.in_session(sa, request)
+    return informational.responder(sa, request)
+
+
 RESPONDERS: Mapping[ExchangeType, Responder] = {
-    ExchangeType.INFORMATIONAL: informational.responder,
+    ExchangeType.INFORMATIONAL: notices,
     ExchangeType.CREATE_CHILD_SA: create_child,
 }

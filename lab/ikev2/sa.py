@@ -34,6 +34,11 @@ class Sa(IkeSa):
     where the responder does not have it, `childless` whether IKE_AUTH goes without a child,
     `fragments` whether both sides announced fragmentation. `int_auth` is what AUTH says of IKE_INTERMEDIATE,
     `generation` how often that exchange has renewed the keys.
+
+    For redirection (RFC 5685): `client` whether we began the first IKE SA of this session, `peer_follows` whether the
+    client announced that it follows, `redirected` whether we are on our way elsewhere, `redirected_from` who sent us
+    here, `redirects` when that happened of late, `instead_of` the IKE SA that goes when this one is up, `heir` the one
+    that replaced this one.
     """
 
     version = 2
@@ -60,6 +65,11 @@ class Sa(IkeSa):
         self.ppk_agreed = self.childless = False
         self.unmixed: IkeKeys | None = None
         self.fragments = False
+        self.client, self.peer_follows, self.redirected = initiator, False, False
+        self.redirected_from = ""
+        self.redirects: tuple[float, ...] = ()
+        self.instead_of: Sa | None = None
+        self.heir: Sa | None = None
 
     @property
     def agreed(self) -> Suite:
@@ -107,11 +117,12 @@ class Sa(IkeSa):
         new = Sa(self.host, self.connection, self.path, initiator=initiator, number=self.host.new_number())
         new.nat, new.local_id, new.remote_id = self.nat, self.local_id, self.remote_id
         new.fragments = self.fragments
+        new.client, new.peer_follows, new.redirects = self.client, self.peer_follows, self.redirects
         return new
 
     def hand_over(self, heir: "Sa") -> None:
         """Children and waiting exchanges go to the IKE SA that replaces this one (2.8)."""
-        self.replaced = True
+        self.replaced, self.heir = True, heir
         heir.children, self.children = self.children, {}
         heir.fading, self.fading = self.fading, []
         heir.queue.extend(self.queue)

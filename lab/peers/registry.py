@@ -18,7 +18,9 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_IKEV2 = _words("ikev2 psk tunnel transport nat-t cookie liveness delete narrowing rekey ppk childless fragmentation")
+_IKEV2 = _words(
+    "ikev2 psk tunnel transport nat-t cookie liveness delete narrowing rekey ppk childless fragmentation redirect"
+)
 _ALGORITHMS = _words(
     "aes-gcm aes-cbc chacha20-poly1305 sha2-256 sha2-384 sha2-512 x25519 ecp256 ecp384 modp2048 modp3072"
 )

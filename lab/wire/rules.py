@@ -9,6 +9,7 @@ from lab.wire.payloads_v2 import Unknown
 
 _ANY = 1 << 16
 T = PayloadType
+_ALONE = (NotifyType.COOKIE, NotifyType.REDIRECT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ def _check_protection(message: Message, rule: Rule) -> None:
 
 
 def _excused(message: Message) -> bool:
-    """An error stands alone, and so does COOKIE in IKE_SA_INIT, which is none (RFC 7296 2.6)."""
-    if message.header.exchange == ExchangeType.IKE_SA_INIT and message.notify(NotifyType.COOKIE) is not None:
+    """An error stands alone; so do COOKIE and REDIRECT in IKE_SA_INIT, which are none (RFC 7296 2.6, RFC 5685 3)."""
+    if message.header.exchange == ExchangeType.IKE_SA_INIT and any(map(message.notify, _ALONE)):
         return True
     return message.error is not None

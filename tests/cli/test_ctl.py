@@ -111,7 +111,7 @@ def test_events_are_json_lines(daemon: tuple[Path, list[dict[str, object]]]) -> 
     assert json.loads(ctl(daemon[0], "events").stdout) == {"event": "child-up", "child": "net"}
 
 
-@pytest.mark.parametrize("words", [["liveness", "gw"], ["liveness"], ["stop"]])
+@pytest.mark.parametrize("words", [["liveness", "gw"], ["liveness"], ["redirect", "192.0.2.7", "gw"], ["stop"]])
 def test_commands_without_output(daemon: tuple[Path, list[dict[str, object]]], words: list[str]) -> None:
     result = ctl(daemon[0], *words)
     assert (result.exit_code, result.output) == (0, "") and daemon[1][-1]["command"] == words[0]
