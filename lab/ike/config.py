@@ -61,6 +61,7 @@ class Settings:
     signature_authentication: bool = True
     max_ike_sas: int = 10000
     follow_redirects: bool = True
+    ticket_lifetime: float = 3600.0
     tls_version_min: str = "1.2"
     tls_version_max: str = "1.3"
 
@@ -135,6 +136,7 @@ class Connection:
     fragmentation: str = "yes"
     redirect_to: Gateway | None = None
     redirect_in: str = "ike_sa_init"
+    resumption: bool = False
 
     def serves(self, local: str, remote: str) -> bool:
         """Whether this connection takes a peer at these addresses."""
@@ -191,6 +193,7 @@ _CONNECTION: dict[str, options.Reader] = {
     "fragmentation": options.one_of("yes", "accept", "no"),
     "redirect_to": Gateway.parse,
     "redirect_in": options.one_of("ike_sa_init", "ike_auth"),
+    "resumption": options.yes_no,
     "send_certreq": options.yes_no,
     "send_cert": options.one_of("ifasked", "always", "never"),
     "unique": options.one_of("no", "never", "keep", "replace"),
@@ -229,6 +232,7 @@ _SETTINGS: dict[str, options.Reader] = {
     "signature_authentication": options.yes_no,
     "max_ike_sas": options.number,
     "follow_redirects": options.yes_no,
+    "ticket_lifetime": options.within(options.seconds, 1, 604800),
     "tls_version_min": options.one_of("1.2", "1.3"),
     "tls_version_max": options.one_of("1.2", "1.3"),
 }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from lab.ike.actions import Action, Event
 from lab.ike.config import Child, Config, Connection
 from lab.ike.path import Path
+from lab.ike.tickets import Held, Mint
 from lab.trace import Trace
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Host:
     those of the SAs whose deadlines or state the call in progress changed. `born` are new IKE SAs that a rekeying made
     and that are not in the table yet, `restart` are children whose peer was silent and that are to be made anew,
     `detours` are IKE SAs to begin with other gateways. `local` are our own addresses as far as they are known;
+    `held` are the tickets that gateways gave us, by connection, `mint` makes those that we give.
     `resolve` gives the addresses of a name without waiting for anybody, none where it does not know it.
     """
 
@@ -60,7 +62,13 @@ class Host:
     born: "list[IkeSa]" = field(default_factory=list)
     restart: list[tuple[Connection, Child]] = field(default_factory=list)
     detours: list[Detour] = field(default_factory=list)
+    held: dict[str, Held] = field(default_factory=dict)
     touched: list[bytes] = field(default_factory=list)
+
+    mint: Mint = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.mint = Mint(self.random, self.config.settings.ticket_lifetime)
 
     @property
     def wall_clock(self) -> float:

@@ -15,7 +15,16 @@ from lab.ike.live_child import LiveChild
 from lab.ike.path import Path
 from lab.ike.sa import UP
 from lab.ike.states import IkeState
-from lab.ikev2 import create_child_sa, ike_sa_init, informational, redirect, rekey_child, rekey_ike
+from lab.ikev2 import (
+    create_child_sa,
+    ike_sa_init,
+    ike_session_resume,
+    informational,
+    redirect,
+    rekey_child,
+    rekey_ike,
+    resumption,
+)
 from lab.ikev2.engine import Engine
 from lab.ikev2.responders import RESPONDERS
 from lab.ikev2.sa import Sa
@@ -101,7 +110,8 @@ class Commands:
         engine = Engine(sa, RESPONDERS)
         self._table.add(engine)
         self._host.touch(sa.spi)
-        engine.begin(ike_sa_init.initiator(sa))
+        begin = ike_session_resume if resumption.present(sa) else ike_sa_init
+        engine.begin(begin.initiator(sa))
 
     def detour(self, detour: Detour) -> None:
         """Begin an IKE SA with the gateway that another one was redirected to; what waited for that one goes along."""

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Callable", "Conversation", "Exchange", "ExchangeTimeout", "Payloads", "Plan", "Request", "Sa"]
 
+# What begins an IKE SA: number 0, and unprotected since there are no keys yet.
+IN_CLEAR = (ExchangeType.IKE_SA_INIT, ExchangeType.IKE_SESSION_RESUME)
+
 Payloads: TypeAlias = tuple[Payload, ...]
 
 

@@ -14,7 +14,19 @@ from lab.ike import explain
 from lab.ike.config import Connection
 from lab.ike.credentials import NOBODY, Identity
 from lab.ike.states import IkeState
-from lab.ikev2 import child_sa, childless, eap_auth, informational, null_auth, ppk, proof, redirect, signature
+from lab.ikev2 import (
+    child_sa,
+    childless,
+    eap_auth,
+    informational,
+    null_auth,
+    ppk,
+    proof,
+    redirect,
+    resumption,
+    signature,
+    tickets,
+)
 from lab.ikev2.child_sa import Refusal, Secret
 from lab.ikev2.exchange import Conversation, Exchange, Payloads, Request
 from lab.ikev2.sa import Sa
@@ -32,7 +44,7 @@ def initiator(sa: Sa) -> Exchange:
     sa.stage = "IKE_AUTH"
     sa.local_id = proof.own_identity(sa)
     idi = _payload(PayloadType.IDi, sa.local_id)
-    wanted = sa.connection.remote.id
+    wanted = sa.resumed.idr if sa.resumed else sa.connection.remote.id
     # The peer's identity may be open until it answers; its address stands in for choosing the secret.
     expected = wanted or Identity.of_address(sa.path.remote_host)
     config = childless.first_child(sa)
@@ -40,8 +52,18 @@ def initiator(sa: Sa) -> Exchange:
     first, last = child_sa.offer(sa, child) if child else ((), ())
     contact = (Notify(NotifyType.INITIAL_CONTACT),) if sa.first_contact and sa.local_id != NOBODY else ()
     idr = (_payload(PayloadType.IDr, wanted),) if wanted else ()
-    papers = (*signature.certificates(sa), *signature.requests(sa, (sa.connection,)))
-    payloads = (idi, *contact, *papers, *idr, *_proof(sa, idi, expected), *first, *last, *_our_window(sa))
+    papers = () if sa.resumed else (*signature.certificates(sa), *signature.requests(sa, (sa.connection,)))
+    payloads = (
+        idi,
+        *contact,
+        *papers,
+        *idr,
+        *_proof(sa, idi, expected),
+        *first,
+        *last,
+        *_our_window(sa),
+        *tickets.request(sa),
+    )
     answer = yield Request(ExchangeType.IKE_AUTH, payloads)
     refusal = _check(sa, answer)
     if refusal:
@@ -50,7 +72,7 @@ def initiator(sa: Sa) -> Exchange:
         return
     if (yield from redirect.from_auth(sa, answer)):
         return
-    if sa.connection.local.eap:
+    if sa.connection.local.eap and not sa.resumed:
         answer = yield from eap_auth.initiator(sa, idi, _idr(answer), answer)
         if sa.state is not IkeState.CONNECTING:
             return
@@ -58,6 +80,7 @@ def initiator(sa: Sa) -> Exchange:
             return
     _window(sa, answer)
     sa.established()
+    tickets.take(sa, answer)
     childless.follow(sa)
     if child:
         terms = child_sa.check_answer(sa, child, answer)
@@ -75,6 +98,8 @@ def _proof(sa: Sa, idi: ID, expected: Identity) -> Payloads:
     With a PPK our name for it, and unless it is required a second AUTH for a responder that has none (RFC 8784).
     """
     config = sa.connection
+    if sa.resumed:
+        return (proof.prove(sa, idi, expected),)
     if config.local.eap:
         return (Notify(NotifyType.EAP_ONLY_AUTHENTICATION),) if config.remote.eap else ()
     if config.remote.eap:
@@ -99,6 +124,8 @@ def _check(sa: Sa, answer: Message) -> str:
     """The responder's identity and proof; the reason in words where we do not take them, else an empty text."""
     idr, auth = _idr(answer), answer.get(Auth)
     sa.remote_id = null_auth.peer_of(sa, idr, answer)
+    if sa.resumed:
+        return resumption.known(sa, sa.remote_id) or proof.refusal(sa, idr, answer)
     if not sa.remote_id.matches(sa.connection.remote.id):
         return f"peer calls itself {sa.remote_id}; we expect {sa.connection.remote.id}"
     if auth is None:
@@ -119,26 +146,32 @@ def responder(sa: Sa, request: Message) -> Conversation:
     sa.remote_id = null_auth.peer_of(sa, idi, request)
     wanted = Identity(asked.id_type, asked.data) if isinstance(asked, ID) else None
     signature.note_request(sa, request)
-    sa.connection = _connection(sa, wanted, auth)
+    tickets.wanted(sa, request)
+    if not sa.resumed:
+        sa.connection = _connection(sa, wanted, auth)
+    elif stranger := resumption.known(sa, sa.remote_id, wanted):
+        raise ProtocolError(stranger, NotifyType.AUTHENTICATION_FAILED)
     childless.check(sa, request)
     sa.local_id = proof.own_identity(sa)
     idr = _payload(PayloadType.IDr, sa.local_id)
-    checked, mixed = ppk.serve(sa, request) if auth else (request, ())
-    if auth is None:
+    checked, mixed = ppk.serve(sa, request) if auth and not sa.resumed else (request, ())
+    if auth is None and not sa.resumed:
         answer = yield from eap_auth.responder(sa, idi, idr, (idr, *_own_proof(sa, idr, request)))
         if not sa.alive:
             return answer
     elif refusal := proof.refusal(sa, idi, checked):
         raise ProtocolError(refusal, NotifyType.AUTHENTICATION_FAILED)
     else:
-        answer = (idr, *signature.certificates(sa), proof.prove(sa, idr, sa.remote_id), *mixed)
+        papers = () if sa.resumed else signature.certificates(sa)
+        answer = (idr, *papers, proof.prove(sa, idr, sa.remote_id), *mixed)
     _window(sa, request)
+    resumption.settled(sa)
     if elsewhere := redirect.instead_of_child(sa):
         sa.established()
         return (*answer, *elsewhere)
     sa.admit(initial_contact=request.notify(NotifyType.INITIAL_CONTACT) is not None)
     sa.established()
-    return (*answer, *_child(sa, request), *_our_window(sa))
+    return (*answer, *_child(sa, request), *_our_window(sa), *tickets.grant(sa))
 
 
 def _own_proof(sa: Sa, idr: ID, request: Message) -> Payloads:

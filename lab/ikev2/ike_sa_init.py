@@ -36,7 +36,8 @@ MOST_COOKIE = 64
 
 def initiator(sa: Sa) -> Exchange:
     """RFC 7296 1.2    HDR, SAi1, KEi, Ni  -->    <--  HDR, SAr1, KEr, Nr."""
-    sa.life.become(IkeState.CONNECTING)
+    if sa.state is IkeState.CREATED:  # else a session could not be resumed
+        sa.life.become(IkeState.CONNECTING)
     sa.stage = "IKE_SA_INIT"
     sa.ni = sa.new_nonce()
     groups = offered_groups(sa.connection.proposals)
@@ -82,13 +83,19 @@ def initiator(sa: Sa) -> Exchange:
 def _no_answer(answer: Message, cookie: tuple[Notify, ...], group: KeMethod) -> str:
     """Why this is nobody's answer to the request sent last, in words; empty where it may be one."""
     again, retry = answer.notify(NotifyType.COOKIE), answer.notify(NotifyType.INVALID_KE_PAYLOAD)
+    if again is None and retry is not None and retry.data == group.to_bytes(2, "big"):
+        return "INVALID_KE_PAYLOAD that asks for what the request has: the answer to an older one"
+    return no_cookie(answer, cookie)
+
+
+def no_cookie(answer: Message, cookie: tuple[Notify, ...]) -> str:
+    """The same for the COOKIE in an answer, if there is one; `cookie` is what the request had."""
+    again = answer.notify(NotifyType.COOKIE)
     if again is not None and not 1 <= len(again.data) <= MOST_COOKIE:
         # 2.6: "MUST be between 1 and 64 octets"; whoever forges a longer one has us throw it at the peer.
         return f"COOKIE of {len(again.data)} octets, 1 to {MOST_COOKIE} allowed"
     if again is not None and cookie and again.data == cookie[0].data:
         return "COOKIE that the request has already: the answer to an older one"
-    if again is None and retry is not None and retry.data == group.to_bytes(2, "big"):
-        return "INVALID_KE_PAYLOAD that asks for what the request has: the answer to an older one"
     return ""
 
 
@@ -103,7 +110,8 @@ def nat_detection(sa: Sa, path: Path) -> Payloads:
     )
 
 
-def _situation(sa: Sa, message: Message, path: Path) -> NatSituation:
+def situation(sa: Sa, message: Message, path: Path) -> NatSituation:
+    """Where NATs are by the peer's detection payloads; with `encap = yes` always one at our end."""
     spis = (message.header.spi_i, message.header.spi_r)
     sources = [n.data for n in message.notifies(NotifyType.NAT_DETECTION_SOURCE_IP)]
     destinations = [n.data for n in message.notifies(NotifyType.NAT_DETECTION_DESTINATION_IP)]
@@ -133,7 +141,7 @@ def _complete(sa: Sa, answer: Message, group: KeMethod, pair: KeyPair) -> None:
     ppk.heard(sa, answer)
     childless.heard(sa, answer)
     fragments.heard(sa, answer)
-    sa.nat = _situation(sa, answer, sa.path)
+    sa.nat = situation(sa, answer, sa.path)
     derive(sa, chosen, pair.shared(ke.data))
     if sa.nat.detected:  # 2.23: at once, and only with a peer that spoke of NAT detection
         sa.path = sa.path.floated()
@@ -164,7 +172,7 @@ def responder(sa: Sa, request: Message, path: Path) -> Conversation:
     public, shared = registry.group(chosen.ke).respond(sa.host.random, ke.data)
     sa.life.become(IkeState.CONNECTING)
     sa.ni, sa.nr, sa.init_i = nonce.data, sa.new_nonce(), request.raw
-    sa.nat = _situation(sa, request, path)
+    sa.nat = situation(sa, request, path)
     derive(sa, chosen, shared)
     sa.expects = ike_intermediate.expected(sa)
     signature.heard(sa, request)

@@ -6,7 +6,7 @@ The two sides may prove themselves by different means.
 from lab.errors import ProtocolError
 from lab.ike import explain
 from lab.ike.credentials import NOBODY, Identity
-from lab.ikev2 import null_auth, signature
+from lab.ikev2 import null_auth, resumption, signature
 from lab.ikev2.auth import shared_key_auth, signed_octets, verified
 from lab.ikev2.sa import Sa
 from lab.wire.ids import AuthMethod, NotifyType
@@ -23,7 +23,9 @@ def octets(sa: Sa, identity: ID, *, initiator: bool) -> bytes:
 
 
 def own_identity(sa: Sa) -> Identity:
-    """The configured identity; else nobody where we prove nothing, the subject of our certificate, or our address."""
+    """That of a session to resume, or what is configured; else nobody, our certificate's subject, or our address."""
+    if sa.resumed:
+        return sa.resumed.identity(initiator=sa.initiator)
     local = sa.connection.local
     if local.id is None and local.auth.signed:
         return Identity.subject_of(signature.own_certificate(sa))
@@ -43,6 +45,8 @@ def _secret(sa: Sa, peer: Identity) -> bytes:
 def prove(sa: Sa, identity: ID, peer: Identity) -> Auth:
     """Our AUTH, for an ID payload of ours; `peer` chooses the shared key."""
     signed = octets(sa, identity, initiator=sa.initiator)
+    if sa.resumed:
+        return resumption.auth(sa, signed, initiator=sa.initiator)
     if sa.connection.local.auth.shared:
         return shared_key_auth(sa.agreed.prf_spec, _secret(sa, peer), signed)
     if sa.connection.local.auth.null:
@@ -52,9 +56,11 @@ def prove(sa: Sa, identity: ID, peer: Identity) -> Auth:
 
 def refusal(sa: Sa, identity: ID, message: Message) -> str:
     """Why we do not take the peer's AUTH, in words; empty where we do."""
+    signed = octets(sa, identity, initiator=not sa.initiator)
+    if sa.resumed:
+        return resumption.refusal(sa, message, signed)
     auth, peer = message.get(Auth), sa.remote_id
     assert auth is not None and peer is not None, "checked by both roles"
-    signed = octets(sa, identity, initiator=not sa.initiator)
     means = sa.connection.remote.auth
     if means.eap or means.shared != (auth.method == AuthMethod.SHARED_KEY) or means.null != null_auth.used(message):
         return explain.other_means(peer, auth, means)

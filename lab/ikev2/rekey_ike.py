@@ -17,7 +17,7 @@ from lab.crypto.proposal import without_additional
 from lab.ike import explain
 from lab.ike.collisions import Attempt
 from lab.ike.states import ChildState, IkeState
-from lab.ikev2 import informational, keys
+from lab.ikev2 import informational, keys, tickets
 from lab.ikev2.child_sa import Refusal
 from lab.ikev2.create_child_sa import busy, nonce_of, refuse
 from lab.ikev2.exchange import Exchange, Payloads
@@ -54,7 +54,7 @@ def initiator(sa: Sa) -> Exchange:
     if refusal is None:
         _rekeyed(sa, new)
     elif sa.collisions.theirs is not None and sa.collisions.theirs.made.alive:
-        sa.hand_over(sa.collisions.theirs.made)
+        _succeed(sa, sa.collisions.theirs.made)
     else:
         sa.life.become(IkeState.ESTABLISHED)
         sa.collisions.theirs = None  # what the peer made is gone, or there was none: it may try again
@@ -102,13 +102,19 @@ def _rekeyed(sa: Sa, new: Sa) -> None:
     """Our exchange made a successor: hand over to it and delete the old SA, unless the peer's own prevails."""
     theirs = sa.collisions.theirs
     if theirs is not None and theirs.made.alive and sa.collisions.lost:
-        sa.hand_over(theirs.made)
+        _succeed(sa, theirs.made)
         new.start(informational.delete_ike)  # the redundant one
         return
-    sa.hand_over(new)
+    _succeed(sa, new)
     sa.start(informational.delete_ike)
     if theirs is not None and theirs.made.alive:
         theirs.made.forget_soon()
+
+
+def _succeed(sa: Sa, heir: Sa) -> None:
+    """Everything goes to the IKE SA that replaces this one; what of a session to resume has to be told anew, is."""
+    sa.hand_over(heir)
+    tickets.rekeyed(heir)
 
 
 def responder(sa: Sa, request: Message) -> Payloads:
@@ -136,5 +142,5 @@ def responder(sa: Sa, request: Message) -> Payloads:
     _bring_up(sa, new, chosen, exchanged.shared)
     sa.collisions.theirs = Attempt(new.ni, new.nr, new)
     if sa.state is IkeState.ESTABLISHED:  # else our own exchange is under way, and its answer decides
-        sa.hand_over(new)
+        _succeed(sa, new)
     return (SA((replace(chosen.proposal, spi=new.spi_r),)), Nonce(new.nr), *exchanged.payloads)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from lab.ikev2 import create_child_sa, informational, redirect, rekey_child, rekey_ike
+from lab.ikev2 import create_child_sa, informational, redirect, rekey_child, rekey_ike, tickets
 from lab.ikev2.engine import Responder
 from lab.ikev2.exchange import Payloads
 from lab.ikev2.sa import Sa
@@ -23,9 +23,13 @@ def create_child(sa: Sa, request: Message) -> Payloads:
 
 
 def notices(sa: Sa, request: Message) -> Payloads:
-    """INFORMATIONAL: a gateway that sends us elsewhere is heard beside whatever else it says."""
+    """INFORMATIONAL: redirections and tickets are heard beside whatever else the peer says."""
     redirect.in_session(sa, request)
-    return informational.responder(sa, request)
+    tickets.take(sa, request)
+    tickets.ended_by_peer(sa, request)
+    tickets.wanted(sa, request)
+    answer = informational.responder(sa, request)
+    return (*answer, *tickets.grant(sa)) if sa.alive else answer
 
 
 RESPONDERS: Mapping[ExchangeType, Responder] = {

@@ -14,6 +14,7 @@ from lab.ike.view import key_bits
 from lab.ikev2.exchange import Plan
 from lab.ikev2.int_auth import IntAuth
 from lab.ikev2.keys import IkeKeys, Suite
+from lab.ikev2.session import Session
 from lab.wire.ids import ExchangeType, HashAlgorithm
 
 # RFC 7296 2.10: at least half the key size of the PRF; 32 serves them all.
@@ -39,6 +40,9 @@ class Sa(IkeSa):
     client announced that it follows, `redirected` whether we are on our way elsewhere, `redirected_from` who sent us
     here, `redirects` when that happened of late, `instead_of` the IKE SA that goes when this one is up, `heir` the one
     that replaced this one.
+
+    For resumption (RFC 5723): `resumed` the session that this SA goes on with and `ticket` the one it came by,
+    `ticket_wanted` whether the client asks for one, `issued` the ticket that we gave for this SA and when it ends.
     """
 
     version = 2
@@ -70,6 +74,10 @@ class Sa(IkeSa):
         self.redirects: tuple[float, ...] = ()
         self.instead_of: Sa | None = None
         self.heir: Sa | None = None
+        self.resumed: Session | None = None
+        self.ticket = b""
+        self.ticket_wanted = False
+        self.issued: tuple[bytes, float] | None = None
 
     @property
     def agreed(self) -> Suite:

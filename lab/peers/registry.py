@@ -30,7 +30,7 @@ _EAP = _words("eap-mschapv2 eap-md5 eap-tls eap-ttls")
 _PUBKEY = _words("certificates rsa rsa/pss ecdsa ed25519 ed448 crl")
 _MULTIPLE = _words("mlkem intermediate")
 _ALSO = _words("ah mobike")
-_ONLY_OURS = _words("null-auth")
+_ONLY_OURS = _words("null-auth resumption")
 _OURS = _ONLY_OURS | _IKEV2 | _ALGORITHMS | _EVERY_ALGORITHM | _EAP | _PUBKEY | _MULTIPLE
 
 
