@@ -10,24 +10,32 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from lab.errors import ProtocolError
 from lab.ike.actions import Action, Send
 from lab.ike.config import Child, Config, Connection
-from lab.ike.host import Host
+from lab.ike.host import Host, Resolve, no_names
 from lab.ike.path import Path
 from lab.ike.states import ChildState, IkeState
 from lab.ike.table import Table
 from lab.ikev1.commands import Commands as Commands1
 from lab.ikev1.sa import Sa as Sa1
 from lab.ikev1.service import Service
-from lab.ikev2 import ike_sa_init, timers
+from lab.ikev2 import ike_sa_init, ike_session_resume, resumption, timers
 from lab.ikev2.commands import Commands, Which
 from lab.ikev2.engine import Engine
 from lab.ikev2.gate import REFUSALS, Gate, is_initial, unprotected
 from lab.ikev2.responders import RESPONDERS
 from lab.ikev2.sa import Sa
+from lab.ikev2.session import Session
 from lab.trace import Trace
+from lab.wire.gateway import Gateway
 from lab.wire.header import NO_SPI, Header
-from lab.wire.ids import NotifyType
+from lab.wire.ids import ExchangeType, NotifyType
+from lab.wire.message import Message
 from lab.wire.packets import NON_ESP_MARKER
 from lab.wire.payloads_v2 import Notify
+
+
+def _ticket(message: Message) -> bytes:
+    told = message.notify(NotifyType.TICKET_OPAQUE)
+    return told.data if told else b""
 
 
 class Endpoint:
@@ -43,11 +51,13 @@ class Endpoint:
         addresses: Sequence[str] = (),
         keylog: bool = False,
         epoch: float = 0.0,
+        resolve: Resolve = no_names,
     ) -> None:
-        self.host = Host(config, random, trace, keylog, epoch, tuple(addresses or local))
+        found = tuple(addresses or local)
+        self.host = Host(config, random, trace, keylog, epoch, tuple(local), found, resolve)
         self._gate = Gate(self.host)
         self.table: Table[Engine] = Table(self.host, timers.deadline)
-        self._commands = Commands(self.host, self.table, tuple(local))
+        self._commands = Commands(self.host, self.table)
         self._v1 = Service(self.host, tuple(local))
         self._by_version: dict[int, Commands | Commands1] = {1: self._v1.commands, 2: self._commands}
         self._first_version = False
@@ -101,7 +111,7 @@ class Endpoint:
         return engine
 
     def _initial(self, header: Header, data: bytes, path: Path) -> None:
-        """IKE_SA_INIT of somebody new: the gate first, then state."""
+        """IKE_SA_INIT or IKE_SESSION_RESUME of somebody new: the gate first, then state."""
         if self.table.get(header.spi_i):
             raise ProtocolError("a message of our own came back")
         known = self.table.begun(data)
@@ -110,7 +120,7 @@ class Endpoint:
             known.receive(header, data, path)
             return
         if header.message_id or header.spi_i == NO_SPI:
-            raise ProtocolError("IKE_SA_INIT request with a message ID or without SPI")
+            raise ProtocolError(f"{header.exchange.name} request with a message ID or without SPI")
         demand = self._gate.demand(header, data, path)
         if demand is not None:
             self.host.act(Send(demand, path))
@@ -120,15 +130,24 @@ class Endpoint:
         message = self._gate.admit(data, path)
         if self.table.full:
             raise ProtocolError("the table of IKE SAs is full")
-        connections = [c for c in self._connections(2) if c.serves(path.local_host, path.remote_host)]
-        connection = ike_sa_init.connection_for(connections, message, path)
+        connection, session = self._asked_for(message, path)
         sa = Sa(self.host, connection, path, initiator=False, number=self.host.new_number())
         sa.spi_i, sa.spi_r = header.spi_i, self.host.new_ike_spi()
+        if session:
+            sa.resumed, sa.ticket = session, _ticket(message)
+        begin = ike_session_resume if session else ike_sa_init
         engine = Engine(sa, RESPONDERS)
-        engine.converse(ike_sa_init.responder(sa, message, path), message, path)
+        engine.converse(begin.responder(sa, message, path), message, path)
         self.table.add(engine, begun_by=data)
         self._gate.opened(sa.spi_r, path.remote_host)
         self._concerned = engine
+
+    def _asked_for(self, message: Message, path: Path) -> tuple[Connection, Session | None]:
+        """The connection for a stranger, and the session that it resumes; ProtocolError where it is not let in."""
+        if message.header.exchange == ExchangeType.IKE_SESSION_RESUME:
+            return resumption.readmit(self.host, _ticket(message), path)
+        connections = [c for c in self._connections(2) if c.serves(path.local_host, path.remote_host)]
+        return ike_sa_init.connection_for(connections, message, path), None
 
     def _unknown(self, header: Header, path: Path) -> None:
         """2.21.4: a request under SPIs that nobody has is answered in clear, seldom; a response never."""
@@ -154,7 +173,9 @@ class Endpoint:
             header, path = self._stranger
             notify = Notify(NotifyType(error.notify), error.data)
             self.host.act(Send(unprotected(header, notify, path), path))
-            self.host.trace.emit("note", f"IKE_SA_INIT refused with {notify.notify_type.name}: {error.reason}")
+            self.host.trace.emit(
+                "note", f"{header.exchange.name} refused with {notify.notify_type.name}: {error.reason}"
+            )
             if notify.notify_type == NotifyType.NO_PROPOSAL_CHOSEN and self._gate.told():
                 peer = {"connection": "", "role": "responder", "path": str(path)}
                 self.host.tell("failed", **peer, stage="IKE_SA_INIT", reason=error.reason)
@@ -203,6 +224,12 @@ class Endpoint:
         self._enter(now)
         for commands in self._meant(ike, child):
             commands.rekey(ike, child)
+        return self._leave()
+
+    def redirect(self, gateway: Gateway, now: float, ike: Which = None) -> list[Action]:
+        """Send the peers of these IKE SAs to another gateway (RFC 5685); they must be clients of ours that follow."""
+        self._enter(now)
+        self._commands.redirect(ike, gateway)
         return self._leave()
 
     def liveness(self, now: float, ike: Which = None) -> list[Action]:
@@ -306,6 +333,7 @@ class Endpoint:
             "children": sum(1 for sa in sas for c in sa.children.values() if c.state is ChildState.INSTALLED),
             "child_spis": len(self.host.child_spis),
             **{name: sum(size[name] for size in sizes) for name in sizes[0]},
+            **self.host.mint.sizes,
         }
 
     # -- every call
@@ -319,15 +347,18 @@ class Endpoint:
         if self._concerned:
             self.host.touch(self._concerned.sa.spi)
         host = self.host
-        while host.touched or host.restart or host.born:
+        while host.touched or host.restart or host.detours or host.born:
             born, host.born = host.born, []
             restart, host.restart = host.restart, []
+            detours, host.detours = host.detours, []
             touched, host.touched = host.touched, []
             for sa in born:
                 assert isinstance(sa, Sa)
                 self.table.add(Engine(sa, RESPONDERS))
             for connection, child in restart:
                 self._initiate(connection, child)
+            for detour in detours:
+                self._commands.detour(detour)
             for spi in touched:
                 self._after(spi)
         return host.take()

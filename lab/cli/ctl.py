@@ -116,6 +116,15 @@ def move(control: Path, ike: str | None, local: str | None, timeout: float | Non
     _ask(control, use)
 
 
+@ctl.command()
+@click.argument("gateway")
+@click.argument("ike", required=False)
+@click.pass_obj
+def redirect(control: Path, gateway: str, ike: str | None) -> None:
+    """Send the peer of IKE (all peers without it) to GATEWAY, an address or a name (RFC 5685)."""
+    _ask(control, lambda client: client.call("redirect", gateway=gateway, ike=ike))
+
+
 @ctl.command("list-sas")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj

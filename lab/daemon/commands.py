@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lab.daemon.control import Connection
 from lab.daemon.waits import Wait, child_up, gone, moved, rekeyed
 from lab.errors import ConfigError
+from lab.wire.gateway import Gateway
 
 if TYPE_CHECKING:
     from lab.daemon.server import Server
@@ -99,6 +100,19 @@ def liveness(server: Server, client: Connection, args: Args, now: float) -> None
     client.answer({})
 
 
+def redirect(server: Server, client: Connection, args: Args, now: float) -> None:
+    """Send peers to another gateway; the answer says only that they are told so."""
+    word = _word(args, "gateway")
+    if word is None:
+        raise ConfigError("redirect wants a gateway")
+    try:
+        gateway = Gateway.parse(word)
+    except ValueError as error:
+        raise ConfigError(f"gateway: {error}") from error
+    server.redirect(gateway, now, _which(args))
+    client.answer({})
+
+
 def rekey(server: Server, client: Connection, args: Args, now: float) -> None:
     """Replace the keys of IKE SAs, or with `child` of children; the answer comes when the first is replaced."""
     ike, child, deadline = _which(args), _word(args, "child"), _until(args, now)
@@ -141,6 +155,7 @@ COMMANDS: dict[str, tuple[Command, tuple[str, ...]]] = {
     "rekey": (rekey, ("ike", "child", "timeout")),
     "liveness": (liveness, ("ike",)),
     "move": (move, ("ike", "local", "timeout")),
+    "redirect": (redirect, ("gateway", "ike")),
     "list-sas": (list_sas, ()),
     "stats": (stats, ()),
     "events": (events, ()),

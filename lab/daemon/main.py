@@ -16,6 +16,7 @@ from lab.backends.none import NoDataplane
 from lab.backends.userspace import Userspace
 from lab.backends.xfrm import sockets
 from lab.backends.xfrm.backend import Xfrm
+from lab.daemon import hosts
 from lab.daemon.addresses import Addresses
 from lab.daemon.journal import Journal
 from lab.daemon.loop import Loop
@@ -117,8 +118,9 @@ def _server(
     keylog = journal.wants_keys
     addresses = Addresses()
     endpoint = Endpoint(
-        config, random=draw, trace=trace, local=local, addresses=addresses.own(), keylog=keylog, epoch=epoch
-    )
+        config, random=draw, trace=trace, local=local, addresses=addresses.own(), keylog=keylog, epoch=epoch,
+        resolve=hosts.lookup,
+    )  # fmt: skip
     wanted = {PORT, PORT_NAT_T, *(connection.local_port for connection in config.connections)}
     ports = Ports(wanted, sockets.prepare if name == "xfrm" else None)
     try:

@@ -40,6 +40,7 @@ from lab.ike.path import PORT, Path
 from lab.ipsec.dataplane import Acquire, Expired, Moved
 from lab.ipsec.drops import Drops, Reason
 from lab.trace import Trace
+from lab.wire.gateway import Gateway
 from lab.wire.packets import classify_4500
 
 BATCH = 64  # datagrams taken from one socket before the others get their turn
@@ -271,6 +272,10 @@ class Server:
     def move(self, now: float, ike: str | int | None, local: str | None) -> None:
         """Have peers update the addresses of IKE SAs."""
         self.perform(self.endpoint.move(now, ike, local), now)
+
+    def redirect(self, gateway: Gateway, now: float, ike: str | int | None) -> None:
+        """Send peers to another gateway."""
+        self.perform(self.endpoint.redirect(gateway, now, ike), now)
 
     def targets(self, ike: str | int | None, child: str | None) -> set[str]:
         """Names (SPIs) of the SAs that a command means."""

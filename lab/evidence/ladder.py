@@ -107,6 +107,7 @@ def _hop(sighting: Sighting) -> Entry:
 _COUNTED = {
     "IKE_SA_INIT": "ikev2_init",
     "IKE_AUTH": "ikev2_auth",
+    "IKE_SESSION_RESUME": "ikev2_resume",
     "CREATE_CHILD_SA": "ikev2_create_child",
     "INFORMATIONAL": "ikev2_informational",
     "IKE_INTERMEDIATE": "ikev2_intermediate",

@@ -10,7 +10,8 @@ What counts as decrypted, and why it proves something:
 An algorithm that tshark does not know is `unsupported`, by name: its packets are neither proof nor problem. So are the
 messages sealed with keys that IKE_INTERMEDIATE has renewed since: tshark takes one set of keys for a pair of SPIs; and
 repeated messages of IKEv1, whose IV tshark takes from the message before. For the same reason each capture point is
-looked at alone there.
+looked at alone there. A message with ID_NULL it must decrypt and find authentic, but calls malformed: it reads an
+identity where none may be.
 """
 
 import os
@@ -29,9 +30,10 @@ from lab.evidence.keyring import Keyring
 from lab.evidence.keys import Keys, latest
 from lab.evidence.reading import Reader, Reading
 from lab.wire import pcapng
-from lab.wire.ids import PayloadType
+from lab.wire.ids import IdType, PayloadType
 from lab.wire.ids_v1 import PayloadType1
 from lab.wire.payloads import decode_chain
+from lab.wire.payloads_v2 import ID
 from lab.wire.sealed import Encrypted
 
 FIX = "apt-get install --no-install-recommends tshark"
@@ -42,6 +44,7 @@ _FIELDS = (
 )  # fmt: skip
 _ERROR = 0x800000
 EARLIER, REPEATED = "earlier keys of an IKE SA", "repeated messages of IKEv1"
+ID_NULL = IdType.ID_NULL.name
 # tshark lists proposal and transform substructures among the payloads; those of IKEv2 have the numbers of IKEv1.
 _SUBSTRUCTURES = (0, int(PayloadType1.P), int(PayloadType1.T))
 
@@ -249,7 +252,9 @@ def _judge(
         report.unsupported[unknown[reading.spi]] = report.unsupported.get(unknown[reading.spi], 0) + 1
         return
     wrong = _wrong_ike(reading, row) if ike else _wrong_esp(reading, row)
-    if wrong:
+    if wrong and _nameless(reading, row):
+        report.unsupported[ID_NULL] = report.unsupported.get(ID_NULL, 0) + 1
+    elif wrong:
         report.problems.append(Problem(sighting.frames[-1] + 1, wrong))
     else:
         report.ike_decrypted += ike
@@ -270,6 +275,14 @@ def _wrong_ike(reading: Reading, row: _Row | None) -> str:
     if expected is not None and row.payloads != expected:
         return f"{what} has the payloads {_named(row.payloads)} to tshark and {_named(expected)} to us"
     return ""
+
+
+def _nameless(reading: Reading, row: _Row | None) -> bool:
+    """Whether all that tshark holds against a message is an ID payload of type ID_NULL (RFC 7619 2.2)."""
+    if row is None or not row.ike_decrypted or row.ike_forged or reading.chain is None:
+        return False
+    inside = decode_chain(reading.first_inside, reading.chain)
+    return any(isinstance(payload, ID) and payload.id_type == IdType.ID_NULL for payload in inside)
 
 
 def _types(reading: Reading) -> tuple[int, ...] | None:

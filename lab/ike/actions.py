@@ -78,8 +78,9 @@ class Event:
     """Something a person or a driver waits for.
 
     Names: `ike-up`, `ike-down`, `ike-rekeyed`, `child-up`, `child-down`, `child-rekeyed`, `configured`, `moved`,
-    `not-moved`, `failed`. Every event has the field `connection`; `failed` has `stage` and `reason` in words, and
-    `child` where a child failed; `not-moved` has a `reason`.
+    `not-moved`, `redirected`, `failed`. Every event has the field `connection`; `failed` has `stage` and `reason` in
+    words, and `child` where a child failed; `not-moved` has a `reason`, `redirected` the `gateway` as the peer named it
+    and the new `path`.
     """
 
     name: str

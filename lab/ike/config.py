@@ -13,13 +13,14 @@ from lab.crypto.certificates import Certificate, Crl
 from lab.crypto.schemes import RSA
 from lab.crypto.signatures import PrivateKey
 from lab.ike import options, pool_config
-from lab.ike.credentials import Credentials, Identity, SharedSecret, secret_octets
+from lab.ike.credentials import NOBODY, Credentials, Identity, SharedSecret, secret_octets
 from lab.ike.files import FileReader, Files, no_files
 from lab.ike.means import PRE_SHARED_KEY, Means
 from lab.ike.options import Selector
 from lab.ike.path import PORT
 from lab.ike.pool_config import PoolConfig
 from lab.ike.swanctl import Section, parse
+from lab.wire.gateway import Gateway
 from lab.wire.ids import ProtocolId, TransformType
 from lab.wire.payloads_v2 import Proposal
 
@@ -63,6 +64,8 @@ class Settings:
     nat_traversal: bool = True
     return_routability: bool = True
     max_ike_sas: int = 10000
+    follow_redirects: bool = True
+    ticket_lifetime: float = 3600.0
     tls_version_min: str = "1.2"
     tls_version_max: str = "1.3"
 
@@ -142,6 +145,9 @@ class Connection:
     vips: tuple[IPv4Address | IPv6Address, ...] = ()
     pools: tuple[PoolConfig, ...] = ()
     mobike: bool = True
+    redirect_to: Gateway | None = None
+    redirect_in: str = "ike_sa_init"
+    resumption: bool = False
 
     def lives_at(self, local: str) -> bool:
         """Whether this address of ours may be used for it."""
@@ -202,6 +208,9 @@ _CONNECTION: dict[str, options.Reader] = {
     "childless": options.one_of("allow", "never", "prefer", "force"),
     "mobike": options.yes_no,
     "fragmentation": options.one_of("yes", "accept", "no"),
+    "redirect_to": Gateway.parse,
+    "redirect_in": options.one_of("ike_sa_init", "ike_auth"),
+    "resumption": options.yes_no,
     "send_certreq": options.yes_no,
     "send_cert": options.one_of("ifasked", "always", "never"),
     "unique": options.one_of("no", "never", "keep", "replace"),
@@ -243,6 +252,8 @@ _SETTINGS: dict[str, options.Reader] = {
     "nat_traversal": options.yes_no,
     "return_routability": options.yes_no,
     "max_ike_sas": options.number,
+    "follow_redirects": options.yes_no,
+    "ticket_lifetime": options.within(options.seconds, 1, 604800),
     "tls_version_min": options.one_of("1.2", "1.3"),
     "tls_version_max": options.one_of("1.2", "1.3"),
 }
@@ -342,7 +353,10 @@ def _auth(section: Section, side: str, files: Files) -> tuple[Section, AuthConfi
     values = options.read(rounds[0], readers)
     if "auth" not in values:
         raise rounds[0].error("auth = psk or auth = pubkey is needed")
-    return rounds[0], AuthConfig(**values)  # type: ignore[arg-type]
+    found = AuthConfig(**values)  # type: ignore[arg-type]
+    if found.auth.null and found.id not in (None, NOBODY):
+        raise rounds[0].error("who proves nothing is nobody: leave id out with auth = null, or write %null", "id")
+    return rounds[0], found
 
 
 def _local(section: Section, files: Files, credentials: Credentials) -> AuthConfig:

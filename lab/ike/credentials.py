@@ -3,7 +3,8 @@
 An identity is written as strongSwan writes it: `192.0.2.1`, `2001:db8::1`, `gw.example.org` or `@gw.example.org`
 (FQDN), `user@example.org` (e-mail address), `@#0badc0de` (KEY_ID), `C=CH, O=Lab, CN=left` (distinguished name), `%any`
 (anything), or with an explicit type in front (`fqdn:`, `email:`, `keyid:`, `dn:`, `ipv4:`, `ipv6:`). A leading `*` in
-an FQDN or e-mail pattern stands for any beginning, `*` as a value in a distinguished name for any value.
+an FQDN or e-mail pattern stands for any beginning, `*` as a value in a distinguished name for any value. `%null` is
+nobody (ID_NULL, RFC 7619), which is a word of ours.
 """
 
 import base64
@@ -49,6 +50,8 @@ class Identity:
             return cls(_PREFIXES[prefix], _octets(_PREFIXES[prefix], rest))
         if text in ("", "%any", "0.0.0.0", "::"):
             return None
+        if text == "%null":
+            return NOBODY
         if "=" in text:
             return cls(IdType.ID_DER_ASN1_DN, distinguished.encode(text))
         if "@" not in text:
@@ -100,6 +103,8 @@ class Identity:
         )
 
     def __str__(self) -> str:
+        if self == NOBODY:
+            return NOBODY.id_type.name
         if self.id_type == IdType.ID_DER_ASN1_DN:
             return distinguished.text(self.data)
         if self.id_type == IdType.ID_IPV4_ADDR and len(self.data) == 4:
@@ -109,6 +114,10 @@ class Identity:
         if self.id_type in _NAMES:
             return self.data.decode("ascii", "backslashreplace")
         return f"{self.id_type.name}:{self.data.hex()}"
+
+
+# Whoever does not say who it is.
+NOBODY = Identity(IdType.ID_NULL, b"")
 
 
 def _octets(id_type: IdType, text: str) -> bytes:

@@ -8,7 +8,7 @@ from lab.crypto.schemes import Scheme, keyword
 from lab.crypto.signatures import PublicKey
 from lab.ike.credentials import Identity, identities_of
 from lab.ike.means import Means
-from lab.wire.ids import HashAlgorithm, NotifyType
+from lab.wire.ids import AuthMethod, HashAlgorithm, NotifyType
 from lab.wire.payloads_v2 import Auth, Notify, Proposal, TrafficSelector
 
 _MEANINGS = {
@@ -70,8 +70,15 @@ def wrong_proof(remote: Identity) -> str:
     return f"AUTH of {remote} does not verify: its pre-shared key is not ours"
 
 
+def wrong_null() -> str:
+    """AUTH of a peer that proves nothing does not even belong to this IKE SA."""
+    return "AUTH (NULL) of the peer does not verify: it was not made with SK_pi or SK_pr of this IKE SA"
+
+
 def other_means(remote: Identity, auth: Auth, means: Means) -> str:
-    """The peer proves itself by something that its connection does not allow."""
+    """The peer proves itself by something that its connection does not allow, or not at all."""
+    if auth.method == AuthMethod.NULL:
+        return f"peer proves nothing (NULL authentication); we take {means}"
     return f"{remote} proves itself by {auth.method.name}; we take {means}"
 
 

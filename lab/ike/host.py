@@ -1,21 +1,38 @@
 """What an endpoint lends to its SAs: configuration, randomness, the time of the call, and where actions go."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lab.ike.actions import Action, Event
 from lab.ike.config import Child, Config, Connection
+from lab.ike.path import Path
 from lab.ike.pool import Pool
+from lab.ike.tickets import Held, Mint
 from lab.trace import Trace
 
 if TYPE_CHECKING:
     from lab.ike.sa import IkeSa
 
 Random = Callable[[int], bytes]
+Resolve = Callable[[str], Sequence[str]]
 
 # SPIs 1 to 255 are reserved by IANA, 0 marks IKE on port 4500 (RFC 4303 2.1, RFC 3948 2.2).
 LOWEST_SPI = 256
+
+
+def no_names(name: str) -> Sequence[str]:
+    """For hosts that look no names up."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Detour:
+    """An IKE SA to begin elsewhere, since the gateway of `old` redirected us: along which path, for which children."""
+
+    old: "IkeSa"
+    path: Path
+    children: tuple[Child, ...]
 
 
 @dataclass(slots=True)
@@ -23,9 +40,12 @@ class Host:
     """One per endpoint. `now` is set at every entry; SAs never ask a clock. `epoch` is when `now` was zero, in seconds
     since 1970: certificates are valid by that clock. `ike_sas` is keyed by the SPI that we chose, and `touched` holds
     those of the SAs whose deadlines or state the call in progress changed. `born` are new IKE SAs that a rekeying made
-    and that are not in the table yet, `restart` are children whose peer was silent and that are to be made anew.
-    `pools` are the virtual addresses to lend, by the name of the pool; the number of an IKE SA is what holds a lease.
-    `addresses` are those of this host.
+    and that are not in the table yet, `restart` are children whose peer was silent and that are to be made anew,
+    `detours` are IKE SAs to begin with other gateways. `local` are our own addresses as far as they are known for
+    beginning an IKE SA, `addresses` all those of this host. `held` are the tickets that gateways gave us, by
+    connection, `mint` makes those that we give. `pools` are the virtual addresses to lend, by the name of the pool; the
+    number of an IKE SA is what holds a lease. `resolve` gives the addresses of a name without waiting for anybody, none
+    where it does not know it.
     """
 
     config: Config
@@ -33,7 +53,9 @@ class Host:
     trace: Trace
     keylog: bool = False
     epoch: float = 0.0
+    local: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
+    resolve: Resolve = no_names
     now: float = 0.0
     actions: list[Action] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
@@ -43,12 +65,16 @@ class Host:
     numbers: int = 0
     born: "list[IkeSa]" = field(default_factory=list)
     restart: list[tuple[Connection, Child]] = field(default_factory=list)
+    detours: list[Detour] = field(default_factory=list)
+    held: dict[str, Held] = field(default_factory=dict)
     touched: list[bytes] = field(default_factory=list)
     pools: dict[str, Pool] = field(default_factory=dict)
+    mint: Mint = field(init=False)
 
     def __post_init__(self) -> None:
         most = self.config.settings.max_ike_sas
         self.pools = {name: Pool(config.addrs, most) for name, config in self.config.pools.items()}
+        self.mint = Mint(self.random, self.config.settings.ticket_lifetime)
 
     @property
     def wall_clock(self) -> float:

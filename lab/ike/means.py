@@ -3,6 +3,7 @@
 Written as strongSwan writes it: `psk`; `eap-md5` and the like; `pubkey` for any signature; `rsa`, `rsa/pss`, `ecdsa`,
 `ed25519`, `ed448` for some; behind them the fewest bits of the key and the hashes allowed, in order of preference:
 `ecdsa-384-sha384`, `ike:pubkey-sha512-sha256`. They hold for the signature of IKE_AUTH, not for those in certificates.
+`null` is no proof at all (RFC 7619), and a word of ours.
 """
 
 from collections.abc import Iterable
@@ -22,7 +23,7 @@ _CURVES = {256: SHA2, 384: (SHA2[1], SHA2[2], SHA2[0]), 521: (SHA2[2], SHA2[1], 
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """`psk`, EAP, or a signature; no families mean any, no hashes any of SHA-2."""
+    """`psk`, `null`, EAP, or a signature; no families mean any, no hashes any of SHA-2."""
 
     text: str = "psk"
     families: frozenset[str] = frozenset()
@@ -32,12 +33,13 @@ class Means:
     @classmethod
     def parse(cls, text: str) -> "Means":
         """Read the written form; ValueError where it is none."""
-        if text == "psk" or text in EAP_WORDS:
+        if text in ("psk", "null") or text in EAP_WORDS:
             return cls(text)
         first, *words = text.removeprefix("ike:").split("-")
         if first != "pubkey" and first not in FAMILIES:
             known, eap = ", ".join(FAMILIES), ", ".join(EAP_WORDS)
-            raise ValueError(f"{text!r} is not supported (write psk, pubkey, {known} with bits and hashes, or {eap})")
+            signed = f"pubkey, {known} with bits and hashes"
+            raise ValueError(f"{text!r} is not supported (write psk, {signed}, null, or {eap})")
         families, bits, hashes = {first} - {"pubkey"}, 0, []
         for word in words:
             if word in _HASHES and word != "sha1":
@@ -53,12 +55,19 @@ class Means:
     def __str__(self) -> str:
         if self.signed:
             return f"signatures ({self.text})"
+        if self.null:
+            return "no proof (null)"
         return "a pre-shared key" if self.shared else self.text
 
     @property
     def shared(self) -> bool:
         """Whether this is a pre-shared key."""
         return self.text == "psk"
+
+    @property
+    def null(self) -> bool:
+        """Whether this side proves nothing."""
+        return self.text == "null"
 
     @property
     def eap(self) -> bool:
@@ -68,7 +77,7 @@ class Means:
     @property
     def signed(self) -> bool:
         """Whether this is a signature."""
-        return not self.shared and not self.eap
+        return not self.shared and not self.null and not self.eap
 
     @property
     def listed(self) -> tuple[HashAlgorithm, ...]:

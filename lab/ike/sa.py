@@ -10,7 +10,7 @@ from lab.errors import ProtocolError
 from lab.ike.actions import AddAddress, InstallChild, MoveChild, RemoveAddress, RemoveChild, UseChild
 from lab.ike.child import ChildSa
 from lab.ike.config import Child, Connection
-from lab.ike.credentials import Identity
+from lab.ike.credentials import NOBODY, Identity
 from lab.ike.host import Host
 from lab.ike.live_child import LiveChild
 from lab.ike.nat import NatSituation
@@ -149,9 +149,12 @@ class IkeSa:
                 twin.close("replaced: the peer made first contact anew" if initial_contact else "replaced: unique")
 
     def twin_of(self, other: "IkeSa") -> bool:
-        """Whether this SA is up between the same two identities, by the same version of IKE."""
-        ids = (self.local_id, self.remote_id)
-        return self.state in UP and type(self) is type(other) and ids == (other.local_id, other.remote_id)
+        """Whether this SA is up between the same two identities, by the same version of IKE.
+
+        Nobody is the same as nobody else (RFC 7619 2.3).
+        """
+        ids, both = (self.local_id, self.remote_id), type(self) is type(other)
+        return self.state in UP and both and ids == (other.local_id, other.remote_id) and self.remote_id != NOBODY
 
     def _end(self, reason: str) -> None:
         self.life.become(IkeState.GONE)

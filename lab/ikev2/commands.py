@@ -10,16 +10,29 @@ from functools import partial
 
 from lab.errors import ConfigError
 from lab.ike.config import Child, Connection
-from lab.ike.host import Host
+from lab.ike.host import Detour, Host
 from lab.ike.live_child import LiveChild
+from lab.ike.path import Path
 from lab.ike.reach import path_to
 from lab.ike.sa import UP
 from lab.ike.states import IkeState
 from lab.ike.table import Table
-from lab.ikev2 import create_child_sa, ike_sa_init, informational, mobike, rekey_child, rekey_ike, roaming
+from lab.ikev2 import (
+    create_child_sa,
+    ike_sa_init,
+    ike_session_resume,
+    informational,
+    mobike,
+    redirect,
+    rekey_child,
+    rekey_ike,
+    resumption,
+    roaming,
+)
 from lab.ikev2.engine import Engine
 from lab.ikev2.responders import RESPONDERS
 from lab.ikev2.sa import Sa
+from lab.wire.gateway import Gateway
 
 Which = str | int | None  # an IKE SA by the name of its connection or by its number; None for all
 _UNBORN = (IkeState.CREATED, IkeState.CONNECTING)
@@ -28,8 +41,8 @@ _UNBORN = (IkeState.CREATED, IkeState.CONNECTING)
 class Commands:
     """The commands of one endpoint."""
 
-    def __init__(self, host: Host, table: Table[Engine], local: tuple[str, ...]) -> None:
-        self._host, self._table, self._local = host, table, local
+    def __init__(self, host: Host, table: Table[Engine]) -> None:
+        self._host, self._table = host, table
         self._sources: Mapping[str, str] = {}
 
     def sas(self, which: Which = None) -> Iterator[Sa]:
@@ -88,7 +101,7 @@ class Commands:
             if up:
                 sa.child_up(up[0])
                 return True
-            if sa.state in (IkeState.ESTABLISHED, IkeState.REKEYING) and not sa.redundant:
+            if sa.state in (IkeState.ESTABLISHED, IkeState.REKEYING) and not sa.redundant and not sa.redirected:
                 sa.start(partial(create_child_sa.initiator, config=child))
                 return True
             if sa.state in _UNBORN and sa.initiator:
@@ -98,19 +111,39 @@ class Commands:
         return False
 
     def _begin(self, connection: Connection, child: Child) -> None:
-        number = self._host.new_number()
-        sa = Sa(self._host, connection, path_to(connection, self._ours(connection)), initiator=True, number=number)
+        self._set_off(self._new(connection, path_to(connection, self._ours(connection)), child))
+
+    def _new(self, connection: Connection, path: Path, child: Child) -> Sa:
+        sa = Sa(self._host, connection, path, initiator=True, number=self._host.new_number())
         sa.goal, sa.spi_i = child.name, self._host.new_ike_spi()
         sa.first_contact = not any(o.connection is connection and o.state in UP for o in self.sas())
+        return sa
+
+    def _set_off(self, sa: Sa) -> None:
         engine = Engine(sa, RESPONDERS)
         self._table.add(engine)
         self._host.touch(sa.spi)
-        engine.begin(ike_sa_init.initiator(sa))
+        begin = ike_session_resume if resumption.present(sa) else ike_sa_init
+        engine.begin(begin.initiator(sa))
+
+    def detour(self, detour: Detour) -> None:
+        """Begin an IKE SA with the gateway that another one was redirected to; what waited for that one goes along."""
+        old, (first, *others) = detour.old, detour.children
+        assert isinstance(old, Sa)
+        sa = self._new(old.connection, detour.path, first)
+        sa.redirected_from, sa.redirects = old.path.remote_host, old.redirects
+        if old.state in UP:
+            sa.instead_of = old
+        else:
+            sa.queue.extend(old.queue)
+            old.queue.clear()
+        sa.queue.extend(partial(create_child_sa.initiator, config=child) for child in others)
+        self._set_off(sa)
 
     def _ours(self, connection: Connection) -> tuple[str, ...]:
         """The addresses of this host, that from which the system would send to the peer first."""
         chosen = [self._sources[remote] for remote in connection.remote_addrs if remote in self._sources]
-        return (*chosen[:1], *self._local)
+        return (*chosen[:1], *self._host.local)
 
     def terminate(self, which: Which, child: str | None) -> None:
         """Delete IKE SAs, or with `child` only their children of that name."""
@@ -132,6 +165,15 @@ class Commands:
             return
         for sa in self._some(which):
             sa.start(rekey_ike.initiator)
+
+    def redirect(self, which: Which, gateway: Gateway) -> None:
+        """Send the peers of IKE SAs to another gateway; ConfigError where one is none that follows."""
+        found = [sa for sa in self._some(which) if sa.state in UP]
+        refusal = next(filter(None, map(redirect.unfit, found)), "" if found else "no IKE SA is up")
+        if refusal:
+            raise ConfigError(refusal)
+        for sa in found:
+            sa.start(partial(redirect.send, gateway=gateway))
 
     def liveness(self, which: Which) -> None:
         """Ask the peers of IKE SAs whether they live."""

@@ -20,7 +20,7 @@ from lab.ike.actions import Send
 from lab.ike.path import Path
 from lab.ike.states import IkeState
 from lab.ikev2 import fragments, informational, mobike, roaming
-from lab.ikev2.exchange import Conversation, Exchange, ExchangeTimeout, Payloads, Request
+from lab.ikev2.exchange import IN_CLEAR, Conversation, Exchange, ExchangeTimeout, Payloads, Request
 from lab.ikev2.sa import Sa
 from lab.wire import rules
 from lab.wire.header import Header
@@ -96,8 +96,8 @@ class Engine:
 
     def _advance(self, exchange: Exchange, request: Request | None) -> None:
         assert request is not None, "an exchange starts with a request"
-        # The initial request stays number 0 however often COOKIE or INVALID_KE_PAYLOAD has it sent anew (2.6).
-        message_id = 0 if request.exchange == ExchangeType.IKE_SA_INIT else self._next_request
+        # The initial request stays number 0 however often COOKIE, INVALID_KE_PAYLOAD or TICKET_NACK has it sent anew.
+        message_id = 0 if request.exchange in IN_CLEAR else self._next_request
         if message_id >= MESSAGE_IDS:
             self.sa.close("all message IDs of this IKE SA are used up")
             return
@@ -230,7 +230,7 @@ class Engine:
         """
         if self.sa.state in _INITIAL:
             return self._conversation is not None and exchange in (self.sa.expects, ExchangeType.INFORMATIONAL)
-        return self.sa.alive and exchange not in (ExchangeType.IKE_SA_INIT, ExchangeType.IKE_AUTH)
+        return self.sa.alive and exchange not in (*IN_CLEAR, ExchangeType.IKE_AUTH)
 
     def _answer(self, message: Message) -> Payloads:
         if self._conversation is None or message.header.exchange == ExchangeType.INFORMATIONAL:

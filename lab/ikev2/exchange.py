@@ -25,6 +25,9 @@ __all__ = [
     "Series",
 ]
 
+# What begins an IKE SA: number 0, and unprotected since there are no keys yet.
+IN_CLEAR = (ExchangeType.IKE_SA_INIT, ExchangeType.IKE_SESSION_RESUME)
+
 Payloads: TypeAlias = tuple[Payload, ...]
 
 

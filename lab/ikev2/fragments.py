@@ -12,10 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from lab.errors import ProtocolError
-from lab.ikev2.exchange import Payloads
+from lab.ikev2.exchange import IN_CLEAR, Payloads
 from lab.ikev2.sa import Sa
 from lab.wire.fragments import split
-from lab.wire.ids import ExchangeType, NotifyType, PayloadType
+from lab.wire.ids import NotifyType, PayloadType
 from lab.wire.message import Message, Opener
 from lab.wire.payloads import decode_chain
 from lab.wire.payloads_v2 import Notify
@@ -56,9 +56,9 @@ def room(sa: Sa) -> int:
 
 def encode(sa: Sa, message: Message) -> tuple[bytes, ...]:
     """The datagrams of a message: one, or its fragments where it is too long and both sides can."""
-    if message.header.exchange == ExchangeType.IKE_SA_INIT:
+    if message.header.exchange in IN_CLEAR:
         return (message.encode(),)
-    assert sa.sealer is not None, "only IKE_SA_INIT has no keys yet"
+    assert sa.sealer is not None, "all other exchanges have keys"
     if not sa.fragments or sa.connection.fragmentation != "yes":
         return (message.encode(sa.sealer),)
     if len(message.encode(_Weight(sa.sealer.overhead))) <= room(sa):

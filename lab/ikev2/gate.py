@@ -9,6 +9,7 @@ from lab.ike.half_open import HalfOpen, Limit
 from lab.ike.host import Host
 from lab.ike.path import PORT, Path
 from lab.ikev2.cookie import COOKIE_OCTETS, CookieJar
+from lab.ikev2.exchange import IN_CLEAR
 from lab.wire import rules
 from lab.wire.header import NO_SPI, SIZE, Header
 from lab.wire.ids import ExchangeType, Flag, NotifyType, PayloadType
@@ -17,12 +18,14 @@ from lab.wire.packets import NON_ESP_MARKER
 from lab.wire.payloads import encode_chain, walk
 from lab.wire.payloads_v2 import Notify
 
-# Unprotected refusals of IKE_SA_INIT that RFC 7296 knows; whatever else is wrong with a stranger meets silence
-# (2.21.1).
+# Unprotected answers to IKE_SA_INIT that RFCs 7296, 5685 and 5723 know; whatever else is wrong with a stranger meets
+# silence (2.21.1).
 REFUSALS = (
     NotifyType.NO_PROPOSAL_CHOSEN,
     NotifyType.INVALID_KE_PAYLOAD,
     NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD,
+    NotifyType.REDIRECT,
+    NotifyType.TICKET_NACK,
 )
 
 
@@ -57,18 +60,18 @@ class Gate:
             return None
         links = walk(header.next_payload, data[SIZE:])
         first = next(links, None)
-        ni = next((link.body for link in links if link.kind == PayloadType.NONCE), None)
-        if first is None or ni is None:
-            raise ProtocolError("IKE_SA_INIT request without a nonce, or with nothing else")
+        nonce = next((link for link in (first, *links) if link and link.kind == PayloadType.NONCE), None)
+        if first is None or nonce is None:
+            raise ProtocolError(f"{header.exchange.name} request without a nonce")
         brought = Notify.decode(first.body) if first.kind == PayloadType.N else None
-        who, now = (ni, path.remote_host, header.spi_i), self._host.now
+        who, now = (nonce.body, path.remote_host, header.spi_i), self._host.now
         if brought and brought.notify_type == NotifyType.COOKIE and self._jar.valid(brought.data, *who, now=now):
             return None
         marker = NON_ESP_MARKER if path.marked else b""
-        return marker + header.spi_i + _DEMAND + self._jar.make(*who, now=now)
+        return marker + header.spi_i + _DEMANDS[header.exchange] + self._jar.make(*who, now=now)
 
     def admit(self, data: bytes, path: Path) -> Message:
-        """The well-formed IKE_SA_INIT request of somebody whom we may give state to; ProtocolError for the others."""
+        """The well-formed initial request of somebody whom we may give state to; ProtocolError for the others."""
         message = Message.decode(data)
         rules.check(message)
         if reason := self._known.full(path):
@@ -93,17 +96,16 @@ def unprotected(request: Header, notify: Notify, path: Path) -> bytes:
     return (NON_ESP_MARKER if path.marked else b"") + header.encode() + chain
 
 
-# A demand of a cookie without the initiator's SPI, with which it begins, and the cookie, with which it ends.
-_HEADER = Header(NO_SPI, NO_SPI, PayloadType.N, ExchangeType.IKE_SA_INIT, int(Flag.INITIATOR), 0)
-_EMPTY = Notify(NotifyType.COOKIE, bytes(COOKIE_OCTETS))
-_DEMAND = unprotected(_HEADER, _EMPTY, Path("", PORT, "", PORT))[len(NO_SPI) : -COOKIE_OCTETS]
+def _demand(exchange: ExchangeType) -> bytes:
+    """A demand of a cookie without the initiator's SPI, with which it begins, and the cookie, with which it ends."""
+    header = Header(NO_SPI, NO_SPI, PayloadType.N, exchange, int(Flag.INITIATOR), 0)
+    empty = Notify(NotifyType.COOKIE, bytes(COOKIE_OCTETS))
+    return unprotected(header, empty, Path("", PORT, "", PORT))[len(NO_SPI) : -COOKIE_OCTETS]
+
+
+_DEMANDS = {exchange: _demand(exchange) for exchange in IN_CLEAR}
 
 
 def is_initial(header: Header) -> bool:
     """Whether this header begins an IKE SA."""
-    return (
-        header.exchange == ExchangeType.IKE_SA_INIT
-        and not header.response
-        and header.initiator
-        and header.spi_r == NO_SPI
-    )
+    return header.exchange in IN_CLEAR and not header.response and header.initiator and header.spi_r == NO_SPI

@@ -12,9 +12,23 @@ initiator by an INFORMATIONAL request, since the responder believes the SA to be
 from lab.errors import ProtocolError
 from lab.ike import explain
 from lab.ike.config import Connection
-from lab.ike.credentials import Identity
+from lab.ike.credentials import NOBODY, Identity
 from lab.ike.states import IkeState
-from lab.ikev2 import child_sa, childless, eap_auth, informational, mobike, ppk, proof, signature, virtual_address
+from lab.ikev2 import (
+    child_sa,
+    childless,
+    eap_auth,
+    informational,
+    mobike,
+    null_auth,
+    ppk,
+    proof,
+    redirect,
+    resumption,
+    signature,
+    tickets,
+    virtual_address,
+)
 from lab.ikev2.child_sa import Refusal, Secret
 from lab.ikev2.exchange import Conversation, Exchange, Payloads, Request
 from lab.ikev2.sa import Sa
@@ -32,41 +46,47 @@ def initiator(sa: Sa) -> Exchange:
     sa.stage = "IKE_AUTH"
     sa.local_id = proof.own_identity(sa)
     idi = _payload(PayloadType.IDi, sa.local_id)
-    wanted = sa.connection.remote.id
+    wanted = sa.resumed.idr if sa.resumed else sa.connection.remote.id
     # The peer's identity may be open until it answers; its address stands in for choosing the secret.
     expected = wanted or Identity.of_address(sa.path.remote_host)
     sa.virtual.asks = bool(sa.connection.vips)
     config = childless.first_child(sa)
     child = sa.new_child(config) if config else None
     first, last = child_sa.offer(sa, child) if child else ((), ())
-    contact = (Notify(NotifyType.INITIAL_CONTACT),) if sa.first_contact else ()
+    contact = (Notify(NotifyType.INITIAL_CONTACT),) if sa.first_contact and sa.local_id != NOBODY else ()
     idr = (_payload(PayloadType.IDr, wanted),) if wanted else ()
-    papers = (*signature.certificates(sa), *signature.requests(sa, (sa.connection,)))
+    papers = () if sa.resumed else (*signature.certificates(sa), *signature.requests(sa, (sa.connection,)))
     auth = _proof(sa, idi, expected)
     payloads = (idi, *contact, *papers, *idr, *auth, *virtual_address.ask(sa), *first, *last, *_our_window(sa))
-    payloads += mobike.offer(sa)
+    payloads += (*mobike.offer(sa), *tickets.request(sa))
     answer = yield Request(ExchangeType.IKE_AUTH, payloads)
     refusal = _check(sa, answer)
     if refusal:
         sa.refuse(refusal)
         yield from informational.refuse(sa, NotifyType.AUTHENTICATION_FAILED)
         return
-    if sa.connection.local.eap:
+    if (yield from redirect.from_auth(sa, answer)):
+        return
+    if sa.connection.local.eap and not sa.resumed:
         answer = yield from eap_auth.initiator(sa, idi, _idr(answer), answer)
         if sa.state is not IkeState.CONNECTING:
+            return
+        if (yield from redirect.from_auth(sa, answer)):
             return
     _window(sa, answer)
     mobike.heard(sa, answer)
     sa.established()
     unaddressed = virtual_address.take(sa, answer)
+    tickets.take(sa, answer)
     childless.follow(sa)
     if child:
         terms = unaddressed or child_sa.check_answer(sa, child, answer)
         if isinstance(terms, Refusal):
             informational.withdraw(sa, child, terms, "IKE_AUTH")
-        else:
-            child_sa.install(sa, child, terms, Secret(sa.nonces, initiator=True))
-            sa.child_up(child)
+            return
+        child_sa.install(sa, child, terms, Secret(sa.nonces, initiator=True))
+        sa.child_up(child)
+    redirect.arrived(sa)
 
 
 def _proof(sa: Sa, idi: ID, expected: Identity) -> Payloads:
@@ -75,6 +95,8 @@ def _proof(sa: Sa, idi: ID, expected: Identity) -> Payloads:
     With a PPK what RFC 8784 has beside it.
     """
     config = sa.connection
+    if sa.resumed:
+        return (proof.prove(sa, idi, expected),)
     if config.local.eap:
         return (Notify(NotifyType.EAP_ONLY_AUTHENTICATION),) if config.remote.eap else ()
     if config.remote.eap:
@@ -94,7 +116,9 @@ def _idr(answer: Message) -> ID:
 def _check(sa: Sa, answer: Message) -> str:
     """The responder's identity and proof; the reason in words where we do not take them, else an empty text."""
     idr, auth = _idr(answer), answer.get(Auth)
-    sa.remote_id = Identity(idr.id_type, idr.data)
+    sa.remote_id = null_auth.peer_of(sa, idr, answer)
+    if sa.resumed:
+        return resumption.known(sa, sa.remote_id) or proof.refusal(sa, idr, answer)
     if not sa.remote_id.matches(sa.connection.remote.id):
         return f"peer calls itself {sa.remote_id}; we expect {sa.connection.remote.id}"
     if auth is None:
@@ -108,28 +132,37 @@ def responder(sa: Sa, request: Message) -> Conversation:
     idi, asked, auth = request.of(PayloadType.IDi), request.of(PayloadType.IDr), request.get(Auth)
     if not isinstance(idi, ID):
         raise ProtocolError("IKE_AUTH request without IDi", NotifyType.INVALID_SYNTAX)
-    sa.remote_id = Identity(idi.id_type, idi.data)
+    sa.remote_id = null_auth.peer_of(sa, idi, request)
     wanted = Identity(asked.id_type, asked.data) if isinstance(asked, ID) else None
     signature.note_request(sa, request)
-    sa.connection = _connection(sa, wanted, auth)
+    tickets.wanted(sa, request)
+    if not sa.resumed:
+        sa.connection = _connection(sa, wanted, auth)
+    elif stranger := resumption.known(sa, sa.remote_id, wanted):
+        raise ProtocolError(stranger, NotifyType.AUTHENTICATION_FAILED)
     childless.check(sa, request)
     sa.local_id = proof.own_identity(sa)
     idr = _payload(PayloadType.IDr, sa.local_id)
-    checked, mixed = ppk.serve(sa, request) if auth else (request, ())
-    if auth is None:
+    checked, mixed = ppk.serve(sa, request) if auth and not sa.resumed else (request, ())
+    if auth is None and not sa.resumed:
         answer = yield from eap_auth.responder(sa, idi, idr, (idr, *_own_proof(sa, idr, request)))
         if not sa.alive:
             return answer
     elif refusal := proof.refusal(sa, idi, checked):
         raise ProtocolError(refusal, NotifyType.AUTHENTICATION_FAILED)
     else:
-        answer = (idr, *signature.certificates(sa), proof.prove(sa, idr, sa.remote_id), *mixed)
+        papers = () if sa.resumed else signature.certificates(sa)
+        answer = (idr, *papers, proof.prove(sa, idr, sa.remote_id), *mixed)
     _window(sa, request)
     mobike.heard(sa, request)
+    resumption.settled(sa)
+    if elsewhere := redirect.instead_of_child(sa):
+        sa.established()
+        return (*answer, *elsewhere)
     sa.admit(initial_contact=request.notify(NotifyType.INITIAL_CONTACT) is not None)
     sa.established()
     sa.virtual.lends = bool(sa.connection.pools)
-    return (*answer, *_child(sa, request), *_our_window(sa), *mobike.offer(sa))
+    return (*answer, *_child(sa, request), *_our_window(sa), *mobike.offer(sa), *tickets.grant(sa))
 
 
 def _own_proof(sa: Sa, idr: ID, request: Message) -> Payloads:
@@ -148,16 +181,18 @@ def _connection(sa: Sa, wanted: Identity | None, auth: Auth | None) -> Connectio
     assert remote is not None, "IDi was read before"
     path = sa.path
     known = [c for c in sa.host.config.connections if c.serves(path.local_host, path.remote_host)]
-    fitting = [c for c in known if remote.matches(c.remote.id) and _answers_to(c, wanted)]
+    method = auth.method if auth else None
+    # Who proves nothing is nobody, whom `%any` covers too, but gets only what is there for such peers.
+    null = method == AuthMethod.NULL
+    fitting = [c for c in known if (null or remote.matches(c.remote.id)) and _answers_to(c, wanted)]
     if not fitting:
         reason = explain.no_connection(remote, wanted, (c.name for c in known))
         raise ProtocolError(reason, NotifyType.AUTHENTICATION_FAILED)
     ways = " or ".join(dict.fromkeys(c.remote.auth.text for c in fitting))
-    fitting = [c for c in fitting if c.remote.eap == (auth is None)]
+    fitting = [c for c in fitting if c.remote.eap == (auth is None) and c.remote.auth.null == null]
     if not fitting:
-        does = "proves itself without EAP" if auth else "wants EAP"
-        raise ProtocolError(f"peer {does}; we take {ways}", NotifyType.AUTHENTICATION_FAILED)
-    shared = auth is not None and auth.method == AuthMethod.SHARED_KEY
+        raise ProtocolError(f"peer {_way(method)}; we take {ways}", NotifyType.AUTHENTICATION_FAILED)
+    shared = method == AuthMethod.SHARED_KEY
     # False sorts first: the means of proof, an identity that is written out, what IKE_SA_INIT was answered with.
     return min(
         fitting,
@@ -168,6 +203,12 @@ def _connection(sa: Sa, wanted: Identity | None, auth: Auth | None) -> Connectio
             c is not sa.connection,
         ),
     )
+
+
+def _way(method: AuthMethod | None) -> str:
+    if method is None:
+        return "wants EAP"
+    return "proves nothing (NULL authentication)" if method == AuthMethod.NULL else f"proves itself by {method.name}"
 
 
 def _answers_to(connection: Connection, wanted: Identity | None) -> bool:

@@ -2,7 +2,8 @@
 
     initiator                             responder
     HDR, [N(COOKIE),] SAi1, KEi, Ni  -->
-                                     <--  HDR, SAr1, KEr, Nr, [CERTREQ]   or N(COOKIE), N(INVALID_KE_PAYLOAD), an error
+                                     <--  HDR, SAr1, KEr, Nr, [CERTREQ]   or N(COOKIE), N(INVALID_KE_PAYLOAD),
+                                                                          N(REDIRECT), an error
 
 A COOKIE or INVALID_KE_PAYLOAD has the same request sent anew, in either order; nothing here is authenticated yet, so we
 follow only where it cannot harm: to a group that we offered ourselves, and not for ever. NAT detection is computed anew
@@ -17,7 +18,7 @@ from lab.ike import explain
 from lab.ike.config import Connection
 from lab.ike.path import Path
 from lab.ike.states import IkeState
-from lab.ikev2 import childless, fragments, ike_auth, ike_intermediate, keys, nat_detection, ppk, signature
+from lab.ikev2 import childless, fragments, ike_auth, ike_intermediate, keys, nat_detection, ppk, redirect, signature
 from lab.ikev2.child_sa import Refusal
 from lab.ikev2.exchange import Conversation, Exchange, Request
 from lab.ikev2.key_exchange import offered_groups, wanted_group
@@ -34,7 +35,8 @@ MOST_COOKIE = 64
 
 def initiator(sa: Sa) -> Exchange:
     """RFC 7296 1.2    HDR, SAi1, KEi, Ni  -->    <--  HDR, SAr1, KEr, Nr."""
-    sa.life.become(IkeState.CONNECTING)
+    if sa.state is IkeState.CREATED:  # else a session could not be resumed
+        sa.life.become(IkeState.CONNECTING)
     sa.stage = "IKE_SA_INIT"
     sa.ni = sa.new_nonce()
     groups = offered_groups(sa.connection.proposals)
@@ -51,14 +53,17 @@ def initiator(sa: Sa) -> Exchange:
             *ppk.wish(sa),
             *ike_intermediate.offer(sa.connection.proposals),
             *fragments.announcement(sa),
+            *redirect.wish(sa),
         )
         answer = yield Request(ExchangeType.IKE_SA_INIT, (*cookie, *offer))
         sa.init_i = sa.sent
-        while reason := _no_answer(answer, cookie, group):
+        while reason := _no_answer(answer, cookie, group) or redirect.no_answer(sa, answer):
             sa.host.trace.drop(reason)
             answer = yield None
         if again := answer.notify(NotifyType.COOKIE):  # 2.6: the same request, the cookie in front
             cookie = (again,)
+        elif redirect.before_keys(sa, answer):
+            return
         elif retry := answer.notify(NotifyType.INVALID_KE_PAYLOAD):  # 1.2: the group that the responder wants
             wanted = wanted_group(retry, groups)  # anybody may have sent it, so only one that we offered will do
             if isinstance(wanted, Refusal):
@@ -77,13 +82,19 @@ def initiator(sa: Sa) -> Exchange:
 def _no_answer(answer: Message, cookie: tuple[Notify, ...], group: KeMethod) -> str:
     """Why this is nobody's answer to the request sent last, in words; empty where it may be one."""
     again, retry = answer.notify(NotifyType.COOKIE), answer.notify(NotifyType.INVALID_KE_PAYLOAD)
+    if again is None and retry is not None and retry.data == group.to_bytes(2, "big"):
+        return "INVALID_KE_PAYLOAD that asks for what the request has: the answer to an older one"
+    return no_cookie(answer, cookie)
+
+
+def no_cookie(answer: Message, cookie: tuple[Notify, ...]) -> str:
+    """The same for the COOKIE in an answer, if there is one; `cookie` is what the request had."""
+    again = answer.notify(NotifyType.COOKIE)
     if again is not None and not 1 <= len(again.data) <= MOST_COOKIE:
         # 2.6: "MUST be between 1 and 64 octets"; whoever forges a longer one has us throw it at the peer.
         return f"COOKIE of {len(again.data)} octets, 1 to {MOST_COOKIE} allowed"
     if again is not None and cookie and again.data == cookie[0].data:
         return "COOKIE that the request has already: the answer to an older one"
-    if again is None and retry is not None and retry.data == group.to_bytes(2, "big"):
-        return "INVALID_KE_PAYLOAD that asks for what the request has: the answer to an older one"
     return ""
 
 
@@ -107,12 +118,8 @@ def _complete(sa: Sa, answer: Message, group: KeMethod, pair: KeyPair) -> None:
     ppk.heard(sa, answer)
     childless.heard(sa, answer)
     fragments.heard(sa, answer)
-    sa.nat = nat_detection.situation(sa, answer, sa.path)
     derive(sa, chosen, pair.shared(ke.data))
-    # 2.23: at once, and only with a peer that spoke of NAT detection. With MOBIKE also without a NAT, so that none that
-    # comes later changes the ports (RFC 4555 3.3).
-    if sa.nat.detected or (sa.nat.spoken and sa.connection.mobike):
-        sa.path = sa.path.floated()
+    nat_detection.conclude(sa, answer)
 
 
 def derive(sa: Sa, chosen: Selected, shared: bytes) -> None:
@@ -130,6 +137,8 @@ def responder(sa: Sa, request: Message, path: Path) -> Conversation:
     chosen = select(sa.connection.proposals, sa_payload.proposals)
     if isinstance(chosen, Mismatch):
         raise ProtocolError(chosen.reason, NotifyType.NO_PROPOSAL_CHOSEN)
+    redirect.heard(sa, request)
+    redirect.instead_of_keys(sa, request, nonce.data)
     if chosen.ke is None or ke.group != chosen.ke:
         wanted = chosen.ke or KeMethod.NONE
         reason = f"peer sent a key for {ke.group.name}; we want {wanted.name}"

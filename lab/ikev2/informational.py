@@ -12,7 +12,7 @@ from functools import partial
 from lab.ike import explain
 from lab.ike.live_child import LiveChild
 from lab.ike.states import ChildState, IkeState
-from lab.ikev2 import virtual_address
+from lab.ikev2 import tickets, virtual_address
 from lab.ikev2.child_sa import Refusal
 from lab.ikev2.exchange import Exchange, Payloads, Request
 from lab.ikev2.sa import Sa
@@ -39,6 +39,7 @@ def delete_ike(sa: Sa, reason: str = "deleted by us") -> Exchange:
     if not sa.alive or sa.state is IkeState.DELETING:
         return
     sa.life.become(IkeState.DELETING)
+    tickets.void(sa)
     yield _request(Delete(ProtocolId.IKE))
     if sa.alive:  # the peer's own Delete may have crossed ours
         sa.close(reason)

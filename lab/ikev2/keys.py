@@ -81,6 +81,11 @@ def skeyseed_rekey(old_prf: PrfSpec, sk_d: bytes, shared: bytes, nonces: bytes, 
     return old_prf.compute(sk_d, shared + nonces + further)
 
 
+def skeyseed_resume(prf: PrfSpec, sk_d: bytes, nonces: bytes) -> bytes:
+    """SKEYSEED of a resumed session, by the PRF and SK_d of the old IKE SA (RFC 5723 5.1); `nonces` is Ni | Nr."""
+    return prf.compute(sk_d, b"Resumption" + nonces)
+
+
 def ike_keys(suite: Suite, seed_key: bytes, nonces: bytes, spis: bytes) -> IkeKeys:
     """The secrets of an IKE SA from its SKEYSEED; `nonces` is Ni | Nr, `spis` is SPIi | SPIr."""
     prf = suite.prf_spec

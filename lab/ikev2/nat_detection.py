@@ -39,3 +39,14 @@ def situation(sa: Sa, message: Message, path: Path) -> NatSituation:
     if found.spoken and sa.connection.encap:
         return NatSituation(spoken=True, local=True, remote=found.remote)
     return found
+
+
+def conclude(sa: Sa, answer: Message) -> None:
+    """The initiator's look at the first answer: where NATs are, and which ports to go on with.
+
+    Port 4500 from now on (RFC 7296 2.23), with a peer that spoke of NAT detection; with MOBIKE also without a NAT, so
+    that none that comes later changes the ports (RFC 4555 3.3).
+    """
+    sa.nat = situation(sa, answer, sa.path)
+    if sa.nat.detected or (sa.nat.spoken and sa.connection.mobike):
+        sa.path = sa.path.floated()

@@ -21,7 +21,7 @@ from lab.crypto.choice import Mismatch, Selected, accept, select
 from lab.ike import explain
 from lab.ike.collisions import Attempt
 from lab.ike.states import ChildState, IkeState
-from lab.ikev2 import followup_ke, informational, keys
+from lab.ikev2 import followup_ke, informational, keys, tickets
 from lab.ikev2.child_sa import Refusal
 from lab.ikev2.create_child_sa import busy, nonce_of, refuse
 from lab.ikev2.exchange import Exchange, Payloads, Request
@@ -144,7 +144,7 @@ def _prevails(sa: Sa) -> bool:
 def _rekeyed(sa: Sa, new: Sa) -> None:
     """Our exchange made a successor: hand over to it and delete the old SA, unless the peer's own prevails."""
     if _prevails(sa):
-        sa.hand_over(new)
+        _succeed(sa, new)
         sa.start(informational.delete_ike)
         return
     _back(sa)
@@ -155,7 +155,7 @@ def _back(sa: Sa) -> bool:
     """Our exchange did not replace the old SA; whether the peer's has, or is about to."""
     sa.collisions.ours = None
     if sa.replacement is not None:
-        sa.hand_over(sa.replacement)
+        _succeed(sa, sa.replacement)
         return True
     sa.life.become(IkeState.ESTABLISHED)
     if sa.awaited:
@@ -171,6 +171,12 @@ def _not_rekeyed(sa: Sa, refusal: Refusal) -> None:
     if not busy(refusal):
         sa.failed(refusal.reason, stage="CREATE_CHILD_SA", asked=True)
     _later(sa)
+
+
+def _succeed(sa: Sa, heir: Sa) -> None:
+    """Everything goes to the IKE SA that replaces this one; what of a session to resume has to be told anew, is."""
+    sa.hand_over(heir)
+    tickets.rekeyed(heir)
 
 
 def responder(sa: Sa, request: Message) -> Payloads:
@@ -215,7 +221,7 @@ class _Rekeyed:
     def finish(self, further: bytes) -> None:
         _bring_up(self.sa, self.made, replace(self.agreed, further=further))
         if self.sa.state is IkeState.ESTABLISHED:  # else our own exchange is under way, and its answer decides
-            self.sa.hand_over(self.made)
+            _succeed(self.sa, self.made)
 
     def abandon(self, reason: str) -> None:
         self.sa.collisions.theirs = None

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from lab.ikev2 import create_child_sa, followup_ke, informational, mobike, rekey_child, rekey_ike
+from lab.ikev2 import create_child_sa, followup_ke, informational, mobike, redirect, rekey_child, rekey_ike, tickets
 from lab.ikev2.engine import Responder
 from lab.ikev2.exchange import Payloads
 from lab.ikev2.sa import Sa
@@ -22,13 +22,18 @@ def create_child(sa: Sa, request: Message) -> Payloads:
     return create_child_sa.responder(sa, request)
 
 
-def inform(sa: Sa, request: Message) -> Payloads:
-    """What ends SAs, then what moves them."""
-    return (*informational.responder(sa, request), *mobike.responder(sa, request))
+def notices(sa: Sa, request: Message) -> Payloads:
+    """INFORMATIONAL: what ends SAs, then what moves them; redirections and tickets are heard beside all that."""
+    redirect.in_session(sa, request)
+    tickets.take(sa, request)
+    tickets.ended_by_peer(sa, request)
+    tickets.wanted(sa, request)
+    answer = (*informational.responder(sa, request), *mobike.responder(sa, request))
+    return (*answer, *tickets.grant(sa)) if sa.alive else answer
 
 
 RESPONDERS: Mapping[ExchangeType, Responder] = {
-    ExchangeType.INFORMATIONAL: inform,
+    ExchangeType.INFORMATIONAL: notices,
     ExchangeType.CREATE_CHILD_SA: create_child,
     ExchangeType.IKE_FOLLOWUP_KE: followup_ke.responder,
 }

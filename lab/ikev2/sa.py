@@ -16,6 +16,7 @@ from lab.ikev2.exchange import Plan, Series
 from lab.ikev2.int_auth import IntAuth
 from lab.ikev2.keys import IkeKeys, Suite
 from lab.ikev2.mobility import Mobility
+from lab.ikev2.session import Session
 from lab.wire.ids import ExchangeType, HashAlgorithm
 
 # RFC 7296 2.10: at least half the key size of the PRF; 32 serves them all.
@@ -40,6 +41,13 @@ class Sa(IkeSa):
     `turned` whether the path has changed since requests under way were sent, `heir` the IKE SA that replaced this one.
     `followups` are the additional key exchanges that we wait for as a responder, by the link that their next request
     has to carry, `state_lost` how often in a row the peer had forgotten those that we were to go on with.
+
+    For redirection (RFC 5685): `client` whether we began the first IKE SA of this session, `peer_follows` whether the
+    client announced that it follows, `redirected` whether we are on our way elsewhere, `redirected_from` who sent us
+    here, `redirects` when that happened of late, `instead_of` the IKE SA that goes when this one is up.
+
+    For resumption (RFC 5723): `resumed` the session that this SA goes on with and `ticket` the one it came by,
+    `ticket_wanted` whether the client asks for one, `issued` the ticket that we gave for this SA and when it ends.
     """
 
     version = 2
@@ -72,6 +80,14 @@ class Sa(IkeSa):
         self.heir: Sa | None = None
         self.followups: dict[bytes, Series] = {}
         self.state_lost = 0
+        self.client, self.peer_follows, self.redirected = initiator, False, False
+        self.redirected_from = ""
+        self.redirects: tuple[float, ...] = ()
+        self.instead_of: Sa | None = None
+        self.resumed: Session | None = None
+        self.ticket = b""
+        self.ticket_wanted = False
+        self.issued: tuple[bytes, float] | None = None
 
     @property
     def agreed(self) -> Suite:
@@ -141,6 +157,7 @@ class Sa(IkeSa):
         new = Sa(self.host, self.connection, self.path, initiator=initiator, number=self.host.new_number())
         new.nat, new.local_id, new.remote_id = self.nat, self.local_id, self.remote_id
         new.fragments, new.user, new.mobility = self.fragments, self.user, self.mobility
+        new.client, new.peer_follows, new.redirects = self.client, self.peer_follows, self.redirects
         return new
 
     def heard_along(self, path: Path) -> None:

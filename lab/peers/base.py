@@ -84,6 +84,10 @@ class PeerDriver(Protocol):
         """Rekey an IKE SA or a CHILD SA by its name."""
         ...
 
+    def redirect(self, gateway: str, *, ike: str = "") -> Outcome:
+        """Tell the peer of an IKE SA (of all without a name) to go to another gateway (RFC 5685)."""
+        ...
+
     def terminate(self, *, ike: str = "", child: str = "", timeout: float = INITIATE_S) -> Outcome:
         """Delete an IKE SA or a CHILD SA by its name, and wait until the other side has agreed."""
         ...

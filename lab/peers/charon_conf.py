@@ -21,6 +21,7 @@ SETTINGS = {
     "retransmit_tries": "retransmit_tries",
     "keep_alive": "keep_alive",
     "fragment_size": "fragment_size",
+    "follow_redirects": "follow_redirects",
     "cookie_threshold": "cookie_threshold",
     "half_open_timeout": "half_open_timeout",
     "signature_authentication": "signature_authentication",

@@ -110,6 +110,10 @@ class Ours:
         """Rekey an IKE SA or a CHILD SA by its name."""
         return self._outcome("rekey", **({"child": child} if child else {"ike": ike}))
 
+    def redirect(self, gateway: str, *, ike: str = "") -> Outcome:
+        """Tell the peer of an IKE SA (of all without a name) to go to another gateway (RFC 5685)."""
+        return self._outcome("redirect", gateway=gateway, **({"ike": ike} if ike else {}))
+
     def terminate(self, *, ike: str = "", child: str = "", timeout: float = INITIATE_S) -> Outcome:
         """Delete an IKE SA or a CHILD SA by its name, and wait until the other side has agreed."""
         return self._outcome("terminate", **({"child": child} if child else {"ike": ike}), timeout=timeout)

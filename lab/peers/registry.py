@@ -20,7 +20,7 @@ def _words(text: str) -> frozenset[str]:
 
 _IKEV2 = _words(
     "ikev2 psk tunnel transport nat-t cookie liveness delete narrowing rekey ppk childless fragmentation virtual-ip "
-    "mobike"
+    "mobike redirect"
 )
 _ALGORITHMS = _words(
     "aes-gcm aes-cbc chacha20-poly1305 sha2-256 sha2-384 sha2-512 x25519 ecp256 ecp384 modp2048 modp3072"
@@ -34,7 +34,8 @@ _ALSO = _words("ah")
 # What a peer has of the first version; strongSwan 6.1 was built without it.
 _IKEV1 = _words("ikev1 aggressive pfs dpd")
 # Debian's strongSwan is built without its plugin eap-peap.
-_OURS = _IKEV2 | _ALGORITHMS | _EVERY_ALGORITHM | _EAP | _words("eap-peap") | _PUBKEY | _MULTIPLE | _IKEV1
+_ONLY_OURS = _words("null-auth resumption eap-peap")
+_OURS = _ONLY_OURS | _IKEV2 | _ALGORITHMS | _EVERY_ALGORITHM | _EAP | _PUBKEY | _MULTIPLE | _IKEV1
 
 
 @dataclass(frozen=True, slots=True)

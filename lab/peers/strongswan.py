@@ -125,6 +125,12 @@ class StrongSwan:
         matches = int(answer.get("matches", "0"))
         return Outcome(matches > 0, "" if matches else f"no SA is called {ike or child}")
 
+    def redirect(self, gateway: str, *, ike: str = "") -> Outcome:
+        """Tell the peer of an IKE SA (of all without a name) to go to another gateway (RFC 5685)."""
+        which = {"ike": ike} if ike else {"peer-id": "*"}
+        answer = self._command("redirect", {"gateway": gateway, **which})
+        return Outcome(answer.get("success") == "yes", answer.get("errmsg", ""))
+
     def _outcome(self, command: str, wish: dict[str, str]) -> Outcome:
         """Run a command that reports as it goes; its last lines are the reason when it fails."""
         lines, refusal = self._link().streamed(command, "control-log", wish)

@@ -51,6 +51,10 @@ class Gateway:
         """Rekey an IKE SA or a CHILD SA."""
         return self.driver.rekey(ike=ike, child=child)
 
+    def redirect(self, gateway: str, *, ike: str = CONNECTION) -> Outcome:
+        """Tell the peer of the IKE SA to go to another gateway."""
+        return self.driver.redirect(gateway, ike=ike)
+
     def sas(self) -> list[dict[str, Any]]:
         """The IKE SAs with their children (sas.json)."""
         return self.driver.sas()

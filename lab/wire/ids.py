@@ -270,6 +270,14 @@ class CfgAttribute(OpenEnum):
     INTERNAL_IP6_SUBNET = 15
 
 
+class GatewayType(OpenEnum):
+    """Gateway identity types of REDIRECT (RFC 5685 6.2)."""
+
+    IPV4 = 1
+    IPV6 = 2
+    FQDN = 3
+
+
 class NotifyType(OpenEnum):
     """Notify message types; 1 to 16383 are errors, the rest status (RFC 7296 3.10.1)."""
 

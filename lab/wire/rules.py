@@ -9,6 +9,8 @@ from lab.wire.payloads_v2 import Unknown
 
 _ANY = 1 << 16
 T = PayloadType
+_ALONE = (NotifyType.COOKIE, NotifyType.REDIRECT, NotifyType.TICKET_NACK)
+_INITIAL = (ExchangeType.IKE_SA_INIT, ExchangeType.IKE_SESSION_RESUME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +37,13 @@ _CHILD = Rule(True, {T.SA: (1, 1), T.NONCE: (1, 1), T.KE: (0, 1), T.TSi: (0, 1),
 _INFORMATIONAL = Rule(True, {T.D: (0, _ANY), T.CP: (0, 1), **_FREE})
 _KE_ONLY = Rule(True, {T.KE: (0, 1), **_FREE})
 
+_RESUME = Rule(False, {T.NONCE: (1, 1), **_FREE})
+
 RULES: dict[tuple[ExchangeType, bool], Rule] = {
     (ExchangeType.IKE_SA_INIT, False): _INIT_REQUEST,
     (ExchangeType.IKE_SA_INIT, True): _INIT_RESPONSE,
+    (ExchangeType.IKE_SESSION_RESUME, False): _RESUME,
+    (ExchangeType.IKE_SESSION_RESUME, True): _RESUME,
     (ExchangeType.IKE_AUTH, False): _AUTH,
     (ExchangeType.IKE_AUTH, True): _AUTH,
     (ExchangeType.CREATE_CHILD_SA, False): _CHILD,
@@ -83,7 +89,7 @@ def _check_protection(message: Message, rule: Rule) -> None:
 
 
 def _excused(message: Message) -> bool:
-    """An error stands alone, and so does COOKIE in IKE_SA_INIT, which is none (RFC 7296 2.6)."""
-    if message.header.exchange == ExchangeType.IKE_SA_INIT and message.notify(NotifyType.COOKIE) is not None:
+    """An error stands alone; so do, in clear, COOKIE, REDIRECT and TICKET_NACK, which are none."""
+    if message.header.exchange in _INITIAL and any(map(message.notify, _ALONE)):
         return True
     return message.error is not None

@@ -116,7 +116,7 @@ def test_move(daemon: tuple[Path, list[dict[str, object]]]) -> None:
     assert daemon[1] == [{"command": "move", "ike": "gw", "local": "192.0.2.77", "timeout": 5.0}]
 
 
-@pytest.mark.parametrize("words", [["liveness", "gw"], ["liveness"], ["stop"]])
+@pytest.mark.parametrize("words", [["liveness", "gw"], ["liveness"], ["redirect", "192.0.2.7", "gw"], ["stop"]])
 def test_commands_without_output(daemon: tuple[Path, list[dict[str, object]]], words: list[str]) -> None:
     result = ctl(daemon[0], *words)
     assert (result.exit_code, result.output) == (0, "") and daemon[1][-1]["command"] == words[0]

@@ -29,6 +29,7 @@ from lab.ike.path import Path
 from lab.ipsec.dataplane import Acquire, Expired, Moved
 from lab.ipsec.drops import Reason
 from lab.trace import Trace
+from lab.wire.gateway import Gateway
 
 CONFIG = load(
     """
@@ -427,6 +428,11 @@ def test_liveness(bench: Bench) -> None:
     assert bench.endpoint.asked[-1] == ("liveness", 100.0, "gw")
 
 
+def test_redirect(bench: Bench) -> None:
+    assert bench.ask(command="redirect", gateway="192.0.2.7", ike="3") == [{"ok": True, "result": {}}]
+    assert bench.endpoint.asked[-1] == ("redirect", Gateway.parse("192.0.2.7"), 100.0, 3)
+
+
 def test_events(bench: Bench) -> None:
     assert bench.ask(command="events") == [{"event": "listening"}]
     bench.server.perform([Event("ike-up", {"connection": "gw"})], 100.0)
@@ -446,6 +452,8 @@ WRONG = [
     ({"command": "initiate", "child": "net", "timeout": float("inf")}, "number of seconds"),
     ({"command": "initiate", "child": "net", "timeout": 1e300}, "number of seconds"),
     ({"command": "initiate", "child": "net", "timeout": 10**400}, "number of seconds"),
+    ({"command": "redirect"}, "wants a gateway"),
+    ({"command": "redirect", "gateway": "a b"}, "gateway: 'a b' is neither"),
     ({"command": "terminate", "ike": ["gw"]}, "name of a connection"),
     ({"command": "terminate", "ike": True}, "name of a connection"),
     ({"command": "terminate", "ike": "gw", "force": True}, "not force"),

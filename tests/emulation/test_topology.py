@@ -37,7 +37,8 @@ links:
 
 
 def test_the_shipped_topologies() -> None:
-    assert topology.names() == ["direct", "dual-stack", "nat-both", "nat-initiator", "nat-responder"]
+    shipped = ["direct", "dual-stack", "nat-both", "nat-initiator", "nat-responder", "two-addresses"]
+    assert topology.names() == shipped
     for name in topology.names():
         loaded = topology.load(name)
         assert {"left", "right", "left-host", "right-host", "internet"} <= loaded.nodes.keys()

@@ -12,8 +12,11 @@ from lab.crypto import registry
 from lab.crypto import wireshark as names
 from lab.errors import BrokenError, UnfitError
 from lab.evidence import capture, finish, keys, tshark, wireshark
-from lab.wire.ids import Integ, TransformType
-from lab.wire.payloads_v2 import Transform
+from lab.evidence.datagram import Sighting
+from lab.evidence.reading import Reading
+from lab.wire.ids import IdType, Integ, PayloadType, TransformType
+from lab.wire.payloads import encode_chain
+from lab.wire.payloads_v2 import ID, Transform
 from lab.wire.pcapng import Packet, PcapngWriter
 from tests.evidence.recorded import CAPTURES
 
@@ -213,3 +216,24 @@ def test_messages_under_renewed_keys_are_named_and_no_proof(tmp_path: Path) -> N
     assert witness.ok
     assert witness.ike_decrypted == 0 < witness.ike_total == witness.unsupported[tshark.EARLIER]
     assert witness.esp_decrypted == witness.esp_total
+
+
+@pytest.mark.parametrize(
+    ("identity", "decrypted", "forged", "excused"),
+    [
+        (ID(PayloadType.IDi, IdType.ID_NULL, b""), True, False, True),
+        (ID(PayloadType.IDi, IdType.ID_NULL, b""), False, False, False),
+        (ID(PayloadType.IDi, IdType.ID_NULL, b""), True, True, False),
+        (ID(PayloadType.IDi, IdType.ID_FQDN, b""), True, False, False),
+    ],
+)
+def test_only_an_authentic_message_with_id_null_may_be_malformed_to_tshark(
+    identity: ID, decrypted: bool, forged: bool, excused: bool
+) -> None:
+    chain = encode_chain((identity,))
+    reading = Reading("IKEv2", spi="aa:bb", exchange="IKE_AUTH", chain=chain, first_inside=PayloadType.IDi)
+    row = tshark._Row((35,), decrypted, forged, False, False, (), "malformed")
+    report = tshark.TsharkReport()
+    seen = Sighting("ike", "left.wan", 0, 0, "192.0.2.1", "198.51.100.1", 500, 500, b"", b"", (0,))
+    tshark._judge(report, seen, reading, row, {})
+    assert (report.ok, report.unsupported) == ((True, {"ID_NULL": 1}) if excused else (False, {}))

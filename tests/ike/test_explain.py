@@ -48,5 +48,7 @@ def test_who_is_who() -> None:
 
 def test_proofs() -> None:
     assert explain.wrong_proof(LEFT) == "AUTH of left does not verify: its pre-shared key is not ours"
+    said = explain.other_means(LEFT, Auth(AuthMethod.RSA_SIGNATURE, b""), Means.parse("psk"))
+    assert said == f"left proves itself by RSA_SIGNATURE; we take {Means.parse('psk')}"
     said = explain.other_means(LEFT, Auth(AuthMethod.NULL, b""), Means.parse("psk"))
-    assert said == f"left proves itself by NULL; we take {Means.parse('psk')}"
+    assert said == "peer proves nothing (NULL authentication); we take a pre-shared key"

@@ -50,11 +50,15 @@ def test_a_payload_outside_of_sk_is_refused() -> None:
 def test_an_error_notify_excuses_missing_payloads_in_a_response_only() -> None:
     refusal: list[Payload] = [Notify(NotifyType.NO_PROPOSAL_CHOSEN)]
     check(build((ExchangeType.CREATE_CHILD_SA, True), refusal))
-    check(build((ExchangeType.IKE_SA_INIT, True), [Notify(NotifyType.COOKIE, b"c")]))
+    for alone in (NotifyType.COOKIE, NotifyType.REDIRECT):
+        check(build((ExchangeType.IKE_SA_INIT, True), [Notify(alone, b"c")]))
+        with pytest.raises(ProtocolError):
+            check(build((ExchangeType.CREATE_CHILD_SA, True), [Notify(alone, b"c")]))
+    check(build((ExchangeType.IKE_SESSION_RESUME, True), [Notify(NotifyType.TICKET_NACK)]))
     with pytest.raises(ProtocolError):
         check(build((ExchangeType.CREATE_CHILD_SA, False), refusal))
     with pytest.raises(ProtocolError):
-        check(build((ExchangeType.IKE_SA_INIT, True), [Notify(NotifyType.REDIRECT, b"r")]))
+        check(build((ExchangeType.IKE_SA_INIT, True), [Notify(NotifyType.CHILDLESS_IKEV2_SUPPORTED)]))
 
 
 def test_an_unknown_critical_payload_is_named_and_an_uncritical_one_skipped() -> None:
