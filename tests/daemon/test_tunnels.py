@@ -164,13 +164,21 @@ def source_to(address: str) -> str:
         return str(here.getsockname()[0])
 
 
+def network(node: Node) -> tuple[list[tuple[object, ...]], ...]:
+    """Addresses and routes of a node, without those that the system gives every link."""
+    links = json.loads(node.ip("-json addr"))
+    addresses = [(link["ifname"], i["local"]) for link in links for i in link["addr_info"] if i["scope"] == "global"]
+    routes = [r for family in ("-4", "-6") for r in json.loads(node.ip(f"-json {family} route") or "[]")]
+    told = [(r["dst"], r.get("dev"), r.get("prefsrc")) for r in routes if not r["dst"].startswith("fe80")]
+    return addresses, told
+
+
 def test_virtual_addresses_are_the_source_and_go_with_the_ike_sa(site: Site) -> None:
     site.wire()
     site.right.ip("addr add 2001:db8:2::1/128 dev lo")
     left, right = with_virtual_addresses("10.2.0.0/24, 2001:db8:2::/64")
-    before = site.left.ip("addr"), site.left.ip("route"), site.left.ip("-6 route")
+    before = network(site.left)
     ours, theirs = site.start(left=left, right=right)
-    started = site.left.ip("addr"), site.left.ip("route"), site.left.ip("-6 route")
     ours.call("initiate", child="net", timeout=10)
     for address, vip in (("10.2.0.1", "10.3.0.1"), ("2001:db8:2::1", "2001:db8:3::1")):
         site.echo(address)
@@ -182,11 +190,12 @@ def test_virtual_addresses_are_the_source_and_go_with_the_ike_sa(site: Site) -> 
         assert site.ask()
     (sa,) = (sa for sa in ours.call("list-sas") if sa["state"] == "ESTABLISHED")
     assert sa["local_vips"] == ["10.3.0.1", "2001:db8:3::1"]
+    assert network(site.left) != before
     ours.call("terminate", timeout=10)
-    assert (site.left.ip("addr"), site.left.ip("route"), site.left.ip("-6 route")) == started
+    assert network(site.left) == before
     ours.call("initiate", child="net", timeout=10)
     ours.stop(signal.SIGKILL)
-    assert (site.left.ip("addr"), site.left.ip("route"), site.left.ip("-6 route")) == before
+    assert network(site.left) == before
 
 
 def nat_between(site: Site) -> None:
