@@ -47,7 +47,7 @@ def _words(entry: dict[str, Any]) -> str:
         inner = f": {entry['inner']}" if entry.get("inner") else ""
         number = "" if entry["seq"] is None else f" {entry['spi']} seq {entry['seq']}"
         return f"{entry['protocol']}{number}{inner}"
-    kind = "response" if entry["response"] else "request"
+    kind = {True: "response", False: "request", None: "message"}[entry["response"]]
     return f"{entry['exchange']} {kind} {entry['message_id']} {{{' '.join(entry['payloads'])}}}"
 
 

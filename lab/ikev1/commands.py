@@ -10,6 +10,7 @@ from lab.errors import ConfigError
 from lab.ike.config import Child, Connection
 from lab.ike.host import Host
 from lab.ike.live_child import LiveChild
+from lab.ike.path import Path
 from lab.ike.reach import path_to
 from lab.ike.sa import UP
 from lab.ike.states import IkeState
@@ -70,15 +71,14 @@ class Commands:
         return False
 
     def _begin(self, connection: Connection, child: Child) -> None:
-        sa = self._new(connection)
+        sa = self._new(connection, path_to(connection, self._local))
         sa.goal = child.name
         sa.first_contact = not any(o.connection is connection and o.state in UP for o in self.sas())
         sa.start(partial(quick_mode.initiator, config=child))
         self._run(sa)
 
-    def _new(self, connection: Connection) -> Sa:
-        number = self._host.new_number()
-        sa = Sa(self._host, connection, path_to(connection, self._local), initiator=True, number=number)
+    def _new(self, connection: Connection, path: Path) -> Sa:
+        sa = Sa(self._host, connection, path, initiator=True, number=self._host.new_number())
         sa.spi_i = self._host.new_ike_spi()
         return sa
 
@@ -90,11 +90,12 @@ class Commands:
         engine.begin(mode.initiator(sa))
 
     def reauthenticate(self, old: Sa) -> None:
-        """Phase 1 anew beside the one there is, which it takes over from (RFC 2409 has no other way of rekeying)."""
-        sa = self._new(old.connection)
-        sa.path, sa.heir_of = old.path, old
-        if old.nat.detected:
-            sa.path = path_to(old.connection, (old.path.local_host,))
+        """Phase 1 anew beside the one there is, which it takes over from (RFC 2409 has no other way of rekeying).
+
+        It begins where the old one is: behind a NAT only the port that the peer has there now can be reached.
+        """
+        sa = self._new(old.connection, old.path)
+        sa.heir_of = old
         self._run(sa)
 
     def terminate(self, which: Which, child: str | None) -> None:

@@ -63,7 +63,9 @@ class Message:
 
     @property
     def title(self) -> str:
-        """`IKE_AUTH request 1`, `ESP seq 7`."""
+        """`IKE_AUTH request 1`, `Main Mode`, `Quick Mode 0badc0de`, `ESP seq 7`."""
+        if self.exchange and self.protocol == "IKEv1":  # which has no requests and responses, and message IDs at random
+            return f"{self.exchange} {self.message_id:08x}" if self.message_id else self.exchange
         if self.exchange:
             number = "" if self.message_id is None else f" {self.message_id}"
             return f"{self.exchange} {'response' if self.response else 'request'}{number}"

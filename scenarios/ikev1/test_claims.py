@@ -33,7 +33,8 @@ def test_messages_until_the_first_packet(lab, left, right, kind):
 
     lab.step("counted", ", ".join(f"{name} {number}" for name, number in wanted.items()))
     first = next(entry["n"] for entry in ladder if entry["protocol"] == "ESP")
-    found = count(entry for entry in ladder if entry["n"] < first)
+    # charon as responder of Aggressive Mode drops a Quick Mode that comes hard on the third message, which repeats it.
+    found = count(entry for entry in ladder if entry["n"] < first and entry["retransmit_of"] is None)
     assert found == wanted, f"messages before the first ESP packet: {found}"
 
 

@@ -4,6 +4,7 @@ import socket
 
 import pytest
 
+from lab.emulation import gate
 from lab.emulation.network import Network
 from lab.errors import ConfigError
 from lab.wire.ids import ExchangeType
@@ -168,3 +169,19 @@ def test_mistakes(up: Up, where: str, what: str, nth: int, words: str) -> None:
     network = up("direct")
     with pytest.raises(ConfigError, match=words):
         network.drop(where, what, nth)
+
+
+def test_messages_of_ikev1_are_told_by_their_type_alone() -> None:
+    """They carry no flag of direction; both ports, each on either side of a packet."""
+    found = gate.matches("QUICK_MODE message")
+    assert found == [
+        "udp dport 500 @th,208,8 32",
+        "udp dport != 500 udp sport 500 @th,208,8 32",
+        "udp dport 4500 @th,64,32 0 @th,240,8 32",
+        "udp dport != 4500 udp sport 4500 @th,64,32 0 @th,240,8 32",
+    ]
+
+
+def test_a_message_that_no_version_has_is_named_with_those_there_are() -> None:
+    with pytest.raises(ConfigError, match=r"QUICK_MODE"):
+        gate.matches("QUICKEST_MODE message")

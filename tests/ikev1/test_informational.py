@@ -4,8 +4,8 @@ from itertools import pairwise
 
 import pytest
 
-from tests.ikev1.v1 import INFORMATIONAL, MAIN, first, ladder, of, sa
-from tests.pair import Pair, sent_by
+from tests.ikev1.v1 import INFORMATIONAL, MAIN, first, ladder, of, right_of, sa
+from tests.pair import Nat, Pair, sent_by
 
 
 @pytest.mark.parametrize("deleter", ["left", "right"])
@@ -91,6 +91,20 @@ def test_phase_1_anew_keeps_the_children(asker: str) -> None:
     pair.left.do("terminate", child="net")
     pair.settle()
     assert not pair.left.installed and not pair.right.installed
+
+
+@pytest.mark.parametrize("asker", ["left", "right"])
+def test_phase_1_anew_behind_a_nat(asker: str) -> None:
+    """Either side begins at the ports that the NAT has open, although the right one could not begin by itself."""
+    text = first()
+    pair = Pair(text, right_of(text, ("local_addrs = 192.0.2.1", "local_addrs = %any")),
+                nats=(Nat("192.0.2.1", "203.0.113.1"),)).initiate()  # fmt: skip
+    old = pair.left.sas[0]["spi_i"]
+    (pair.left if asker == "left" else pair.right).do("rekey", ike="gw")
+    pair.ping(5)
+    assert pair.lost == []
+    assert len(pair.left.sas) == len(pair.right.sas) == 1 and pair.left.sas[0]["spi_i"] != old
+    pair.check()
 
 
 def test_phase_1_anew_by_lifetime() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lab.evidence.keys import compare, disagreements, merge
-from lab.peers.charon_log import SECRETS, read_keys
+from lab.peers.charon_log import SECRETS, SECRETS_V1, read_keys
 
 HERE = Path(__file__).parent
 
@@ -133,3 +133,33 @@ def test_a_rekeyed_ike_sa_that_ike_followup_ke_completes_has_one_set_of_keys(rol
         ("ENCR_AES_GCM_16", 256, "CURVE25519")
     }
     assert len({ike["SK_d"] for ike in found["ike"]}) == 4
+
+
+# -- IKEv1: Main Mode and Quick Mode between two charons of 6.0.1, AES-CBC-256 and SHA2-256 in both phases
+
+
+def first_version(side: str) -> dict:
+    lines = (HERE / f"charon-6.0.1-ikev1-{side}.log").read_text().splitlines()
+    return read_keys(lines, f"strongswan:{side}")
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_an_isakmp_sa_carries_the_skeyid_family(side):
+    (found,) = first_version(side)["ike"]
+    assert (found["version"], found["encr"], found["encr_key_length"]) == (1, "ENCR_AES_CBC", 256)
+    assert (found["prf"], found["integ"], found["ke"]) == ("PRF_HMAC_SHA2_256", "AUTH_HMAC_SHA2_256_128", "ECP_256")
+    assert {name: len(found[name]) // 2 for name in SECRETS_V1} == dict.fromkeys(SECRETS_V1, 32) | {"IV": 16}
+
+
+def test_both_ends_of_the_ikev1_run_agree():
+    """The responder chose the algorithms of the child in one thread and derived its keys in another."""
+    agreements = compare(merge([first_version("left"), first_version("right")]))
+    assert all(one.equal for one in agreements)
+    assert sorted((one.kind, len(one.sources)) for one in agreements) == [("child", 2)] * 2 + [("ike", 2)]
+    assert {child["encr"] for child in first_version("right")["child"]} == {"ENCR_AES_CBC"}
+
+
+def test_one_flipped_bit_of_skeyid_is_noticed():
+    left, right = first_version("left"), first_version("right")
+    left["ike"][0]["SKEYID_e"] = "00" + left["ike"][0]["SKEYID_e"][2:]
+    assert "SKEYID_e" in disagreements(merge([left, right]))[0]
