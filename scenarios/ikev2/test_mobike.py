@@ -12,7 +12,7 @@ DETECTION = ("N(NAT_DETECTION_SOURCE_IP)", "N(NAT_DETECTION_DESTINATION_IP)")
 OLD, NEW = "203.0.113.2", "203.0.113.77"
 INSIDE, OUTSIDE = "192.168.1.2", "192.0.2.2"
 RIGHT, RIGHT_NEW = "198.51.100.2", "198.51.100.77"
-COUNT, EVERY_S, SETTLED_S, MOST_OUTAGE_S = 200, 0.02, 10.0, 3.0
+COUNT, EVERY_S, SETTLED_S, MOST_OUTAGE_S = 100, 0.02, 10.0, 3.0
 ROAMS = Tunnel(connection={"mobike": "yes", "local_addrs": "%any"})
 STAYS = Tunnel(connection={"mobike": "yes"})
 
