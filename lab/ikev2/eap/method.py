@@ -44,6 +44,10 @@ class Run:
         """The password of `user`, if we hold one."""
         return self.secret_of(self.user)
 
+    def inside(self) -> "Run":
+        """The run of another method that this one carries."""
+        return Run(self.user, self.server, self.secret_of, self.random)
+
     @property
     def name(self) -> str:
         """The user, for sentences."""

@@ -17,11 +17,10 @@ cryptobinding, which would tie the inner method's key to it, is neither offered 
 """
 
 from lab.ikev2.eap import session as eap
-from lab.ikev2.eap import tls_link
 from lab.ikev2.eap.method import Method, Run, Steps
-from lab.ikev2.eap.tls_link import accept, connect, exchange, heard, judge, keys, session
+from lab.ikev2.eap.tls_link import accept, connect, exchange, heard, keys
 from lab.wire import peap
-from lab.wire.eap import EapCode, EapType, TlsFrame
+from lab.wire.eap import EapCode, EapType
 
 LABEL = b"client EAP encryption"
 
@@ -34,13 +33,10 @@ class Peer:
 
     def __call__(self, run: Run, request: bytes) -> Steps:
         """Be the TLS client, then the peer of an inner method."""
-        tls_link.started(request)
-        tls = session(run, server=False)
-        yield from connect(run, tls)
-        run.reason = run.told or judge(run, tls, run.server)
+        tls = yield from connect(run, request)
         if run.reason:
             return
-        inner = Run(run.user, run.server, run.secret_of, run.random)
+        inner = run.inside()
         talk = eap.Peer(self._inner, inner)
         while data := (yield from heard(tls)):
             packet = peap.unwrap(data, EapCode.REQUEST, run.identifier)
@@ -70,14 +66,12 @@ class Server:
 
     def __call__(self, run: Run) -> Steps:
         """Be the TLS server, then the authenticator of an inner method."""
-        tls = session(run, server=True, ask=False)
-        tls.feed(TlsFrame.decode((yield tls_link.start())).data)
-        yield from accept(run, tls)
+        tls = yield from accept(run)
         if run.reason:
             return
         if tls.version == "1.2":  # whose last message is ours, and acknowledged first
             tls.feed((yield from exchange(tls.outgoing())))
-        inner = Run(run.user, run.server, run.secret_of, run.random)
+        inner = run.inside()
         talk = eap.Authenticator(self._inner, inner, ask_identity=True)
         asked = talk.begin()
         while not (talk.succeeded or talk.failed):

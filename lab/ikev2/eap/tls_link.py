@@ -18,7 +18,7 @@ FRAGMENT = 1024
 MOST_OCTETS = 65536
 
 Walk: TypeAlias = Generator[bytes, bytes, bytes]
-Handshake: TypeAlias = Generator[bytes, bytes, None]
+Handshake: TypeAlias = Generator[bytes, bytes, Session]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,26 +101,31 @@ def exchange(message: bytes, version: int = 0) -> Walk:
     return data
 
 
-def connect(run: Run, tls: Session) -> Handshake:
-    """The handshake of the peer; ends with what is to be said next still unsaid."""
-    while not run.told:
+def connect(run: Run, request: bytes) -> Handshake:
+    """Be the TLS client and judge the server; `run.reason` says in words why it goes no further.
+
+    What is to be said next is still unsaid at the end.
+    """
+    started(request)
+    tls = session(run, server=False)
+    while not (tls.done() or run.told):
         run.told = tls.shake()
-        if tls.done():
-            return
-        tls.feed((yield from exchange(tls.outgoing())))
+        if not tls.done():
+            tls.feed((yield from exchange(tls.outgoing())))
+    run.reason = run.told or judge(run, tls, run.server)
+    return tls
 
 
-def accept(run: Run, tls: Session) -> Handshake:
-    """The handshake of the authenticator; an alert that tells of its failure has gone out at its end."""
-    while not tls.done():
+def accept(run: Run) -> Handshake:
+    """Be the TLS server to a client without a certificate; where it fails, an alert that tells of it has gone out."""
+    tls = session(run, server=True, ask=False)
+    tls.feed(TlsFrame.decode((yield start())).data)
+    while not (tls.done() or run.reason):
         run.reason = tls.shake()
-        if tls.done():
-            return
-        message = tls.outgoing()
-        if not (run.reason and not message):
+        message = b"" if tls.done() else tls.outgoing()
+        if not (tls.done() or (run.reason and not message)):
             tls.feed((yield from exchange(message)))
-        if run.reason:
-            return
+    return tls
 
 
 def heard(tls: Session) -> Walk:

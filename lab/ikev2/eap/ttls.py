@@ -15,10 +15,9 @@ from dataclasses import replace
 
 from lab.errors import ProtocolError
 from lab.ikev2.eap import session as eap
-from lab.ikev2.eap import tls_link
 from lab.ikev2.eap.method import Method, Run, Steps
-from lab.ikev2.eap.tls_link import accept, connect, heard, judge, keys, session
-from lab.wire.eap import EAP_MESSAGE, Avp, EapCode, EapType, Packet, TlsFrame
+from lab.ikev2.eap.tls_link import accept, connect, heard, keys
+from lab.wire.eap import EAP_MESSAGE, Avp, EapCode, EapType, Packet
 from lab.wire.ids import NotifyType
 
 LABEL = b"ttls keying material"
@@ -46,14 +45,11 @@ class Peer:
 
     def __call__(self, run: Run, request: bytes) -> Steps:
         """Be the TLS client, then the peer of an inner method."""
-        tls_link.started(request)
-        tls = session(run, server=False)
-        yield from connect(run, tls)
-        run.reason = run.told or judge(run, tls, run.server)
+        tls = yield from connect(run, request)
         if run.reason:
             return
         run.msk = keys(tls, EapType.TTLS, LABEL)
-        inner = Run(run.user, run.server, run.secret_of, run.random)
+        inner = run.inside()
         talk = eap.Peer(self._inner, inner)
         tls.send(_tunnelled(Packet(EapCode.RESPONSE, 0, EapType.IDENTITY, run.user)))
         while data := (yield from heard(tls)):
@@ -74,12 +70,10 @@ class Server:
 
     def __call__(self, run: Run) -> Steps:
         """Be the TLS server, then the authenticator of an inner method."""
-        tls = session(run, server=True, ask=False)
-        tls.feed(TlsFrame.decode((yield tls_link.start())).data)
-        yield from accept(run, tls)
+        tls = yield from accept(run)
         if run.reason:
             return
-        inner = Run(run.user, run.server, run.secret_of, run.random)
+        inner = run.inside()
         talk = eap.Authenticator(self._inner, inner, ask_identity=True)
         identifier: int | None = talk.begin().identifier
         while data := (yield from heard(tls)):
