@@ -53,12 +53,13 @@ class Scene:
         return tuple((e.sa.spi, e.sa.state, e._next_expected, e._next_request) for e in engines if e.sa.alive)
 
 
-def at(steps: int, to: str, start: Callable[[Pair], None], seed: str = "0") -> Scene:
+def at(steps: int, to: str, start: Callable[[Pair], None], connection: str = "") -> Scene:
     """The scene in which, after `steps` deliveries, the next datagram is about to reach a side."""
     child = "esp_proposals = aes256gcm16-x25519"
     second = "children { second { local_ts = 10.3.0.0/24\n remote_ts = 10.4.0.0/24\n" + child + " }"
-    texts = [net(child=child, settings=SETTINGS, left=left).replace("children {", second) for left in (LEFT, "%any")]
-    pair = Pair(texts[0], mirrored(texts[1]), seed=seed)
+    whole = [net(connection, child, SETTINGS, left) for left in (LEFT, "%any")]
+    texts = [text.replace("children {", second) for text in whole]
+    pair = Pair(texts[0], mirrored(texts[1]))
     start(pair)
     for _ in range(steps):
         pair.step()
@@ -71,6 +72,13 @@ def at(steps: int, to: str, start: Callable[[Pair], None], seed: str = "0") -> S
 
 
 def initiate(pair: Pair) -> None:
+    pair.left.do("initiate", "net")
+
+
+def resuming(pair: Pair) -> None:
+    pair.initiate()
+    pair.left.do("terminate")
+    pair.settle()
     pair.left.do("initiate", "net")
 
 
@@ -105,6 +113,10 @@ SCENES: dict[str, Callable[[], Scene]] = {
     "IKE_SA_INIT response at the initiator": lambda: at(1, "left", initiate),
     "IKE_AUTH request at the responder": lambda: at(2, "right", initiate),
     "IKE_AUTH response at the initiator": lambda: at(3, "left", initiate),
+    "IKE_SESSION_RESUME request at the responder": lambda: at(0, "right", resuming, "resumption = yes"),
+    "IKE_SESSION_RESUME response at the initiator": lambda: at(1, "left", resuming, "resumption = yes"),
+    "resuming IKE_AUTH request at the responder": lambda: at(2, "right", resuming, "resumption = yes"),
+    "resuming IKE_AUTH response at the initiator": lambda: at(3, "left", resuming, "resumption = yes"),
     "liveness request at the responder": lambda: at(0, "right", liveness("left")),
     "liveness request at the initiator": lambda: at(0, "left", liveness("right")),
     "liveness response at the initiator": lambda: at(1, "left", liveness("left")),
@@ -119,6 +131,8 @@ SCENES: dict[str, Callable[[], Scene]] = {
     "Delete request at the responder": lambda: at(0, "right", delete),
     "Delete response at the initiator": lambda: at(1, "left", delete),
 }
+# Not protected by an ICV.
+CLEAR = ("IKE_SA_INIT", "IKE_SESSION_RESUME")
 EACH = pytest.mark.parametrize("name", SCENES)
 
 
@@ -134,7 +148,7 @@ def test_cut_at_every_octet(name: str) -> None:
         before = scene.state
         assert scene.give(scene.data[:length]) == []
         scene.give(sized(scene.data[:length]))
-        if name.startswith("IKE_SA_INIT"):
+        if name.startswith(CLEAR):
             # Not protected by an ICV: a cut at a payload's end may leave a message with all that it needs.
             if scene.state != before:
                 scene = SCENES[name]()
@@ -153,7 +167,7 @@ def test_every_octet_flipped(name: str) -> None:
             data = bytearray(scene.data)
             data[index] ^= mask
             actions = scene.give(bytes(data))
-            if name.startswith("IKE_SA_INIT"):
+            if name.startswith(CLEAR):
                 if scene.state != before:
                     scene = SCENES[name]()
                 continue
@@ -164,7 +178,7 @@ def test_every_octet_flipped(name: str) -> None:
                 (notify,) = Message.decode(answer.data).payloads
                 assert isinstance(notify, Notify)
                 assert notify.notify_type in (NotifyType.INVALID_IKE_SPI, NotifyType.INVALID_MAJOR_VERSION)
-    if not name.startswith("IKE_SA_INIT"):
+    if not name.startswith(CLEAR):
         scene.pair.settle()
         assert scene.side.up == ["ESTABLISHED"]
 
@@ -206,12 +220,12 @@ def in_clear(count: int, seed: int) -> None:
             if data == scene.data:
                 continue
             scene.give(data)
-            if name == "IKE_SA_INIT response at the initiator" and scene.state != before:
+            if name.startswith(CLEAR) and name.endswith("initiator") and scene.state != before:
                 scene = make()
             if number % 50 == 0:
-                scene.pair.now += 40.0 if name == "IKE_SA_INIT request at the responder" else 0.0
+                scene.pair.now += 40.0 if name.startswith(CLEAR) and name.endswith("responder") else 0.0
                 scene.side.endpoint.tick(scene.pair.now)
-        if not name.startswith("IKE_SA_INIT"):
+        if not name.startswith(CLEAR):
             assert scene.state == before
 
 
