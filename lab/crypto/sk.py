@@ -4,7 +4,8 @@
 
 - With integrity: encrypt, then MAC over everything from the IKE header on. With AEAD: the associated data is everything
   up to and including the generic header of the SK payload.
-- The ICV is checked before anything is decrypted or looked at. Whatever is wrong is a ProtocolError without a notify.
+- The ICV is checked before anything is decrypted or looked at. Whatever is wrong up to there is a ProtocolError without
+  a notify; an error with one says that the ICV was right.
 - CBC takes an unpredictable IV from the injected `random`; AEAD and counter modes take a counter, which never repeats
   under a key because every key seals in one direction only.
 """
@@ -13,6 +14,7 @@ from collections.abc import Callable
 
 from lab.crypto import registry
 from lab.errors import ProtocolError
+from lab.wire.ids import NotifyType
 from lab.wire.payloads_v2 import Transform
 
 
@@ -66,5 +68,5 @@ class IkeCipher:
         # RFC 7296 3.14: the content of the padding is not looked at, only its length.
         end = len(padded) - 1 - padded[-1]
         if end < 0:
-            raise ProtocolError("Encrypted payload with more padding than content")
+            raise ProtocolError("Encrypted payload with more padding than content", NotifyType.INVALID_SYNTAX)
         return padded[:end]
