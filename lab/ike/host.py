@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from lab.ike.actions import Action, Event
 from lab.ike.config import Child, Config, Connection
+from lab.ike.impair.row import Impairment
 from lab.trace import Trace
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ class Host:
     """One per endpoint. `now` is set at every entry; SAs never ask a clock. `epoch` is when `now` was zero, in seconds
     since 1970: certificates are valid by that clock. `ike_sas` is keyed by the SPI that we chose, and `touched` holds
     those of the SAs whose deadlines or state the call in progress changed. `born` are new IKE SAs that a rekeying made
-    and that are not in the table yet, `restart` are children whose peer was silent and that are to be made anew.
+    and that are not in the table yet, `restart` are children whose peer was silent and that are to be made anew,
+    `impairments` what is still to be sent wrongly.
     """
 
     config: Config
@@ -40,6 +42,10 @@ class Host:
     born: "list[IkeSa]" = field(default_factory=list)
     restart: list[tuple[Connection, Child]] = field(default_factory=list)
     touched: list[bytes] = field(default_factory=list)
+    impairments: list[Impairment] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.impairments = list(self.config.settings.impair)
 
     @property
     def wall_clock(self) -> float:
