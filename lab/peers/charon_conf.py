@@ -23,6 +23,7 @@ SETTINGS = {
     "fragment_size": "fragment_size",
     "cookie_threshold": "cookie_threshold",
     "half_open_timeout": "half_open_timeout",
+    "dos_protection": "dos_protection",
     "signature_authentication": "signature_authentication",
     "tls_version_min": "tls.version_min",
     "tls_version_max": "tls.version_max",

@@ -2,31 +2,27 @@
 
 from dataclasses import replace
 
-from lab.ike.impair.craft import Craft, Draft, body_at, changed, set_at, without
+from lab.ike.impair.craft import Craft, Draft, changed, set_at, without
 from lab.ike.impair.row import Impairment, Outcome, Side
 from lab.wire.ids import ExchangeType, NotifyType, PayloadType, ProtocolId
-from lab.wire.payloads import Payload
+from lab.wire.payloads import GENERIC_HEADER, Payload
 from lab.wire.payloads_v2 import Delete, Notify, Unknown
 
 CHILD, INFO = ExchangeType.CREATE_CHILD_SA, ExchangeType.INFORMATIONAL
 IGNORED, REFUSED, TOLERATED = Outcome
 SYNTAX, NOT_FOUND = NotifyType.INVALID_SYNTAX, NotifyType.CHILD_SA_NOT_FOUND
 NOBODYS = b"\xde\xad\xbe\xef"
+DELETE = Delete(ProtocolId.ESP, (NOBODYS,))
 
 
 def _instead(*payloads: Payload) -> Craft:
     return lambda draft: draft.encode(payloads=payloads)
 
 
-def _delete_count(draft: Draft) -> bytes:
-    """Delete: protocol(1) SPI size(1) count(2)."""
-    at = body_at(draft, PayloadType.D) + 2
-    return draft.encode(chain=lambda chain: set_at(chain, at, b"\x01\x00"))
-
-
-def _delete_spi_size(draft: Draft) -> bytes:
-    at = body_at(draft, PayloadType.D) + 1
-    return draft.encode(chain=lambda chain: set_at(chain, at, b"\x00"))
+def _deletes(offset: int, octets: bytes) -> Craft:
+    """A craft that writes into a Delete of one SPI: protocol(1) SPI size(1) count(2) SPI(4)."""
+    body = set_at(DELETE.encode(), offset, octets)
+    return lambda draft: draft.encode(payloads=(DELETE,), chain=lambda chain: chain[:GENERIC_HEADER] + body)
 
 
 def _rekeys_nobody(draft: Draft) -> bytes:
@@ -45,15 +41,15 @@ def _rekeys_twice(draft: Draft) -> tuple[bytes, ...]:
 ROWS = (
     Impairment(
         "delete-unknown", "a Delete of a child that nobody has", "7296#1.4.1", INFO, TOLERATED,
-        _instead(Delete(ProtocolId.ESP, (NOBODYS,))), side=Side.REQUEST,
+        _instead(DELETE), side=Side.REQUEST,
     ),
     Impairment(
-        "delete-count-wrong", "a Delete with a count of 256 and one SPI", "7296#3.11", INFO, REFUSED, _delete_count,
-        SYNTAX, Side.REQUEST, PayloadType.D,
+        "delete-count-wrong", "a Delete with a count of 256 and one SPI", "7296#3.11", INFO, REFUSED,
+        _deletes(2, b"\x01\x00"), SYNTAX, Side.REQUEST,
     ),
     Impairment(
-        "delete-spi-size-zero", "a Delete of one SPI of no octets", "7296#3.11", INFO, REFUSED, _delete_spi_size,
-        SYNTAX, Side.REQUEST, PayloadType.D,
+        "delete-spi-size-zero", "a Delete of one SPI of no octets", "7296#3.11", INFO, REFUSED,
+        _deletes(1, b"\x00"), SYNTAX, Side.REQUEST,
     ),
     Impairment(
         "informational-critical", "an INFORMATIONAL with a critical payload of unknown type", "7296#2.5", INFO, REFUSED,
@@ -71,5 +67,6 @@ ROWS = (
     Impairment(
         "rekey-nonce-missing", "a rekeying without a nonce", "7296#1.3.3", CHILD, REFUSED,
         lambda draft: draft.encode(payloads=without(draft.payloads, PayloadType.NONCE)), SYNTAX, Side.REQUEST,
+        PayloadType.N,
     ),
 )  # fmt: skip

@@ -1,0 +1,198 @@
+"""Our stack misbehaves, by every row of the table of impairments; a strongSwan meets it, lives, and serves on.
+
+A daemon works its list off one message at a time, so one scenario holds all rows of an exchange: an attempt for each,
+then an honest one whose tunnel has to carry a ping. What the peer made of each row is read from the capture, and has to
+be what the RFC wants, or what `DIFFERS` says of strongSwan.
+"""
+
+import time
+from dataclasses import dataclass
+from itertools import pairwise
+
+import pytest
+
+from lab.ike.impair.row import Outcome
+from lab.ike.impair.table import TABLE
+from lab.plugin import proofs
+from lab.plugin.sight import Ladder
+from lab.plugin.tunnel import CHILD, Tunnel
+from lab.wire.ids import ExchangeType, NotifyType
+
+CHARONS = ("strongswan", "strongswan-6.1")
+WE_INITIATE = tuple(f"ours>{charon}" for charon in CHARONS)
+WE_RESPOND = tuple(f"{charon}>ours" for charon in CHARONS)
+# Nobody repeats anything: an attempt that meets silence is over soon.
+SETTINGS = {"retransmit_timeout": "0.05", "retransmit_tries": "0"}
+# Attempts that end half-open are no attack.
+OURS, THEIRS = {"block_threshold": "0", "cookie_threshold": "1000"}, {"dos_protection": "no"}
+PINGS = 3
+
+# What strongSwan 6.0.1 and 6.1.0 make of a request, where the table says something else.
+DIFFERS = {
+    "attribute-unknown": "tolerated",
+    "child-spi-zero": "tolerated",
+    "child-spi-long": "refused with INVALID_SYNTAX",
+    "ke-short": "refused with NO_PROPOSAL_CHOSEN",
+    "rekey-doubled": "refused with NO_PROPOSAL_CHOSEN",
+    "selectors-missing": "refused with TS_UNACCEPTABLE",
+    "header-alone": "refused with INVALID_SYNTAX",
+    # It gives the IKE SA up without a word.
+    "encrypted-in-encrypted": "ignored",
+    "identity-in-clear": "ignored",
+    "identity-missing": "ignored",
+    # It answers the one that came too early, and nothing else under that message ID.
+    "early-create-child-sa": "ignored",
+    "early-delete": "ignored",
+}
+# Whether a tunnel comes up by a response, where the table says something else.
+DIFFERS_IN_RESPONSES = {
+    "attribute-unknown": True,
+    "child-spi-zero": True,
+    "early-create-child-sa-of-responder": False,
+}
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What was tried for a row, and when."""
+
+    row: object
+    began: float
+    up: bool = False
+
+
+def rows(exchange, *, response):
+    """The rows that are made in requests or responses of an exchange."""
+    return [row for row in TABLE.values() if row.exchange.name == exchange and row.on(response=response)]
+
+
+def tunnel(settings) -> Tunnel:
+    """One side; fragments are announced, but nothing honest is so long."""
+    return Tunnel(connection={"fragmentation": "yes"}, settings={**SETTINGS, **settings})
+
+
+def impaired(rows) -> Tunnel:
+    """Our side and its list."""
+    return tunnel({**OURS, "impair": ", ".join(row.name for row in rows)})
+
+
+def tried(lab, rows, *, actor=None, rekey=False):
+    """An attempt for each row: a tunnel that `actor` (left) takes down again, after it has rekeyed it if told to."""
+    actor, attempts = actor or lab.left, []
+    for row in rows:
+        lab.step(row.name, f"{row.about}; {row.receiver}")
+        began = time.time()
+        outcome = lab.left.initiate(timeout=10)
+        if rekey:
+            actor.rekey(child=CHILD)
+        for gateway in (actor, lab.left):  # what was said wrongly, the other one may not have understood
+            if gateway.established():
+                gateway.terminate(timeout=10)
+        lab.until(lambda: not lab.left.established(), "the initiator has no IKE SA", 5)
+        attempts.append(Attempt(row, began, outcome.up))
+    return [*attempts, Attempt(None, time.time())]
+
+
+def by_attempt(lab, attempts):
+    """Each attempt with what was on the wire during it."""
+    entries = lab.ladder().entries
+    for one, following in pairwise(attempts):
+        yield one, Ladder([e for e in entries if one.began <= e["t_sent"] < following.began])
+
+
+def honest(lab):
+    """Afterwards an attempt without any impairment comes up, and ESP carries a ping both ways."""
+    lab.establish()
+    lab.ping(PINGS)
+    proofs.carries_ping(lab.ladder(), lab.inner("left"), lab.inner("right"), [PINGS])
+
+
+def answer(ladder, row, sender):
+    """What `sender` answered to a request, in a word, and the error notify where there is one."""
+    answers = [e["payloads"] for e in ladder.ike(row.exchange.name, response=True, sender=sender)]
+    names = [name[2:-1] for payloads in answers for name in payloads if name.startswith("N(")]
+    errors = [name for name in names if name in NotifyType.__members__ and NotifyType[name].is_error]
+    if errors:
+        return f"refused with {errors[0]}"
+    served = row.exchange in (ExchangeType.INFORMATIONAL, ExchangeType.CREATE_CHILD_SA) or ladder.ike(
+        "IKE_AUTH", response=True, sender=sender, payload="AUTH"
+    )
+    return "tolerated" if answers and served else "ignored"
+
+
+def wanted(row):
+    """What the RFC allows a responder to answer."""
+    if row.outcome is Outcome.TOLERATED:
+        return ("tolerated",)
+    refused = (f"refused with {row.notify.name}",) if row.notify else ()
+    return refused if row.outcome is Outcome.REFUSED else ("ignored", *refused)
+
+
+def requests_were_answered_right(lab, attempts, sender="right"):
+    """Every answer of the peer was one that the RFC allows, or the one that it is known for."""
+    wrong = []
+    for one, ladder in by_attempt(lab, attempts):
+        found, allowed = answer(ladder, one.row, sender), wanted(one.row)
+        if one.row.name in DIFFERS:
+            allowed = (DIFFERS[one.row.name],)
+        if found not in allowed:
+            wrong.append(f"{one.row.name} is {found}, not {' or '.join(allowed)}")
+    assert not wrong, f"{len(wrong)} of {len(attempts) - 1} rows: {'; '.join(wrong)}"
+
+
+@pytest.mark.rfc("7296#2.21", "7296#2.5", "7296#3.2")
+@pytest.mark.clock("virtual")
+@pytest.mark.pairings(*WE_INITIATE)
+@pytest.mark.parametrize("exchange", ["IKE_SA_INIT", "IKE_AUTH"])
+def test_wrong_requests(lab, left, right, exchange):
+    """Our initiator sends requests that are wrong in one way each; strongSwan answers as it must, and serves on."""
+    mine = rows(exchange, response=False)
+    lab.up("direct", left=impaired(mine), right=tunnel(THEIRS))
+    attempts = tried(lab, mine)
+    honest(lab)
+    requests_were_answered_right(lab, attempts)
+
+
+@pytest.mark.rfc("7296#2.21", "7296#2.5", "7296#3.2")
+@pytest.mark.clock("virtual")
+@pytest.mark.pairings(*WE_RESPOND)
+@pytest.mark.parametrize("exchange", ["IKE_SA_INIT", "IKE_AUTH"])
+def test_wrong_responses(lab, left, right, exchange):
+    """Our responder sends responses that are wrong in one way each; strongSwan takes none it must not, and lives."""
+    mine = rows(exchange, response=True)
+    lab.up("direct", left=tunnel(THEIRS), right=impaired(mine))
+    attempts = tried(lab, mine)
+    honest(lab)
+    wrong = []
+    for one, ladder in by_attempt(lab, attempts):
+        tolerated = one.row.expected(response=True) is Outcome.TOLERATED
+        deleted = ladder.ike("INFORMATIONAL", response=False, sender="left", payload="D")
+        if one.up is not DIFFERS_IN_RESPONSES.get(one.row.name, tolerated) or (one.up and not deleted):
+            wrong.append(f"{'a tunnel' if one.up else 'no tunnel'} came up by {one.row.name}")
+    assert not wrong, f"{len(wrong)} of {len(attempts) - 1} rows: {'; '.join(wrong)}"
+
+
+@pytest.mark.rfc("7296#1.3.3", "7296#1.4.1", "7296#3.11")
+@pytest.mark.clock("virtual")
+@pytest.mark.pairings(*WE_INITIATE)
+@pytest.mark.parametrize("exchange", ["CREATE_CHILD_SA", "INFORMATIONAL"])
+def test_wrong_later(lab, left, right, exchange):
+    """Our side rekeys or deletes wrongly under an IKE SA that is up; strongSwan answers as it must, and serves on."""
+    mine = rows(exchange, response=False)
+    lab.up("direct", left=impaired(mine), right=tunnel(THEIRS))
+    attempts = tried(lab, mine, rekey=exchange == "CREATE_CHILD_SA")
+    honest(lab)
+    requests_were_answered_right(lab, attempts)
+
+
+@pytest.mark.rfc("7296#1.3.3", "7296#1.4.1", "7296#3.11")
+@pytest.mark.clock("virtual")
+@pytest.mark.pairings(*WE_RESPOND)
+@pytest.mark.parametrize("exchange", ["CREATE_CHILD_SA", "INFORMATIONAL"])
+def test_wrong_later_of_the_responder(lab, left, right, exchange):
+    """The same by the side that did not initiate the IKE SA."""
+    mine = rows(exchange, response=False)
+    lab.up("direct", left=tunnel(THEIRS), right=impaired(mine))
+    attempts = tried(lab, mine, actor=right, rekey=exchange == "CREATE_CHILD_SA")
+    honest(lab)
+    requests_were_answered_right(lab, attempts, sender="left")
