@@ -68,7 +68,8 @@ class Draft:
 
 
 def _headed(header: Header, first: PayloadType, length: int) -> bytes:
-    return replace(header, next_payload=first, length=SIZE + length).encode()
+    """The header with the true length, unless a craft has set another."""
+    return replace(header, next_payload=first, length=header.length or SIZE + length).encode()
 
 
 def padding(block: int, extra: int = 0, fill: int = 0) -> Octets:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from lab.ike.impair.craft import Draft, set_at
+from lab.ike.impair.craft import Draft
 from lab.ike.impair.row import Impairment, Outcome, Side, headed
 from lab.wire.header import NO_SPI
 from lab.wire.ids import ExchangeType, Flag, NotifyType
@@ -28,8 +28,7 @@ def _flipped(spi: bytes) -> bytes:
 
 
 def _lengthened(draft: Draft, by: int) -> bytes:
-    data = draft.encode()
-    return set_at(data, 24, (len(data) + by).to_bytes(4, "big"))
+    return draft.encode(header=replace(draft.header, length=len(draft.encode()) + by))
 
 
 ROWS = (
