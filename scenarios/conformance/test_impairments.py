@@ -35,6 +35,8 @@ GRAIN_S = 1e-6
 DIFFERS = {
     "attribute-unknown": "tolerated",
     "child-spi-zero": "tolerated",
+    "length-too-long": "tolerated",
+    "length-too-short": "tolerated",
     "child-spi-long": "refused with INVALID_SYNTAX",
     "ke-short": "refused with NO_PROPOSAL_CHOSEN",
     "rekey-doubled": "refused with NO_PROPOSAL_CHOSEN",
@@ -52,6 +54,8 @@ DIFFERS = {
 DIFFERS_IN_RESPONSES = {
     "attribute-unknown": True,
     "child-spi-zero": True,
+    "length-too-long": True,
+    "length-too-short": True,
     "early-create-child-sa-of-responder": False,
 }
 
