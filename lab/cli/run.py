@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import click
 
 from lab.crypto.listing import algorithms
 from lab.emulation import topology
+from lab.ike.impair.table import listing as impairments
 from lab.matrix import ROLES
 from lab.peers.registry import PEERS
 from lab.run import catalogue
@@ -18,7 +20,7 @@ from lab.run.main import run as carry_out
 from lab.run.options import KERNELS, Options
 
 LIST_SCHEMA = "ikelab.list/1"
-KINDS = ("scenarios", "topologies", "peers", "clauses", "algorithms")
+KINDS = ("scenarios", "topologies", "peers", "clauses", "algorithms", "impairments")
 
 
 @click.command()
@@ -101,10 +103,11 @@ def _algorithms() -> list[dict[str, Any]]:
     return [{"name": str(row["keyword"]), "about": str(row["name"]), **row} for row in algorithms()]
 
 
-_ROWS = {
+_ROWS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "scenarios": _scenarios,
     "clauses": _clauses,
     "topologies": _topologies,
     "peers": _peers,
     "algorithms": _algorithms,
+    "impairments": impairments,
 }

@@ -7,7 +7,8 @@ import os
 import random
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from lab.daemon.signals import Signals
 from lab.endpoint import Endpoint
 from lab.errors import ConfigError, LabError, UnfitError
 from lab.ike.config import Config, load
+from lab.ike.impair import table as impairments
 from lab.ike.path import PORT, PORT_NAT_T
 from lab.trace import Trace
 
@@ -42,26 +44,35 @@ def main(
     run_dir: str | Path | None = None,
     keylog: str | Path | None = None,
     seed: str | None = None,
+    impair: Sequence[str] = (),
 ) -> int:
     """Serve until ended; the documented exit code. What goes wrong is one sentence on stderr.
 
     `control` is the path of the control socket; `run_dir` gets daemon.log and events.jsonl, `keylog` keys.jsonl.
     With a seed (or IKELAB_SEED) all randomness follows from it and the configuration: a run can be repeated, and
     nothing it protects is secret.
+    `impair` names impairments that come behind those of the configuration.
     """
     directories = [Path(path) if path else None for path in (control, run_dir, keylog)]
     try:
-        return _serve(Path(config), backend, *directories, seed=seed or os.environ.get(SEED_VARIABLE))
+        return _serve(Path(config), backend, *directories, seed=seed or os.environ.get(SEED_VARIABLE), impair=impair)
     except LabError as error:
         sys.stderr.write(f"ikelab: {error}\n")
         return {ConfigError: USAGE, UnfitError: UNFIT}.get(type(error), BROKEN)
 
 
 def _serve(
-    path: Path, backend: str, control: Path | None, run_dir: Path | None, keylog: Path | None, *, seed: str | None
+    path: Path,
+    backend: str,
+    control: Path | None,
+    run_dir: Path | None,
+    keylog: Path | None,
+    *,
+    seed: str | None,
+    impair: Sequence[str],
 ) -> int:
     text = _read(path)
-    config = load(text, str(path), partial(_file, path.parent))
+    config = _impaired(load(text, str(path), partial(_file, path.parent)), impair)
     clock, draw = time.monotonic, _random(seed, text)
     epoch = time.time() - clock()
     journal = Journal(run_dir, keylog, offset=epoch)
@@ -87,6 +98,15 @@ def _read(path: Path) -> str:
         raise ConfigError(f"cannot read it: {error.strerror}", file=str(path)) from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"not UTF-8 text: {error.reason}", file=str(path)) from error
+
+
+def _impaired(config: Config, names: Sequence[str]) -> Config:
+    """The configuration with further impairments."""
+    try:
+        rows = tuple(row for name in names for row in impairments.named(name))
+    except ValueError as error:
+        raise ConfigError(f"--impair: {error}") from error
+    return replace(config, settings=replace(config.settings, impair=config.settings.impair + rows))
 
 
 def _file(directory: Path, name: str) -> bytes:

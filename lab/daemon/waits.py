@@ -97,7 +97,7 @@ def child_up(connection: str, child: str) -> Callable[[Event], Outcome | None]:
 
 
 def rekeyed(ike: str | int | None, child: str | None) -> Callable[[Event], Outcome | None]:
-    """Replaced, or failed with the reason; a peer that is busy is asked again, which is no failure."""
+    """Replaced, or failed or gone with the reason; a peer that is busy is asked again, which is no failure."""
 
     def judge(event: Event) -> Outcome | None:
         fields = event.fields
@@ -107,6 +107,8 @@ def rekeyed(ike: str | int | None, child: str | None) -> Callable[[Event], Outco
         if event.name == ("child-rekeyed" if child is not None else "ike-rekeyed"):
             # The number of an IKE SA is that of its successor by now, so a wait for a number takes the first there is.
             return Outcome(fields) if meant or isinstance(ike, int) else None
+        if event.name == ("child-down" if child is not None else "ike-down") and meant:
+            return Outcome(error=f"gone instead: {fields.get('reason', 'no reason was given')}")
         if event.name == "failed" and fields.get("stage") == "CREATE_CHILD_SA" and meant:
             return Outcome(error=f"CREATE_CHILD_SA: {fields.get('reason', 'no reason was given')}")
         return None

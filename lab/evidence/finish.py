@@ -66,8 +66,16 @@ def _evidence(tables: wireshark.Tables) -> list[Evidence]:
 
 
 def _problems(scene: Scene) -> list[str]:
-    """What the evidence itself says against the run; what was changed or made up under way is no peer's doing."""
-    sent = [entry for entry in scene.ladder if not scene.places.forwards(entry["from"])]
+    """What the evidence itself says against the run; what was changed or made up under way is no peer's doing.
+
+    Nor is it a finding that an IKE message is wrong whose sender was told to misbehave.
+    """
+    places = scene.places
+    sent = [
+        entry
+        for entry in scene.ladder
+        if not places.forwards(entry["from"]) and (entry["protocol"] == "ESP" or entry["from"] not in places.impaired)
+    ]
     return [
         *keys.disagreements(scene.keys),
         *scene.reader.refused,
@@ -78,7 +86,8 @@ def _problems(scene: Scene) -> list[str]:
 
 def check(directory: Path) -> tshark.TsharkReport:
     """Let tshark decrypt the finished capture; raises UnfitError where tshark is not installed. Writes tshark.json."""
-    report = tshark.verify(directory / WIRE, directory / PROFILE, keys.read(directory / "keys.json"))
+    where = places.read(directory / "topology.json")
+    report = tshark.verify(directory / WIRE, directory / PROFILE, keys.read(directory / "keys.json"), where)
     facts = {"schema": "ikelab.tshark/1", "sentence": report.sentence(), **msgspec.to_builtins(report)}
     write_json(directory / "tshark.json", facts)
     return report

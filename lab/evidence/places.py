@@ -1,4 +1,4 @@
-"""Who is where: which node owns an address, and which nodes only forward what others send.
+"""Who is where: which node owns an address, which nodes only forward what others send, which are told to misbehave.
 
 Read from `topology.json`. Without one (a capture from elsewhere) nothing is known, and only the names of the capture
 points and the directions of frames tell sender from receiver.
@@ -22,11 +22,14 @@ SPEAKING = frozenset({"gateway"})
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Owners of addresses (without prefix length), kinds of nodes, and the addresses at each capture point."""
+    """Owners of addresses (without prefix length), kinds of nodes, and the addresses at each capture point; the nodes
+    whose IKE messages are wrong on purpose.
+    """
 
     owners: Mapping[str, str] = field(default_factory=dict)
     kinds: Mapping[str, str] = field(default_factory=dict)
     points: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)
+    impaired: frozenset[str] = frozenset()
 
     def owner(self, address: str) -> str | None:
         """The node that has this address."""
@@ -50,7 +53,8 @@ def of_topology(topology: Mapping[str, Any]) -> Places:
             found = tuple(ip_interface(address).ip for address in end.get("addresses", ()))
             points[f"{node}:{end.get('interface', '')}"] = found
     owners = {str(address): point.partition(":")[0] for point, found in points.items() for address in found}
-    return Places(owners, kinds, points)
+    impaired = frozenset(name for name, node in topology.get("nodes", {}).items() if node.get("impaired"))
+    return Places(owners, kinds, points, impaired)
 
 
 def read(path: Path) -> Places:

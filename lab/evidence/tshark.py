@@ -28,6 +28,7 @@ from lab.evidence import capture, wireshark
 from lab.evidence.datagram import Sighting, sightings
 from lab.evidence.keyring import Keyring
 from lab.evidence.keys import Keys, latest
+from lab.evidence.places import Places
 from lab.evidence.reading import Reader, Reading
 from lab.wire import pcapng
 from lab.wire.ids import IdType, PayloadType
@@ -43,6 +44,7 @@ _FIELDS = (
     "_ws.expert.severity", "_ws.expert.message", "frame.comment",
 )  # fmt: skip
 _ERROR = 0x800000
+NOWHERE = Places()
 EARLIER, REPEATED = "earlier keys of an IKE SA", "repeated messages of IKEv1"
 ID_NULL = IdType.ID_NULL.name
 # tshark lists proposal and transform substructures among the payloads; those of IKEv2 have the numbers of IKEv1.
@@ -59,7 +61,10 @@ class Problem:
 
 @dataclass(slots=True)
 class TsharkReport:
-    """How many packets tshark was to decrypt, and how many it did; `unsupported` counts packets by algorithm."""
+    """How many packets tshark was to decrypt, and how many it did.
+
+    `unsupported` counts packets by algorithm, `impaired` those that are wrong and were meant to be.
+    """
 
     version: str = ""
     ike_total: int = 0
@@ -67,6 +72,7 @@ class TsharkReport:
     esp_total: int = 0
     esp_decrypted: int = 0
     unsupported: dict[str, int] = field(default_factory=dict)
+    impaired: int = 0
     problems: list[Problem] = field(default_factory=list)
 
     @property
@@ -80,6 +86,8 @@ class TsharkReport:
         text += f" and {self.esp_decrypted} of {self.esp_total} ESP packets"
         if self.unsupported:
             text += "; it does not know " + ", ".join(f"{name} ({n})" for name, n in sorted(self.unsupported.items()))
+        if self.impaired:
+            text += f"; {self.impaired} are wrong on purpose"
         if self.problems:
             first = self.problems[0]
             text += f"; {len(self.problems)} problems, the first in frame {first.frame}: {first.text}"
@@ -189,8 +197,11 @@ def _numbers(cells: dict[str, str], name: str) -> tuple[int, ...]:
         return ()
 
 
-def verify(pcap: Path, profile: Path, keys: Keys) -> TsharkReport:
-    """Run tshark on a capture with a profile and compare what it decrypts with what must be there."""
+def verify(pcap: Path, profile: Path, keys: Keys, where: Places = NOWHERE) -> TsharkReport:
+    """Run tshark on a capture with a profile and compare what it decrypts with what must be there.
+
+    What is wrong with an IKE message of a node that is told to misbehave is counted, and no problem.
+    """
     seen = sightings(capture.read(pcap))
     reader, unknown = Reader(Keyring(keys)), _unknown(keys)
     last = Reader(Keyring(latest(keys)))
@@ -209,7 +220,8 @@ def verify(pcap: Path, profile: Path, keys: Keys) -> TsharkReport:
             report.ike_total += 1
             report.unsupported[EARLIER] = report.unsupported.get(EARLIER, 0) + 1
         elif reading.encrypted and reading.protocol in ("IKEv1", "IKEv2", "ESP"):
-            _judge(report, sighting, reading, rows.get(sighting.frames[-1] + 1), unknown)
+            row = rows.get(sighting.frames[-1] + 1)
+            _judge(report, sighting, reading, row, unknown, where.owner(sighting.src) in where.impaired)
     report.problems += _not_whole(seen, reader, rows)
     return report
 
@@ -243,7 +255,12 @@ def _unknown(keys: Keys) -> dict[str, str]:
 
 
 def _judge(
-    report: TsharkReport, sighting: Sighting, reading: Reading, row: _Row | None, unknown: dict[str, str]
+    report: TsharkReport,
+    sighting: Sighting,
+    reading: Reading,
+    row: _Row | None,
+    unknown: dict[str, str],
+    impaired: bool,
 ) -> None:
     ike = reading.protocol != "ESP"
     report.ike_total += ike
@@ -254,6 +271,8 @@ def _judge(
     wrong = _wrong_ike(reading, row) if ike else _wrong_esp(reading, row)
     if wrong and _nameless(reading, row):
         report.unsupported[ID_NULL] = report.unsupported.get(ID_NULL, 0) + 1
+    elif wrong and ike and impaired:
+        report.impaired += 1
     elif wrong:
         report.problems.append(Problem(sighting.frames[-1] + 1, wrong))
     else:

@@ -15,6 +15,8 @@ from lab.crypto.signatures import PrivateKey
 from lab.ike import options, pool_config
 from lab.ike.credentials import NOBODY, Credentials, Identity, SharedSecret, secret_octets
 from lab.ike.files import FileReader, Files, no_files
+from lab.ike.impair import table as impairments
+from lab.ike.impair.row import Impairment
 from lab.ike.means import PRE_SHARED_KEY, Means
 from lab.ike.options import Selector
 from lab.ike.path import PORT
@@ -68,6 +70,7 @@ class Settings:
     ticket_lifetime: float = 3600.0
     tls_version_min: str = "1.2"
     tls_version_max: str = "1.3"
+    impair: tuple[Impairment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +259,7 @@ _SETTINGS: dict[str, options.Reader] = {
     "ticket_lifetime": options.within(options.seconds, 1, 604800),
     "tls_version_min": options.one_of("1.2", "1.3"),
     "tls_version_max": options.one_of("1.2", "1.3"),
+    "impair": impairments.named,
 }
 # Read, checked and without effect on IKEv2 of this stack; a peer that is given the same text may heed them.
 _NO_EFFECT = {

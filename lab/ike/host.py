@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from lab.ike.actions import Action, Event
 from lab.ike.config import Child, Config, Connection
+from lab.ike.impair.row import Impairment
 from lab.ike.path import Path
 from lab.ike.pool import Pool
 from lab.ike.tickets import Held, Mint
@@ -45,7 +46,7 @@ class Host:
     beginning an IKE SA, `addresses` all those of this host. `held` are the tickets that gateways gave us, by
     connection, `mint` makes those that we give. `pools` are the virtual addresses to lend, by the name of the pool; the
     number of an IKE SA is what holds a lease. `resolve` gives the addresses of a name without waiting for anybody, none
-    where it does not know it.
+    where it does not know it. `impairments` are what is still to be sent wrongly.
     """
 
     config: Config
@@ -70,11 +71,13 @@ class Host:
     touched: list[bytes] = field(default_factory=list)
     pools: dict[str, Pool] = field(default_factory=dict)
     mint: Mint = field(init=False)
+    impairments: list[Impairment] = field(init=False)
 
     def __post_init__(self) -> None:
         most = self.config.settings.max_ike_sas
         self.pools = {name: Pool(config.addrs, most) for name, config in self.config.pools.items()}
         self.mint = Mint(self.random, self.config.settings.ticket_lifetime)
+        self.impairments = list(self.config.settings.impair)
 
     @property
     def wall_clock(self) -> float:

@@ -24,6 +24,7 @@ SETTINGS = {
     "follow_redirects": "follow_redirects",
     "cookie_threshold": "cookie_threshold",
     "half_open_timeout": "half_open_timeout",
+    "dos_protection": "dos_protection",
     "signature_authentication": "signature_authentication",
     "tls_version_min": "tls.version_min",
     "tls_version_max": "tls.version_max",

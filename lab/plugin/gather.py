@@ -76,10 +76,18 @@ def _network(lab: "Lab") -> None:
     """The network as realised, its drawing, and what its NAT boxes hold."""
     if lab.topology is None or not lab.has_network:
         return
-    write_json(lab.directory / "topology.json", lab.network.describe())
+    write_json(lab.directory / "topology.json", _described(lab))
     (lab.directory / "topology.svg").write_text(graph.svg(lab.topology))
     write_json(lab.directory / "nat.json", {"schema": NAT_SCHEMA, "mappings": lab.network.mappings()})
     lab.uncaptured = lab.network.finish_capture().dropped
+
+
+def _described(lab: "Lab") -> dict[str, Any]:
+    """The network, and which of its nodes were told to misbehave."""
+    described = lab.network.describe()
+    for name in lab.impaired:
+        described["nodes"][name]["impaired"] = True
+    return described
 
 
 def _files(lab: "Lab") -> None:

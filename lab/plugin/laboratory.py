@@ -69,6 +69,7 @@ class Lab:
         self._own_pings: list[int] = []
         self._virtual_pings: dict[tuple[str, str], list[int]] = {}
         self.uncaptured = 0
+        self.impaired: tuple[str, ...] = ()
 
     # -- setting up
 
@@ -108,6 +109,7 @@ class Lab:
         ends = self.ends()
         self.left.address, self.right.address = ends.left, ends.right
         tunnels = {"left": left or tunnel, "right": right or tunnel}
+        self.impaired = tuple(name for name, one in tunnels.items() if one.settings.get("impair"))
         trees = {"left": left_tree(tunnels["left"], ends), "right": right_tree(tunnels["right"], ends)}
         running = [gateway for gateway in self.gateways if gateway.name in start]
         for gateway in running:

@@ -59,3 +59,12 @@ def test_a_wrong_option_is_a_usage_error_of_one_sentence() -> None:
 )
 def test_a_failure_names_its_cause_and_the_next_step(error: LabError | OSError, words: tuple[str, ...]) -> None:
     assert all(word in sentence(error) for word in words)
+
+
+def test_impairments_are_listed() -> None:
+    result = CliRunner().invoke(cli, ["list", "impairments", "--json"])
+    rows = json.loads(result.stdout)["impairments"]
+    (row,) = [row for row in rows if row["name"] == "icv-wrong"]
+    assert row["clause"] == "rfc7296:3.14" and row["outcome"] == "ignored"
+    text = CliRunner().invoke(cli, ["list", "impairments"]).stdout
+    assert len(text.splitlines()) == len(rows)

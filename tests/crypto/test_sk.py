@@ -10,7 +10,7 @@ from lab.crypto import registry
 from lab.crypto.sk import IkeCipher
 from lab.errors import ProtocolError
 from lab.wire.header import Header
-from lab.wire.ids import ExchangeType, Integ, PayloadType, ProtocolId, TransformType
+from lab.wire.ids import ExchangeType, Integ, NotifyType, PayloadType, ProtocolId, TransformType
 from lab.wire.message import Message
 from lab.wire.payloads_v2 import Nonce, Notify, Transform
 
@@ -109,12 +109,14 @@ def test_padding_of_any_content_and_length_is_taken() -> None:
 
 
 def test_more_padding_than_content() -> None:
-    with pytest.raises(ProtocolError, match="more padding than content"):
+    """That is authentic, and so to be answered (RFC 7296 2.21.3)."""
+    with pytest.raises(ProtocolError, match="more padding than content") as caught:
         cipher("aes128", "sha256").open(AAD, forged("aes128", "sha256", bytes(15) + bytes([16])))
+    assert caught.value.notify == NotifyType.INVALID_SYNTAX
 
 
-def test_errors_carry_no_notify() -> None:
-    """What is not authentic is not answered (RFC 7296 2.21)."""
+def test_what_is_not_authentic_carries_no_notify() -> None:
+    """It is not answered (RFC 7296 2.21)."""
     with pytest.raises(ProtocolError) as caught:
         cipher("aes128gcm16", None).open(AAD, bytes(40))
     assert caught.value.notify == 0

@@ -64,3 +64,8 @@ def test_a_seed_gives_the_same_octets_to_the_same_configuration_only() -> None:
     assert _random("a", "left")(64) == _random("a", "left")(64)
     assert _random("a", "left")(64) != _random("a", "right")(64) != _random("b", "right")(64)
     assert _random(None, "left") is os.urandom
+
+
+def test_an_unknown_impairment_is_told_with_those_near_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    error = failed(capsys, 2, written(tmp_path, GOOD), impair=("icv-wrong", "icv-wrongly"))
+    assert "--impair" in error and "'icv-wrongly'" in error and "icv-wrong" in error.partition("near")[2]

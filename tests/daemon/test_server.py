@@ -423,6 +423,20 @@ def test_move_answers_when_it_has_moved(bench: Bench, event: Event, answer: dict
     assert [line | answer for line in answers] == answers if answer else answers == []
 
 
+@pytest.mark.parametrize(
+    ("wish", "event"),
+    [
+        ({"child": "net"}, Event("child-down", {"connection": "gw", "child": "net", "reason": "because"})),
+        ({"ike": "gw"}, Event("ike-down", {"connection": "gw", "reason": "because"})),
+    ],
+)
+def test_rekey_answers_when_there_is_nothing_left_to_rekey(bench: Bench, wish: dict[str, str], event: Event) -> None:
+    bench.ask(command="rekey", **wish)
+    other = Event(event.name, {**event.fields, "connection": "other", "child": "lan"})
+    bench.server.perform([other, event], 100.0)
+    assert bench.ask()[-1] == {"ok": False, "error": "gone instead: because"}
+
+
 def test_liveness(bench: Bench) -> None:
     assert bench.ask(command="liveness", ike="gw") == [{"ok": True, "result": {}}]
     assert bench.endpoint.asked[-1] == ("liveness", 100.0, "gw")

@@ -5,10 +5,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from lab.errors import BrokenError
 from lab.evidence import finish, keys, tshark
-from tests.evidence.recorded import CAPTURES, NAMES, ladder_of
+from tests.evidence.recorded import CAPTURES, NAMES, ladder_of, told_to_misbehave
 
 needs_tshark = pytest.mark.skipif(shutil.which("tshark") is None, reason=f"needs tshark: {tshark.FIX}")
 DECRYPTABLE = [name for name in NAMES if "chapoly" not in name]
@@ -70,3 +71,26 @@ def test_keys_that_do_not_fit_are_a_problem(directory: Path, name: str) -> None:
     report = finish.finish(directory)
     assert len(report.problems) == 8
     assert "opens with no key" in report.problems[0]
+
+
+@pytest.mark.parametrize("name", ["direct-cbc"])
+@pytest.mark.parametrize("impaired", ["", "right", "left"])
+def test_wrong_ike_of_a_side_that_was_told_so_is_no_problem(directory: Path, name: str, impaired: str) -> None:
+    """Only the initiator's messages do not open."""
+    known = keys.read(directory / "keys.json")
+    forged = [structs.replace(entry, SK_ai="00" * (len(entry.SK_ai) // 2)) for entry in known.ike]
+    keys.write(keys.Keys(ike=forged, child=known.child), directory / "keys.json")
+    if impaired:
+        told_to_misbehave(directory, impaired)
+    report = finish.finish(directory)
+    assert any(entry["opened"] is False and entry["from"] == "left" for entry in report.ladder)
+    assert bool(report.problems) is (impaired != "left"), report.problems
+
+
+@pytest.mark.parametrize("name", ["direct-cbc"])
+def test_esp_of_a_side_that_was_told_to_misbehave_is_judged_as_ever(directory: Path, name: str) -> None:
+    known = keys.read(directory / "keys.json")
+    keys.write(keys.Keys(ike=known.ike), directory / "keys.json")
+    before = finish.finish(directory).problems
+    told_to_misbehave(directory, "left")
+    assert finish.finish(directory).problems == before != []

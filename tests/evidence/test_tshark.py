@@ -18,7 +18,7 @@ from lab.wire.ids import IdType, Integ, PayloadType, TransformType
 from lab.wire.payloads import encode_chain
 from lab.wire.payloads_v2 import ID, Transform
 from lab.wire.pcapng import Packet, PcapngWriter
-from tests.evidence.recorded import CAPTURES
+from tests.evidence.recorded import CAPTURES, told_to_misbehave
 
 needs_tshark = pytest.mark.skipif(shutil.which("tshark") is None, reason=f"needs tshark: {tshark.FIX}")
 
@@ -50,6 +50,19 @@ def test_wrong_ike_key_is_found(tmp_path: Path, name: str, key: str, packets: in
     assert not witness.ok
     assert witness.ike_total - witness.ike_decrypted == len(witness.problems) == packets
     assert witness.esp_decrypted == witness.esp_total
+
+
+@needs_tshark
+@pytest.mark.parametrize("impaired", ["left", "right"])
+def test_what_is_wrong_on_purpose_is_counted_and_no_problem(tmp_path: Path, impaired: str) -> None:
+    """Only the initiator's messages are wrong to tshark, whoever was told to misbehave."""
+    directory = finished(tmp_path, "direct-cbc")
+    spoil(directory, "ikev2_decryption_table", keys.read(directory / "keys.json").ike[0].SK_ai)
+    told_to_misbehave(directory, impaired)
+    witness = finish.check(directory)
+    assert (witness.impaired, len(witness.problems)) == ((6, 0) if impaired == "left" else (0, 6))
+    assert witness.ike_total - witness.ike_decrypted == 6 and witness.esp_decrypted == witness.esp_total
+    assert ("6 are wrong on purpose" in witness.sentence()) is (impaired == "left")
 
 
 @needs_tshark
