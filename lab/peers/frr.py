@@ -1,14 +1,14 @@
-"""FRR: zebra and ospfd in a node, which route between the gateways of a scenario.
+"""FRR: mgmtd, zebra and ospfd in a node, which route between the gateways of a scenario.
 
-Rules: both daemons see a private /run through a bind mount, as charon does; the same directory is `run_dir/run`
-outside. zebra first, and ospfd when zebra takes connections: one that is turned away comes back after 10 s only. FRR
-insists on its own user. What it knows is asked over the vty sockets; its log files say nothing that counts.
+Rules: the daemons see a private /run through a bind mount, as charon does; the same directory is `run_dir/run`
+outside. Each is started when the one before takes connections: an ospfd that zebra turns away comes back after 10 s
+only, and a zebra without mgmtd asks for it so often that a virtual clock stops. FRR insists on its own user. What it
+knows is asked over the vty sockets; its log files say nothing that counts.
 """
 
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from lab.errors import BrokenError, UnfitError
@@ -18,8 +18,9 @@ from lab.peers.frr_conf import CONF, Router, ospfd_conf
 from lab.peers.frr_show import Neighbor, Route
 
 PLACE, USER = "/usr/lib/frr", "frr"
-DAEMONS = ("zebra", "ospfd")
-ZSERV = "zserv.api"
+# Each with the socket that shows, in /run, that it takes connections.
+DAEMONS = {"mgmtd": "frr/mgmtd_be.sock", "zebra": "zserv.api", "ospfd": "ospfd.vty"}
+ZSERV = DAEMONS["zebra"]
 POLL_S, STOP_S = 0.01, 5.0
 # $1 the run directory; the rest is the daemon with its options.
 _LAUNCH = 'mount --bind "$1" /run && shift && exec "$@"'
@@ -40,16 +41,18 @@ class Frr:
         return self.run_dir / "run"
 
     def start(self) -> None:
-        """Write the configuration and start both daemons; returns when ospfd is being started."""
-        self.run.mkdir(parents=True, exist_ok=True)
-        for left_over in (*self.run.glob("*.vty"), self.run / ZSERV):
-            left_over.unlink(missing_ok=True)
+        """Write the configuration and start the daemons; returns when ospfd is being started."""
+        (self.run / "frr").mkdir(parents=True, exist_ok=True)
+        for left_over in DAEMONS.values():
+            (self.run / left_over).unlink(missing_ok=True)
         for daemon in DAEMONS:
             (self.run / f"{daemon}.conf").write_text(self.configs().get(f"{daemon}.conf", ""))
-        self._own(self.run)
-        self._launch("zebra")
-        self._wait("zebra", lambda: frr_vty.answers(self.run / ZSERV), READY_S)
-        self._launch("ospfd")
+        for place in (self.run, self.run / "frr"):
+            self._own(place)
+        for daemon in DAEMONS:
+            self._launch(daemon)
+            if daemon != "ospfd":
+                self._wait(daemon, READY_S)
 
     def _own(self, path: Path) -> None:
         try:
@@ -59,9 +62,10 @@ class Frr:
 
     def argv(self, daemon: str) -> list[str]:
         """The command that starts a daemon with our directory as its /run, no TCP port, and everything in /run."""
-        options = ["-f", f"/run/{daemon}.conf", "-i", f"/run/{daemon}.pid", "-z", f"/run/{ZSERV}"]
-        options += ["--vty_socket", "/run", "-P", "0", "-u", USER, "-g", USER]
+        options = ["-i", f"/run/{daemon}.pid", "--vty_socket", "/run", "-P", "0", "-u", USER, "-g", USER]
         options += ["--log", f"file:/run/{daemon}.log", "--log-level", "debugging"]
+        if daemon != "mgmtd":  # which would be told in /etc/frr, and needs to be told nothing
+            options += ["-f", f"/run/{daemon}.conf", "-z", f"/run/{ZSERV}"]
         return ["unshare", "--mount", "sh", "-c", _LAUNCH, "sh", str(self.run), f"{PLACE}/{daemon}", *options]
 
     def _launch(self, daemon: str) -> None:
@@ -72,11 +76,11 @@ class Frr:
 
     def ready(self, timeout: float = READY_S) -> None:
         """Wait until ospfd takes questions."""
-        self._wait("ospfd", lambda: frr_vty.answers(self.run / "ospfd.vty"), timeout)
+        self._wait("ospfd", timeout)
 
-    def _wait(self, daemon: str, condition: Callable[[], bool], timeout: float) -> None:
+    def _wait(self, daemon: str, timeout: float) -> None:
         deadline = time.monotonic() + timeout
-        while not condition():
+        while not frr_vty.answers(self.run / DAEMONS[daemon]):
             if not self._lives(daemon) or time.monotonic() > deadline:
                 raise BrokenError(f"{daemon} in {self.node.name} did not start: {self._last_words(daemon)}")
             time.sleep(POLL_S)
@@ -117,7 +121,7 @@ class Frr:
         return {CONF: ospfd_conf(self.router, self.node.name)}
 
     def stop(self) -> None:
-        """End both daemons, ospfd first; never raises when they are gone already."""
+        """End the daemons, ospfd first; never raises when they are gone already."""
         for daemon in reversed(DAEMONS):
             process = self._processes.pop(daemon, None)
             if process is None:

@@ -14,7 +14,8 @@ from lab.emulation import graph
 from lab.errors import BrokenError
 from lab.evidence import finish, keys
 from lab.evidence.files import write_json
-from lab.peers.base import PeerFault
+from lab.peers.base import PeerDriver, PeerFault
+from lab.peers.frr import Frr
 from lab.plugin.agreement import agree
 from lab.plugin.verdict import FAILED, PASSED
 
@@ -87,11 +88,12 @@ def _files(lab: "Lab") -> None:
     captured = lab.scratch / "network" / "wire.pcapng"
     if captured.exists():
         shutil.copyfile(captured, lab.directory / finish.RAW)
-    for gateway in lab.running:
-        for log in gateway.driver.logs():
-            _copy(log, lab.directory / "logs" / f"{gateway.name}-{log.name}")
-        for name, text in gateway.driver.configs().items():
-            target = lab.directory / "configs" / f"{gateway.name}-{name}"
+    drivers: list[tuple[str, PeerDriver | Frr]] = [(gateway.name, gateway.driver) for gateway in lab.running]
+    for node, driver in (*drivers, *lab.routers.items()):
+        for log in driver.logs():
+            _copy(log, lab.directory / "logs" / f"{node}-{log.name}")
+        for name, text in driver.configs().items():
+            target = lab.directory / "configs" / f"{node}-{name}"
             target.parent.mkdir(exist_ok=True)
             target.write_text(text)
 

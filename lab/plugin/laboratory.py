@@ -27,10 +27,12 @@ import pytest
 from lab.emulation import topology as topologies
 from lab.emulation.network import Network
 from lab.errors import BrokenError
-from lab.evidence import capture, keys, ladder, places
+from lab.evidence import capture, keys, ladder, layers, places
 from lab.evidence.finish import FinishReport
+from lab.evidence.keyring import Keyring
 from lab.matrix import OUR_PEERS
 from lab.peers.ca import Ca
+from lab.peers.frr import Frr
 from lab.peers.registry import peer
 from lab.plugin import proofs
 from lab.plugin.echoes import Pinging
@@ -64,6 +66,7 @@ class Lab:
         self.verdict: Verdict | None = None
         self.finished: FinishReport | None = None
         self.negotiated: dict[str, Any] = {}
+        self.routers: dict[str, Frr] = {}
         self._network: Network | None = None
         self._pings: list[int] = []
         self._own_pings: list[int] = []
@@ -237,10 +240,17 @@ class Lab:
         """The ladder of all that was captured until now."""
         return self._ladder(self.frames())
 
+    def packets(self) -> list[layers.Packet]:
+        """Every packet captured until now, with all its headers, opened where it was sealed."""
+        return layers.packets(self.frames(), Keyring(self._keys()).open_esp)
+
     def _ladder(self, frames: list[capture.Frame]) -> Ladder:
-        merged = keys.merge(gateway.driver.keys() for gateway in self.gateways if gateway.running)
         where = places.of_topology(self.network.describe())
-        return Ladder(ladder.build(frames, merged, where))
+        return Ladder(ladder.build(frames, self._keys(), where))
+
+    def _keys(self) -> keys.Keys:
+        """The keys that both sides have logged until now."""
+        return keys.merge(gateway.driver.keys() for gateway in self.gateways if gateway.running)
 
     def unsupported(self, reason: str) -> None:
         """End the scenario as unsupported."""
@@ -280,7 +290,9 @@ class Lab:
         return [gateway for gateway in self.gateways if gateway.running]
 
     def close(self) -> None:
-        """Stop the peers and the network; what is already gone is no error."""
+        """Stop the routers, the peers and the network; what is already gone is no error."""
+        for router in self.routers.values():
+            router.stop()
         for gateway in self.running:
             gateway.driver.stop()
         if self._network is not None:

@@ -33,10 +33,11 @@ def test_each_daemon_gets_our_directory_as_its_run(frr):
     assert argv[argv.index("-f") + 1] == "/run/ospfd.conf"
     assert argv[argv.index("-z") + 1] == "/run/zserv.api"
     assert argv[argv.index("-P") + 1] == "0", "no TCP port"
+    assert "-f" not in frr.argv("mgmtd"), "mgmtd has no such option"
 
 
 def test_a_daemon_that_does_not_start_is_quoted(frr):
-    with pytest.raises(BrokenError, match="zebra in left did not start: no such interface"):
+    with pytest.raises(BrokenError, match="mgmtd in left did not start: no such interface"):
         frr.start()
     assert (frr.run / "ospfd.conf").read_text() == frr.configs()["ospfd.conf"]
 

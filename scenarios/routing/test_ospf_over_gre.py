@@ -1,0 +1,66 @@
+"""OSPF between two gateways: nothing without GRE, everything with it, and GRE inside ESP."""
+
+import pytest
+
+from lab.matrix import ON_XFRM
+from lab.peers.frr_conf import FAST
+from lab.plugin import routing
+from lab.plugin.tunnel import Tunnel
+from lab.wire.ospf import OspfType
+
+EVERY_PLANE = tuple(map(str, ON_XFRM))
+INSIDE = {"transport": "IPv4 | ESP | GRE | IPv4", "tunnel": "IPv4 | ESP | IPv4 | GRE | IPv4"}
+PINGS = 5
+
+
+@pytest.mark.rfc("2328#A.1", "4301#4.4.1")
+@pytest.mark.needs("tunnel")
+@pytest.mark.pairings(*EVERY_PLANE)
+def test_no_adjacency_without_gre(lab, left, right):
+    """No OSPF hello comes through an IPsec tunnel between two networks: it goes to a group that no selector takes."""
+    lab.up("direct")
+    lab.establish()
+    lab.ping()
+    routing.routers(lab, FAST, link="wan")
+
+    lab.step("hellos", "both routers say hello to 224.0.0.5 for twice the time after which a neighbour is dead")
+
+    def hellos(name):
+        return routing.sent(routing.heard(lab.packets()), name, OspfType.HELLO)
+
+    wanted = 2 * FAST.dead // FAST.hello
+    for name in ("left", "right"):
+        lab.until(lambda n=name: len(hellos(n)) >= wanted, f"{name} has sent {wanted} hellos", 30.0, every=0.5)
+
+    lab.step("nothing", "no hello came out at the other end, and none was in ESP")
+    lab.prove_protected()
+    said = routing.heard(lab.packets())
+    for name in ("left", "right"):
+        routing.layered([one.packet for one in routing.sent(said, name)], "IPv4 | OSPF")
+        came = routing.arrived(said, name)
+        assert not came, f"an OSPF packet of {name} came out at {came[0].packet.point}: {came[0].packet.names}"
+        seen = lab.routers[name].neighbors()
+        assert not seen, f"ospfd on {name} has a neighbour: {seen[0]}"
+
+
+@pytest.mark.rfc("2784#2", "2328#10", "4303#3.1")
+@pytest.mark.needs("tunnel", "transport")
+@pytest.mark.pairings(*EVERY_PLANE)
+@pytest.mark.parametrize("mode", INSIDE)
+def test_gre_over_esp(lab, left, right, mode):
+    """OSPF over GRE in ESP: FULL on both sides, routes learned, hosts behind both gateways reach each other."""
+    lab.up("direct", Tunnel(child=routing.GRE_ONLY | {"mode": mode}))
+    lab.establish()
+    routing.gre_link(lab)
+    routing.routers(lab, FAST)
+    routing.converge(lab)
+    routing.ping(lab, PINGS)
+
+    lab.step("layers", f"{INSIDE[mode]} | OSPF, and the same around the echoes of the hosts")
+    packets = lab.packets()
+    said = routing.heard(packets)
+    for name in ("left", "right"):
+        routing.layered([one.packet for one in routing.sent(said, name)], f"{INSIDE[mode]} | OSPF")
+        for kind in (OspfType.HELLO, OspfType.DATABASE_DESCRIPTION, OspfType.LINK_STATE_UPDATE):
+            assert routing.sent(said, name, kind), f"{name} became FULL without a {kind.name}"
+    routing.carried(lab, packets, INSIDE[mode], PINGS)
