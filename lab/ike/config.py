@@ -14,6 +14,7 @@ from lab.crypto.signatures import PrivateKey
 from lab.ike import options
 from lab.ike.credentials import Credentials, Identity, SharedSecret, secret_octets
 from lab.ike.files import FileReader, Files, no_files
+from lab.ike.gre import Gre, tunnels
 from lab.ike.means import PRE_SHARED_KEY, Means
 from lab.ike.options import Selector
 from lab.ike.path import PORT
@@ -155,6 +156,7 @@ class Config:
     connections: tuple[Connection, ...] = ()
     credentials: Credentials = field(default_factory=Credentials)
     settings: Settings = Settings()
+    gre: tuple[Gre, ...] = ()
 
     def child(self, name: str) -> tuple[Connection, Child] | None:
         """The child of this name and the first connection that has it."""
@@ -249,11 +251,17 @@ def build(tree: Section, files: Files = Files()) -> Config:  # noqa: B008  (froz
         tuple(_connection(section, files, credentials) for section in connections.sections.values()),
         credentials,
         _settings(tree.sections.get("ikelab", Section())),
+        _gre(tree),
     )
 
 
 def _settings(section: Section) -> Settings:
-    return Settings(**options.read(section, _SETTINGS))  # type: ignore[arg-type]
+    return Settings(**options.read(section, _SETTINGS, ("gre",)))  # type: ignore[arg-type]
+
+
+def _gre(tree: Section) -> tuple[Gre, ...]:
+    ours = tree.sections.get("ikelab", Section())
+    return tunnels(ours.sections.get("gre", Section()))
 
 
 def _connection(section: Section, files: Files, credentials: Credentials) -> Connection:

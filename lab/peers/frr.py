@@ -1,9 +1,10 @@
 """FRR: mgmtd, zebra and ospfd in a node, which route between the gateways of a scenario.
 
 Rules: the daemons see a private /run through a bind mount, as charon does; the same directory is `run_dir/run`
-outside. Each is started when the one before takes connections: an ospfd that zebra turns away comes back after 10 s
-only, and a zebra without mgmtd asks for it so often that a virtual clock stops. FRR insists on its own user. What it
-knows is asked over the vty sockets; its log files say nothing that counts.
+outside. Each is started when the one before serves: an ospfd that zebra turns away comes back after 10 s only, and a
+zebra without mgmtd asks for it so often that a virtual clock stops. That a daemon serves is seen at its vty, which it
+opens last: whoever merely knocks at zebra's own socket is a client that goes away, and may take the next one's place.
+FRR insists on its own user. What it knows is asked over the vty sockets; its log files say nothing that counts.
 """
 
 import shutil
@@ -18,9 +19,8 @@ from lab.peers.frr_conf import CONF, Router, ospfd_conf
 from lab.peers.frr_show import Neighbor, Route
 
 PLACE, USER = "/usr/lib/frr", "frr"
-# Each with the socket that shows, in /run, that it takes connections.
-DAEMONS = {"mgmtd": "frr/mgmtd_be.sock", "zebra": "zserv.api", "ospfd": "ospfd.vty"}
-ZSERV = DAEMONS["zebra"]
+DAEMONS = ("mgmtd", "zebra", "ospfd")
+ZSERV = "zserv.api"
 POLL_S, STOP_S = 0.01, 5.0
 # $1 the run directory; the rest is the daemon with its options.
 _LAUNCH = 'mount --bind "$1" /run && shift && exec "$@"'
@@ -43,7 +43,7 @@ class Frr:
     def start(self) -> None:
         """Write the configuration and start the daemons; returns when ospfd is being started."""
         (self.run / "frr").mkdir(parents=True, exist_ok=True)
-        for left_over in DAEMONS.values():
+        for left_over in (ZSERV, *(f"{daemon}.vty" for daemon in DAEMONS)):
             (self.run / left_over).unlink(missing_ok=True)
         for daemon in DAEMONS:
             (self.run / f"{daemon}.conf").write_text(self.configs().get(f"{daemon}.conf", ""))
@@ -80,7 +80,7 @@ class Frr:
 
     def _wait(self, daemon: str, timeout: float) -> None:
         deadline = time.monotonic() + timeout
-        while not frr_vty.answers(self.run / DAEMONS[daemon]):
+        while not frr_vty.answers(self.run / f"{daemon}.vty"):
             if not self._lives(daemon) or time.monotonic() > deadline:
                 raise BrokenError(f"{daemon} in {self.node.name} did not start: {self._last_words(daemon)}")
             time.sleep(POLL_S)

@@ -1,6 +1,6 @@
 """OSPF between the two gateways over GRE, which the tunnel protects: set up, waited for, and read from the capture.
 
-    gre_link(lab)                    the kernel's GRE devices, gre1 at both ends
+    up(lab, "direct", Tunnel(...))   the network, both peers, and gre1 at both ends
     routers(lab, FAST)               zebra and ospfd on both gateways, on gre1 and towards their own networks
     converge(lab, 10)                FULL on both sides, and each has the other's network by OSPF
     heard(lab.packets())             every OSPF packet of the capture, opened
@@ -9,15 +9,19 @@ Rules: what FRR says decides when to go on; what the packets say is the verdict.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from lab.emulation import topology as topologies
 from lab.emulation.gre import Gre
+from lab.emulation.topology import Topology
 from lab.errors import ProtocolError, UnfitError
 from lab.evidence.layers import Packet
+from lab.matrix import OURS
 from lab.peers.frr import Frr
 from lab.peers.frr_conf import FAST, Link, Router, Timers
+from lab.plugin.tunnel import Tunnel
 from lab.wire.ospf import OspfPacket, OspfType
 from lab.wire.packets import IPv4
 from lab.wire.pcapng import Direction
@@ -51,16 +55,49 @@ class Said:
         return str(self.ospf.router_id)
 
 
-def gre_link(lab: "Lab", *, seen_at: Mapping[str, str] | None = None, **options: object) -> None:
-    """A GRE device at both ends; `seen_at` says where the other side sees a gateway, if not at its own address."""
-    lab.step("gre", "a GRE device at both ends: " + " and ".join(ADDRESSES.values()))
-    own = {gateway.name: gateway.address for gateway in lab.gateways}
-    seen = {**own, "right": lab.ends().right_public, **(seen_at or {})}
-    for name, other in (("left", "right"), ("right", "left")):
+def up(
+    lab: "Lab",
+    topology: str,
+    tunnel: Tunnel,
+    *,
+    left: Tunnel | None = None,
+    seen_at: Mapping[str, str] | None = None,
+    **options: object,
+) -> None:
+    """`lab.up` with GRE between the gateways: our data plane's own where there is one, elsewhere the kernel's.
+
+    `seen_at` says where the other side sees a gateway, if not at its own address; `options` are those of `Gre`.
+    """
+    links = gre_ends(topologies.load(topology), seen_at or {}, **options)
+    sides = {"left": left or tunnel, "right": tunnel}
+    ours = {gateway.name for gateway in lab.gateways if gateway.peer.name == OURS}
+    for name in ours:
+        sides[name] = replace(sides[name], gre={DEVICE: settings(links[name])})
+    lab.up(topology, left=sides["left"], right=sides["right"])
+    lab.step("gre", "; ".join(f"{DEVICE} {links[n].address} of {'ours' if n in ours else 'the kernel'}" for n in links))
+    for name in links.keys() - ours:
         try:
-            lab.network.gre(name, Gre(own[name], seen[other], ADDRESSES[name], DEVICE, **options))  # type: ignore[arg-type]
+            lab.network.gre(name, links[name])
         except UnfitError as error:
             lab.unsupported(str(error))
+
+
+def gre_ends(topology: Topology, seen_at: Mapping[str, str], **options: object) -> dict[str, Gre]:
+    """Both ends of the GRE link."""
+    own = {name: topology.attachment(name).address() or "" for name in ADDRESSES}
+    seen = {**own, "right": topology.public_address("right"), **seen_at}
+    return {
+        name: Gre(own[name], seen[other], ADDRESSES[name], DEVICE, **options)  # type: ignore[arg-type]
+        for name, other in (("left", "right"), ("right", "left"))
+    }
+
+
+def settings(link: Gre) -> dict[str, str]:
+    """The same end as a section `ikelab.gre.NAME` of our configuration."""
+    values = {"local": link.local, "remote": link.remote, "addresses": link.address, "mtu": str(link.mtu)}
+    values |= {} if link.key is None else {"key": str(link.key)}
+    flags = {"checksum": link.checksum, "sequence_numbers": link.sequence}
+    return values | {name: "yes" for name, wanted in flags.items() if wanted}
 
 
 def routers(lab: "Lab", timers: Timers = FAST, *, link: str = DEVICE, names: Iterable[str] = ("left", "right")) -> None:
@@ -81,7 +118,10 @@ def converge(lab: "Lab", timeout: float = CONVERGE_S) -> None:
     for name, network in (("left", ends.right_net), ("right", ends.left_net)):
         router = lab.routers[name]
         lab.until(router.full, f"ospfd on {name} is FULL with its neighbour", timeout)
-        lab.until(partial(routes_to, router, network), f"{name} has a route to {network} by OSPF", timeout)
+        try:
+            lab.until(partial(routes_to, router, network), f"{name} has a route to {network} by OSPF", timeout)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it has {router.routes()}") from None
 
 
 def routes_to(router: Frr, network: str) -> list[str]:

@@ -54,8 +54,8 @@ secrets {{
 @dataclass(frozen=True, slots=True)
 class Tunnel:
     """One side's wishes. `connection`, `child` and `settings` add or replace keys of swanctl.conf by name; so do
-    `local` and `remote`, from that side's own view, and `secrets` and `authorities`, section by section. `files` are
-    those that the others name.
+    `local` and `remote`, from that side's own view, and `secrets` and `authorities`, section by section. `gre` are the
+    GRE tunnels of our own data plane, by interface. `files` are those that the others name.
     """
 
     ike: str = IKE
@@ -68,6 +68,7 @@ class Tunnel:
     remote: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     authorities: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    gre: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 
@@ -120,10 +121,18 @@ def _adjusted(tree: Section, tunnel: Tunnel) -> Section:
         _set(connection.sections[side], values)
     for kind, sections in (("secrets", tunnel.secrets), ("authorities", tunnel.authorities)):
         for name, values in sections.items():
-            parent = tree.sections.setdefault(kind, Section(kind))
-            _set(parent.sections.setdefault(name, Section(name)), values)
-    if tunnel.settings:
-        _set(tree.sections.setdefault("ikelab", Section("ikelab")), tunnel.settings)
+            _set(_within(tree, kind, name), values)
+    if tunnel.settings or tunnel.gre:
+        _set(_within(tree, "ikelab"), tunnel.settings)
+    for name, values in tunnel.gre.items():
+        _set(_within(tree, "ikelab", "gre", name), values)
+    return tree
+
+
+def _within(tree: Section, *names: str) -> Section:
+    """A section below others, made where it is not there yet."""
+    for name in names:
+        tree = tree.sections.setdefault(name, Section(name))
     return tree
 
 

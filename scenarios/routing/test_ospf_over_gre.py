@@ -2,13 +2,13 @@
 
 import pytest
 
-from lab.matrix import ON_XFRM
+from lab.matrix import DEFAULT, ON_XFRM
 from lab.peers.frr_conf import FAST
 from lab.plugin import routing
 from lab.plugin.tunnel import Tunnel
 from lab.wire.ospf import OspfType
 
-EVERY_PLANE = tuple(map(str, ON_XFRM))
+EVERY_PLANE = tuple(map(str, (*DEFAULT, *ON_XFRM)))
 INSIDE = {"transport": "IPv4 | ESP | GRE | IPv4", "tunnel": "IPv4 | ESP | IPv4 | GRE | IPv4"}
 PINGS = 5
 
@@ -49,9 +49,8 @@ def test_no_adjacency_without_gre(lab, left, right):
 @pytest.mark.parametrize("mode", INSIDE)
 def test_gre_over_esp(lab, left, right, mode):
     """OSPF over GRE in ESP: FULL on both sides, routes learned, hosts behind both gateways reach each other."""
-    lab.up("direct", Tunnel(child=routing.GRE_ONLY | {"mode": mode}))
+    routing.up(lab, "direct", Tunnel(child=routing.GRE_ONLY | {"mode": mode}))
     lab.establish()
-    routing.gre_link(lab)
     routing.routers(lab, FAST)
     routing.converge(lab)
     routing.ping(lab, PINGS)
