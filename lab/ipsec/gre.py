@@ -26,7 +26,7 @@ from lab.wire.packets import GRE, IP, IPv4, IPv6, decode_ip
 _TTL = 64
 _DONT_FRAGMENT = 0x4000
 _MODULUS, _HALF = 1 << 32, 1 << 31
-_VERSIONS = {IPV4: 4, IPV6: 6}
+_SHAPES = {IPV4: (4, 20), IPV6: (6, 40)}  # IP version and shortest packet of an EtherType
 
 
 class GreTunnel:
@@ -56,8 +56,9 @@ class GreTunnel:
 
     def decapsulate(self, gre: GREPacket, outer_class: int) -> bytes:
         """The IP packet inside; Dropped where it is out of sequence or no IP packet."""
-        if _VERSIONS.get(gre.protocol) != (gre.payload[0] >> 4 if gre.payload else 0):
-            raise Dropped(Reason.GRE_PROTOCOL, f"EtherType {gre.protocol:#06x}")
+        version, shortest = _SHAPES.get(gre.protocol, (0, 0))
+        if not version or len(gre.payload) < shortest or gre.payload[0] >> 4 != version:
+            raise Dropped(Reason.GRE_PROTOCOL, f"EtherType {gre.protocol:#06x}, {len(gre.payload)} octets")
         self._in_sequence(gre.sequence)
         return with_congestion(gre.payload, outer_class)
 
