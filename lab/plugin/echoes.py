@@ -53,10 +53,14 @@ class Pinging:
                 return
         raise AssertionError(f"the ping ended too early: {self.said}")
 
-    def ended(self) -> None:
-        """Wait until the last echo is back; AssertionError unless ping says that all of them came back."""
+    def over(self) -> None:
+        """Wait until the last echo is back or given up."""
         rest, _ = self._process.communicate(timeout=self.count * self.every + GRACE_S)
         self._lines += rest.splitlines()
+
+    def ended(self) -> None:
+        """Wait until the last echo is back; AssertionError unless ping says that all of them came back."""
+        self.over()
         whole = f"{self.count} packets transmitted, {self.count} received"
         found = [line for line in self._lines if "packets transmitted" in line]
         assert found and found[0].startswith(f"{whole},"), f"the tunnel lost pings: {(found or [self.said])[0].strip()}"

@@ -17,6 +17,8 @@ class Gateway:
     def __init__(self, name: str, peer: Peer) -> None:
         self.name, self.peer, self.address = name, peer, ""
         self._driver: PeerDriver | None = None
+        self._former: list[PeerDriver] = []
+        self._again: Callable[[int], None] = _never
 
     def __str__(self) -> str:
         return f"{self.peer.name} ({self.name})"
@@ -35,9 +37,31 @@ class Gateway:
 
     def launch(self, node: Node, run_dir: Path, tree: Section, files: Mapping[str, bytes], **options: object) -> None:
         """Configure and start the daemon; `driver.ready()` waits for it."""
-        self._driver = self.peer.start(node, run_dir, **options)
-        self._driver.configure(tree, files)
-        self._driver.start()
+
+        def start(time: int) -> None:
+            place = run_dir.with_name(f"{run_dir.name}-{time}") if time else run_dir
+            self._driver = self.peer.start(node, place, **options)
+            self._driver.configure(tree, files)
+            self._driver.start()
+
+        self._again = start
+        start(0)
+
+    def restart(self, ready_s: float) -> None:
+        """Kill the daemon, which tells nobody, and start it once more with the same configuration."""
+        self.driver.stop()
+        self._former.append(self.driver)
+        self._again(len(self._former))
+        self.driver.ready(ready_s)
+
+    def logged_keys(self) -> list[dict[str, list[dict[str, Any]]]]:
+        """The keys of the daemon and of those that it was before restarts."""
+        return [driver.keys() for driver in (*self._former, self.driver)]
+
+    def logs(self) -> dict[str, Path]:
+        """The log files by name, those from before a restart with the number of their life in front."""
+        found = {f"{life}-{log.name}": log for life, driver in enumerate(self._former, 1) for log in driver.logs()}
+        return found | {log.name: log for log in self.driver.logs()}
 
     def initiate(self, child: str = CHILD, timeout: float = INITIATE_S) -> Outcome:
         """Set up a CHILD SA; the outcome says whether it is up, or why not."""
@@ -74,3 +98,7 @@ class Gateway:
                 if event.name == name:
                     return event
         return None
+
+
+def _never(_time: int) -> None:
+    raise BrokenError("a gateway was restarted before lab.up() started it")

@@ -37,7 +37,7 @@ def gather(lab: "Lab") -> list[str]:
     _network(lab)
     lab.close()
     _files(lab)
-    merged = keys.merge(gateway.driver.keys() for gateway in running)
+    merged = keys.merge(part for gateway in running for part in gateway.logged_keys())
     keys.write(merged, lab.directory / "keys.json")
     if len(running) > 1:
         finding = agree(merged, sas)
@@ -88,10 +88,13 @@ def _files(lab: "Lab") -> None:
     captured = lab.scratch / "network" / "wire.pcapng"
     if captured.exists():
         shutil.copyfile(captured, lab.directory / finish.RAW)
+    logs = [(gateway.name, gateway.logs()) for gateway in lab.running]
+    logs += [(node, {log.name: log for log in router.logs()}) for node, router in lab.routers.items()]
+    for node, found in logs:
+        for name, log in found.items():
+            _copy(log, lab.directory / "logs" / f"{node}-{name}")
     drivers: list[tuple[str, PeerDriver | Frr]] = [(gateway.name, gateway.driver) for gateway in lab.running]
     for node, driver in (*drivers, *lab.routers.items()):
-        for log in driver.logs():
-            _copy(log, lab.directory / "logs" / f"{node}-{log.name}")
         for name, text in driver.configs().items():
             target = lab.directory / "configs" / f"{node}-{name}"
             target.parent.mkdir(exist_ok=True)

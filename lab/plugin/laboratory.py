@@ -250,7 +250,7 @@ class Lab:
 
     def _keys(self) -> keys.Keys:
         """The keys that both sides have logged until now."""
-        return keys.merge(gateway.driver.keys() for gateway in self.gateways if gateway.running)
+        return keys.merge(part for gateway in self.running for part in gateway.logged_keys())
 
     def unsupported(self, reason: str) -> None:
         """End the scenario as unsupported."""

@@ -1,8 +1,12 @@
 """OSPF between two gateways: nothing without GRE, everything with it, and GRE inside ESP."""
 
+import itertools
+import time
+
 import pytest
 
 from lab.matrix import DEFAULT, ON_XFRM
+from lab.peers.frr_conf import DEFAULT as DEFAULT_TIMERS
 from lab.peers.frr_conf import FAST
 from lab.plugin import routing
 from lab.plugin.tunnel import Tunnel
@@ -11,6 +15,7 @@ from lab.wire.ospf import OspfType
 EVERY_PLANE = tuple(map(str, (*DEFAULT, *ON_XFRM)))
 INSIDE = {"transport": "IPv4 | ESP | GRE | IPv4", "tunnel": "IPv4 | ESP | IPv4 | GRE | IPv4"}
 PINGS = 5
+SOON_S = 0.2
 
 
 @pytest.mark.rfc("2328#A.1", "4301#4.4.1")
@@ -63,3 +68,44 @@ def test_gre_over_esp(lab, left, right, mode):
         for kind in (OspfType.HELLO, OspfType.DATABASE_DESCRIPTION, OspfType.LINK_STATE_UPDATE):
             assert routing.sent(said, name, kind), f"{name} became FULL without a {kind.name}"
     routing.carried(lab, packets, INSIDE[mode], PINGS)
+
+
+@pytest.mark.rfc("2328#9.5", "2328#10.3")
+@pytest.mark.needs("transport")
+@pytest.mark.clock("virtual")
+@pytest.mark.pairings(*EVERY_PLANE)
+def test_default_timers(lab, left, right):
+    """With the timers of RFC 2328: a hello every 10 s, a silent neighbour dead after 40 s, and well again after it."""
+    routing.up(lab, "direct", Tunnel(child=routing.GRE_ONLY | {"mode": "transport"}))
+    lab.establish()
+    routing.routers(lab, DEFAULT_TIMERS)
+    routing.converge(lab, 60.0)
+
+    lab.step("silence", "nothing passes between the gateways any more")
+    lab.network.block("left", "right")
+    began = time.time()
+    for name in ("left", "right"):
+        router = lab.routers[name]
+        lab.until(lambda r=router: not r.neighbors(), f"ospfd on {name} has given its neighbour up", 60.0, every=0.05)
+    took = time.time() - began
+    kept = [name for name in ("left", "right") for route in lab.routers[name].routes() if route.via]
+    assert not kept, f"ospfd on {kept[0]} keeps routes through a dead neighbour"
+
+    lab.step("again", "everything passes, and the adjacency forms anew")
+    lab.network.unblock("left", "right")
+    routing.converge(lab, 60.0)
+    routing.ping(lab, PINGS)
+
+    lab.step("on time", "hellos every 10 s; dead 40 s after the last one that came")
+    said = routing.heard(lab.packets())
+    last = [routing.arrived(said, name, OspfType.HELLO) for name in ("left", "right")]
+    deaths = [max(one.t for one in came if one.t < began) + DEFAULT_TIMERS.dead for came in last]
+    late = began + took - max(deaths)
+    assert abs(late) < SOON_S, f"the last neighbour was given up {late:.3f} s after it was due"
+    for name in ("left", "right"):
+        times = [one.t for one in routing.sent(said, name, OspfType.HELLO)]
+        gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
+        off = [gap for gap in gaps if abs(gap - DEFAULT_TIMERS.hello) > SOON_S]
+        # One more hello may go out at once when a neighbour is heard for the first time.
+        assert len(off) <= 2 * len(lab.gateways), f"{name} sent hellos {gaps} s apart"
+        assert len(gaps) > len(off), f"{name} sent too few hellos to tell: {times}"
