@@ -30,6 +30,7 @@ from lab.errors import BrokenError
 from lab.evidence import capture, keys, ladder, layers, places
 from lab.evidence.finish import FinishReport
 from lab.evidence.keyring import Keyring
+from lab.ike.swanctl import Section
 from lab.matrix import OUR_PEERS
 from lab.peers.ca import Ca
 from lab.peers.frr import Frr
@@ -67,6 +68,7 @@ class Lab:
         self.finished: FinishReport | None = None
         self.negotiated: dict[str, Any] = {}
         self.routers: dict[str, Frr] = {}
+        self.further: list[Gateway] = []
         self._network: Network | None = None
         self._pings: list[int] = []
         self._own_pings: list[int] = []
@@ -119,6 +121,15 @@ class Lab:
             gateway.launch(node, self.scratch / gateway.name, tree, files, **options)
         for gateway in running:
             gateway.driver.ready(READY_S)
+
+    def add_gateway(self, name: str, peer_name: str, tree: Section) -> Gateway:
+        """Start a peer in a third gateway of the topology, with this swanctl.conf, and wait until it takes commands."""
+        gateway = Gateway(name, peer(peer_name))
+        gateway.address = self._known_topology().attachment(name).address() or ""
+        self.further.append(gateway)
+        gateway.launch(self.network.node(name), self.scratch / name, tree, {})
+        gateway.driver.ready(READY_S)
+        return gateway
 
     def seed_of(self, name: str) -> int:
         """The seed of one thing's randomness: different for everything in a run, the same in every run of that seed."""
@@ -287,7 +298,7 @@ class Lab:
     @property
     def running(self) -> list[Gateway]:
         """The gateways that have a daemon."""
-        return [gateway for gateway in self.gateways if gateway.running]
+        return [gateway for gateway in (*self.gateways, *self.further) if gateway.running]
 
     def close(self) -> None:
         """Stop the routers, the peers and the network; what is already gone is no error."""

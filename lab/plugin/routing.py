@@ -102,12 +102,17 @@ def settings(link: Gre) -> dict[str, str]:
 
 def routers(lab: "Lab", timers: Timers = FAST, *, link: str = DEVICE, names: Iterable[str] = ("left", "right")) -> None:
     """FRR on these gateways: a neighbour is looked for on `link`, and the own network is told of."""
-    lab.step("routers", f"zebra and ospfd on {' and '.join(names)}, hello {timers.hello} s, dead {timers.dead} s")
-    for name in names:
-        router = Router(ROUTER_IDS[name], (Link(link), Link(LAN, passive=True)), timers)
+    start(lab, {name: Router(ROUTER_IDS[name], (Link(link), Link(LAN, passive=True)), timers) for name in names})
+
+
+def start(lab: "Lab", wanted: Mapping[str, Router]) -> None:
+    """Start these routers in the nodes of these names."""
+    hello, dead = next((r.timers.hello, r.timers.dead) for r in wanted.values())
+    lab.step("routers", f"zebra and ospfd on {', '.join(wanted)}; hello {hello} s, dead {dead} s")
+    for name, router in wanted.items():
         lab.routers[name] = Frr(lab.network.node(name), lab.scratch / f"frr-{name}", router)
         lab.routers[name].start()
-    for name in names:
+    for name in wanted:
         lab.routers[name].ready()
 
 

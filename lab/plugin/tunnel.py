@@ -55,7 +55,8 @@ secrets {{
 class Tunnel:
     """One side's wishes. `connection`, `child` and `settings` add or replace keys of swanctl.conf by name; so do
     `local` and `remote`, from that side's own view, and `secrets` and `authorities`, section by section. `gre` are the
-    GRE tunnels of our own data plane, by interface. `files` are those that the others name.
+    GRE tunnels of our own data plane, by interface. `more` is text of swanctl.conf that is put in beside all this,
+    for further connections. `files` are those that the others name.
     """
 
     ike: str = IKE
@@ -69,6 +70,7 @@ class Tunnel:
     secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     authorities: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     gre: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    more: str = ""
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 
@@ -126,7 +128,15 @@ def _adjusted(tree: Section, tunnel: Tunnel) -> Section:
         _set(_within(tree, "ikelab"), tunnel.settings)
     for name, values in tunnel.gre.items():
         _set(_within(tree, "ikelab", "gre", name), values)
+    _put_in(tree, parse(tunnel.more, "more"))
     return tree
+
+
+def _put_in(tree: Section, more: Section) -> None:
+    """Add settings and sections of another tree, whose values win."""
+    tree.values.update(more.values)
+    for name, section in more.sections.items():
+        _put_in(_within(tree, name), section)
 
 
 def _within(tree: Section, *names: str) -> Section:
