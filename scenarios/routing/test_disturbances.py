@@ -121,7 +121,7 @@ def test_peer_restarts(lab, left, right):
         return fresh and right.children()
 
     lab.step("restart", f"{right} is killed, which tells nobody, and started again")
-    with disturbance.watch(lab, "restart of the peer", pings=240, every=0.1) as watched:
+    with disturbance.watch(lab, "restart of the peer", pings=200, every=0.1) as watched:
         right.restart(15.0)
         lab.until(anew, f"{left} has set up all anew", 60.0, every=0.1)
         routing.converge(lab, 60.0)

@@ -95,6 +95,12 @@ def test_out_of_sequence_is_what_is_not_newer():
     assert into.inbound(from_scapy()), "a packet without a number is in sequence (RFC 2890 2.2)"
 
 
+@pytest.mark.parametrize("number", [0, 2**31, 2**32 - 1])
+def test_the_first_number_may_be_any(number):
+    _, into = pair(replace(LEFT, sequence_numbers=True))
+    assert into.inbound(numbered(number)), "a receiver that was started later knows no last number"
+
+
 def test_without_sequence_numbers_nobody_looks():
     _, into = pair()
     for number in (5, 5, 1):
