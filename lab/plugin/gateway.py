@@ -1,5 +1,6 @@
 """One gateway of a scenario: a peer in the node `left` or `right`, as scenarios talk to it."""
 
+import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ class Gateway:
         self._driver: PeerDriver | None = None
         self._former: list[PeerDriver] = []
         self._again: Callable[[int], None] = _never
+        self._node: Node | None = None
 
     def __str__(self) -> str:
         return f"{self.peer.name} ({self.name})"
@@ -44,12 +46,18 @@ class Gateway:
             self._driver.configure(tree, files)
             self._driver.start()
 
-        self._again = start
+        self._again, self._node = start, node
         start(0)
 
     def restart(self, ready_s: float) -> None:
-        """Kill the daemon, which tells nobody, and start it once more with the same configuration."""
+        """As when the gateway is switched off and on: its daemon tells nobody, and its kernel forgets SAs and policies.
+
+        Killing the daemon alone would stop nothing: the kernel goes on with the states it has.
+        """
         self.driver.stop()
+        if self._node is not None:
+            for what in ("policy", "state"):
+                self._node.popen(["ip", "xfrm", what, "flush"], stderr=subprocess.DEVNULL).wait()
         self._former.append(self.driver)
         self._again(len(self._former))
         self.driver.ready(ready_s)

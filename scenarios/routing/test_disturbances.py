@@ -106,7 +106,7 @@ def test_adjacency_survives_a_rebinding(lab, left, right):
 @pytest.mark.needs("transport", "liveness")
 @pytest.mark.pairings(*EVERY_PLANE)
 def test_peer_restarts(lab, left, right):
-    """The responder is killed and started again: the initiator finds out, makes all anew, and OSPF comes back."""
+    """The responder is switched off and on: the initiator finds out, makes all anew, and OSPF comes back."""
     again = Tunnel(
         connection={"dpd_delay": "2s"},
         child=TRANSPORT | {"dpd_action": "restart"},
@@ -120,7 +120,7 @@ def test_peer_restarts(lab, left, right):
         fresh = [sa for sa in left.established() if sa["spi_i"] != old["spi_i"] and sa["children"]]
         return fresh and right.children()
 
-    lab.step("restart", f"{right} is killed, which tells nobody, and started again")
+    lab.step("restart", f"{right} is killed, which tells nobody, its kernel forgets, and it is started again")
     with disturbance.watch(lab, "restart of the peer", pings=200, every=0.1) as watched:
         right.restart(15.0)
         lab.until(anew, f"{left} has set up all anew", 60.0, every=0.1)

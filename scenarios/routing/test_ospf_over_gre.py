@@ -73,7 +73,7 @@ def test_gre_over_esp(lab, left, right, mode):
 @pytest.mark.rfc("2328#9.5", "2328#10.3")
 @pytest.mark.needs("transport")
 @pytest.mark.clock("virtual")
-@pytest.mark.pairings(*EVERY_PLANE)
+@pytest.mark.pairings(*map(str, (*DEFAULT, ON_XFRM[1])))
 def test_default_timers(lab, left, right):
     """With the timers of RFC 2328: a hello every 10 s, a silent neighbour dead after 40 s, and well again after it."""
     routing.up(lab, "direct", Tunnel(child=routing.GRE_ONLY | {"mode": "transport"}))

@@ -33,6 +33,15 @@ class Driver:
         return [self.run_dir / "daemon.log"]
 
 
+class Node:
+    def __init__(self):
+        self.ran = []
+
+    def popen(self, argv, **_options):
+        self.ran.append(argv)
+        return SimpleNamespace(wait=lambda: 0)
+
+
 @pytest.fixture
 def gateway():
     return Gateway("right", SimpleNamespace(name="ours", start=Driver))
@@ -44,7 +53,8 @@ def test_nobody_can_be_restarted_before_the_start(gateway):
 
 
 def test_a_restart_keeps_the_configuration_and_what_the_former_daemon_knew(gateway):
-    gateway.launch(None, Path("scratch/right"), Section(), {})
+    node = Node()
+    gateway.launch(node, Path("scratch/right"), Section(), {})
     former = gateway.driver
     gateway.restart(1.0)
     assert gateway.driver is not former
@@ -52,4 +62,5 @@ def test_a_restart_keeps_the_configuration_and_what_the_former_daemon_knew(gatew
     assert gateway.driver.done == ["configure", "start", "ready"]
     spis = [key["spi"] for part in gateway.logged_keys() for key in part["child"]]
     assert spis == ["right", "right-1"], "each daemon has a directory of its own"
+    assert node.ran == [["ip", "xfrm", "policy", "flush"], ["ip", "xfrm", "state", "flush"]]
     assert set(gateway.logs()) == {"1-daemon.log", "daemon.log"}
