@@ -50,6 +50,8 @@ def test_what_a_router_said_and_where():
     assert [one.ospf.kind for one in routing.sent(heard, "left")] == [1, 2]
     assert len(routing.sent(heard, "left", OspfType.HELLO)) == 1
     assert not routing.sent(heard, "right"), "what came in was not sent there"
+    back = routing.heard(captured(("left:wan", IN, in_gre(said(ospf())))))
+    assert not routing.sent(back, "left"), "what came back was not sent there either"
     assert [one.packet.point for one in routing.arrived(heard, "left")] == ["right:wan"]
     assert [one.packet.point for one in routing.arrived(heard, "right")] == ["left:wan"]
 
