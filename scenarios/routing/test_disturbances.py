@@ -8,7 +8,7 @@ from lab.plugin import disturbance, routing
 from lab.plugin.tunnel import CHILD, CONNECTION, Tunnel
 
 # Fast timers want real time: under a virtual clock FRR spins through the last millisecond of every wait.
-pytestmark = pytest.mark.clock("real")
+pytestmark = [pytest.mark.clock("real"), pytest.mark.limit(180)]
 EVERY_PLANE = tuple(map(str, (*DEFAULT, *ON_XFRM)))
 TRANSPORT = routing.GRE_ONLY | {"mode": "transport"}
 KINDS = {"child": {"child": CHILD}, "ike": {"ike": CONNECTION}}

@@ -14,6 +14,7 @@ from lab.plugin.tunnel import Tunnel
 from lab.wire.packets import ICMP
 from lab.wire.pcapng import Direction
 
+pytestmark = pytest.mark.limit(180)
 EVERY_PLANE = tuple(map(str, (*DEFAULT, *ON_XFRM)))
 OCTETS, PORT, PATIENCE_S = 100_000, 7000, 60.0
 GRE_MTU, NARROW_MTU, ETHERNET = 1400, 1300, 14

@@ -12,6 +12,7 @@ from lab.plugin import routing
 from lab.plugin.tunnel import Tunnel
 from lab.wire.ospf import OspfType
 
+pytestmark = pytest.mark.limit(240)
 EVERY_PLANE = tuple(map(str, (*DEFAULT, *ON_XFRM)))
 INSIDE = {"transport": "IPv4 | ESP | GRE | IPv4", "tunnel": "IPv4 | ESP | IPv4 | GRE | IPv4"}
 PINGS = 5

@@ -14,7 +14,7 @@ from lab.plugin.routing import inner_ends
 from lab.plugin.tunnel import ESP, IKE, SECRET, Tunnel
 from lab.wire.pcapng import Direction
 
-pytestmark = pytest.mark.clock("real")
+pytestmark = [pytest.mark.clock("real"), pytest.mark.limit(180)]
 TRANSPORT = routing.GRE_ONLY | {"mode": "transport"}
 THIRD = "third"
 ADDRESS = {"left": "203.0.113.2", "right": "198.51.100.2", THIRD: "192.0.2.2"}
