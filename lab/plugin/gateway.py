@@ -39,10 +39,13 @@ class Gateway:
 
     def launch(self, node: Node, run_dir: Path, tree: Section, files: Mapping[str, bytes], **options: object) -> None:
         """Configure and start the daemon; `driver.ready()` waits for it."""
+        items = options.items()
 
         def start(time: int) -> None:
             place = run_dir.with_name(f"{run_dir.name}-{time}") if time else run_dir
-            self._driver = self.peer.start(node, place, **options)
+            # A daemon that drew the same numbers again would give the SPIs of its former life to other keys.
+            anew = {key: value + time if key == "seed" and isinstance(value, int) else value for key, value in items}
+            self._driver = self.peer.start(node, place, **anew)
             self._driver.configure(tree, files)
             self._driver.start()
 

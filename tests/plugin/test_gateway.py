@@ -11,8 +11,8 @@ from lab.plugin.gateway import Gateway
 
 
 class Driver:
-    def __init__(self, _node, run_dir, **_options):
-        self.run_dir, self.done = run_dir, []
+    def __init__(self, _node, run_dir, seed=0):
+        self.run_dir, self.done, self.seed = run_dir, [], seed
 
     def configure(self, tree, files):
         self.done.append("configure")
@@ -54,10 +54,11 @@ def test_nobody_can_be_restarted_before_the_start(gateway):
 
 def test_a_restart_keeps_the_configuration_and_what_the_former_daemon_knew(gateway):
     node = Node()
-    gateway.launch(node, Path("scratch/right"), Section(), {})
+    gateway.launch(node, Path("scratch/right"), Section(), {}, seed=7)
     former = gateway.driver
     gateway.restart(1.0)
     assert gateway.driver is not former
+    assert (former.seed, gateway.driver.seed) == (7, 8), "the same numbers would give the same SPIs to other keys"
     assert former.done == ["configure", "start", "stop"]
     assert gateway.driver.done == ["configure", "start", "ready"]
     spis = [key["spi"] for part in gateway.logged_keys() for key in part["child"]]
