@@ -1,7 +1,8 @@
-"""GRE of our own data plane with the kernel's at the other end: every option of RFC 2784 and RFC 2890."""
+"""GRE of our own data plane with the kernel's, or our own, at the other end: every option of RFC 2784 and RFC 2890."""
 
 import pytest
 
+from lab.matrix import DEFAULT
 from lab.plugin import routing
 from lab.plugin.tunnel import Tunnel
 from lab.wire.gre import GREPacket
@@ -19,6 +20,7 @@ COUNT = 5
 
 @pytest.mark.rfc("2784#2.1", "2890#2")
 @pytest.mark.needs("transport")
+@pytest.mark.pairings(*map(str, DEFAULT), "ours>ours")
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 def test_gre_options(lab, left, right, options):
     """Both ends take each other's GRE packets, and these have in both directions what was asked for."""
