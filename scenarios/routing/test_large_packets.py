@@ -1,7 +1,6 @@
 """Large packets through GRE and ESP: their sender is told how large they may be, and none vanishes without a word."""
 
 from contextlib import suppress
-from random import Random
 from socket import AF_INET, SO_REUSEADDR, SOCK_STREAM, SOL_SOCKET
 
 import pytest
@@ -16,13 +15,14 @@ from lab.wire.pcapng import Direction
 
 pytestmark = pytest.mark.limit(180)
 EVERY_PLANE = tuple(map(str, (*DEFAULT, *ON_XFRM)))
-OCTETS, PORT, PATIENCE_S = 100_000, 7000, 60.0
+OCTETS, PORT, PATIENCE_S = 100_000, 9, 60.0
 GRE_MTU, NARROW_MTU, ETHERNET = 1400, 1300, 14
 
 
 def transfer(lab, source, target):
     """One host sends octets to another over TCP; all of them arrive as they were."""
-    data, came, sent = Random(lab.seed).randbytes(OCTETS), bytearray(), 0
+    # Plain numbers: tshark would take random octets for a protocol of its own, now and then, and stumble over them.
+    data, came, sent = b"".join(b"%07d\n" % n for n in range(OCTETS // 8)), bytearray(), 0
     address = (lab.inner(target), PORT)
     server, client = (lab.network.node(f"{name}-host").socket(AF_INET, SOCK_STREAM) for name in (target, source))
     with server, client:
