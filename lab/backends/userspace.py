@@ -2,6 +2,7 @@
 
     system --route--> TUN --> Dataplane --> raw socket (IP protocol 50) or UDP 4500
     system <--------- TUN <-- Dataplane <-- the same
+    system <--> TUN of a GRE tunnel <--> GreTunnels <--> Dataplane
 
 Rules of this file:
 - No thread and no waiting: the daemon's selector says when something is readable.
@@ -15,14 +16,17 @@ from typing import Protocol
 
 from lab.backends.base import Report
 from lab.backends.datagrams import DatagramSocket, family_of
+from lab.backends.gre import GreDevices
 from lab.backends.routes import Routes
 from lab.backends.tun import Tun
 from lab.errors import UnfitError
 from lab.ike.child import ChildSa
+from lab.ike.gre import Gre
 from lab.ike.path import Path
 from lab.ike.virtual import Address
 from lab.ipsec.dataplane import Acquire, Dataplane, Deliver, EspPacket, Expired, Moved
-from lab.ipsec.drops import Reason
+from lab.ipsec.drops import Dropped, Reason
+from lab.ipsec.gre import GreTunnels
 from lab.trace import Trace
 from lab.wire.packets import ESP_NUMBER
 from lab.wire.payloads_v2 import TrafficSelector
@@ -45,10 +49,13 @@ class Userspace:
 
     name = "userspace"
 
-    def __init__(self, trace: Trace, random: Callable[[int], bytes], send_udp: SendUdp) -> None:
+    def __init__(
+        self, trace: Trace, random: Callable[[int], bytes], send_udp: SendUdp, *, gre: Sequence[Gre] = ()
+    ) -> None:
         self._plane, self._send_udp = Dataplane(trace, random), send_udp
         self._trace = trace
         self._tun = Tun()
+        self._tunnels, self._gre = GreTunnels(gre), GreDevices(gre)
         self._raw = _raw_sockets()
         self._routes = Routes(self._tun.name, trace)
         self._rooms: dict[bytes, int] = {}
@@ -56,13 +63,14 @@ class Userspace:
         self._fit()
 
     def sources(self) -> Sequence[int]:
-        """The device and the raw sockets."""
-        return (self._tun.fileno(), *self._raw)
+        """The devices and the raw sockets."""
+        return (self._tun.fileno(), *self._gre.names, *self._raw)
 
     def read(self, source: int, now: float) -> list[Report]:
         """Take up to a batch of packets."""
         reports: list[Report] = []
         take = self._outbound if source == self._tun.fileno() else self._inbound_raw
+        take = self._outbound_gre if source in self._gre.names else take
         for _ in range(BATCH):
             found = take(source, now)
             if found is None:
@@ -72,8 +80,16 @@ class Userspace:
 
     def _outbound(self, _source: int, now: float) -> list[Report] | None:
         packet = self._tun.read()
+        return None if packet is None else self._protect(packet, now)
+
+    def _outbound_gre(self, source: int, now: float) -> list[Report] | None:
+        name = self._gre.names[source]
+        packet = self._gre[name].read()
         if packet is None:
             return None
+        return self._protect(self._tunnels.by_name[name].encapsulate(packet), now)
+
+    def _protect(self, packet: bytes, now: float) -> list[Report]:
         reports: list[Report] = []
         for action in self._plane.outbound(packet, now):
             match action:
@@ -132,7 +148,13 @@ class Userspace:
 
     def _deliver(self, packet: bytes) -> None:
         try:
-            self._tun.write(packet)
+            found = self._tunnels.inbound(packet)
+            if found is None:
+                self._tun.write(packet)
+            else:
+                self._gre[found.interface].write(found.packet)
+        except Dropped as drop:
+            self._plane.drops.add(drop.why, direction="in", detail=drop.detail)
         except OSError as error:
             self._plane.drops.add(Reason.NOT_DELIVERED, direction="in", detail=error.strerror)
 
@@ -216,6 +238,7 @@ class Userspace:
         """Routes, device and raw sockets go."""
         self._routes.close()
         self._tun.close()
+        self._gre.close()
         for raw in self._raw.values():
             raw.close()
 

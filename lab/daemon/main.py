@@ -27,6 +27,7 @@ from lab.daemon.signals import Signals
 from lab.endpoint import Endpoint
 from lab.errors import ConfigError, LabError, UnfitError
 from lab.ike.config import Config, load
+from lab.ike.gre import Gre
 from lab.ike.impair import table as impairments
 from lab.ike.path import PORT, PORT_NAT_T
 from lab.trace import Trace
@@ -144,16 +145,27 @@ def _server(
     wanted = {PORT, PORT_NAT_T, *(connection.local_port for connection in config.connections)}
     ports = Ports(wanted, sockets.prepare if name == "xfrm" else None)
     try:
-        backend = _backend(name, trace, draw, ports, run_dir)
+        backend = _backend(name, trace, draw, ports, run_dir, gre=config.gre)
     except LabError:
         ports.close()
         raise
     return Server(endpoint, backend, ports, journal, trace=trace, config=config, addresses=addresses)
 
 
-def _backend(name: str, trace: Trace, draw: Callable[[int], bytes], ports: Ports, run_dir: Path | None) -> Backend:
+def _backend(
+    name: str,
+    trace: Trace,
+    draw: Callable[[int], bytes],
+    ports: Ports,
+    run_dir: Path | None,
+    *,
+    gre: Sequence[Gre] = (),
+) -> Backend:
     if name == "userspace":
-        return Userspace(trace, draw, ports.send)
+        return Userspace(trace, draw, ports.send, gre=gre)
+    if gre:
+        words = f"goes with --backend userspace only, not with {name}: there, use `ip link add {gre[0].name} type gre`"
+        raise ConfigError(words, file=gre[0].file, line=gre[0].line, key="ikelab.gre")
     if name == "xfrm":
         return Xfrm(trace, run_dir)
     if name == "none":

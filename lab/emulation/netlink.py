@@ -123,9 +123,9 @@ class RouteSocket:
 
     def _refused(self, code: int, request: str) -> None:
         if code in (errno.ENOENT, errno.EOPNOTSUPP) and request.startswith(("tc add", "filter add", "link add")):
-            raise UnfitError(
-                f"this kernel has no `{request.split()[2]}`, which link impairments need", fix="use --kernel guest"
-            )
+            kind = request.split()[2]
+            what = "tunnels" if kind == "gre" else "link impairments"
+            raise UnfitError(f"this kernel has no `{kind}`, which {what} need", fix="use --kernel guest")
         raise BrokenError(f"{self._name}: the kernel refused `{request}`: {os.strerror(code)}")
 
     def wait_until_up(self, indexes: Sequence[int]) -> None:

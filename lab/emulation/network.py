@@ -15,9 +15,10 @@ from typing import Any
 
 import msgspec
 
-from lab.emulation import convert, gate, graph, impair, mappings, nat, nft, wires
+from lab.emulation import convert, gate, graph, gre, impair, mappings, nat, nft, wires
 from lab.emulation.capture import Capture, Statistics
 from lab.emulation.gate import Rule
+from lab.emulation.gre import Gre
 from lab.emulation.hosts import LabMininet
 from lab.emulation.model import Impairment, Nat
 from lab.emulation.netlink import RouteSocket
@@ -39,6 +40,7 @@ class Network:
         self._impairments = {(link, end): i for link, spec in topology.links.items() for end, i in spec.impair.items()}
         self._sockets: dict[str, RouteSocket] = {}
         self._rules = 0
+        self._devices = 0
         self._blocks: dict[frozenset[str], Rule] = {}
         self._undo: list[Callable[[], object]] = []
         self._capture: Capture | None = None
@@ -165,6 +167,13 @@ class Network:
         """Write topology.json and topology.svg into the run directory."""
         (self.run_dir / "topology.json").write_text(json.dumps(self.describe(), indent=2) + "\n")
         (self.run_dir / "topology.svg").write_text(graph.svg(self.topology))
+
+    # -- devices
+
+    def gre(self, node: str, device: Gre) -> None:
+        """Create a GRE device in a node, and set it up; UnfitError where the kernel has no GRE."""
+        self._sockets[node].send(device.batch(gre.FIRST_INDEX + self._devices))
+        self._devices += 1
 
     # -- faults
 

@@ -7,6 +7,8 @@ content too (RFC 7296 2.1 wants them bit for bit), hence the rules:
   under way is nearest to what this stretch took before, or the latest one where nothing is known yet.
 - A sighting that no flight can take is a copy made by the network: it is added to the latest flight as a duplicate.
 - Keepalives all have the same content: their sightings must also share one end (no hop rewrites both).
+- GRE that its receiver's tap saw and its sender's did not was never on the wire: Linux shows a packet that it took out
+  of ESP once more at the interface by which the ESP came.
 """
 
 from collections.abc import Iterable, Sequence
@@ -118,8 +120,16 @@ def flights(sightings: Sequence[Sighting], places: Places) -> list[Flight]:
     matcher = _Matcher(places)
     for number in order:
         matcher.take(number, sightings[number])
-    _name_receivers(matcher.flights, places)
-    return matcher.flights
+    tapped = {sighting.node for sighting in sightings}
+    found = [flight for flight in matcher.flights if not _shown_again(flight, places, tapped)]
+    _name_receivers(found, places)
+    return found
+
+
+def _shown_again(flight: Flight, places: Places, tapped: set[str]) -> bool:
+    """Whether this is GRE out of ESP, which began where it ended although its sender has a tap."""
+    first = flight.first
+    return first.kind == "gre" and flight.sender in tapped and role(first, places) == "arrival"
 
 
 def _name_receivers(found: Iterable[Flight], places: Places) -> None:

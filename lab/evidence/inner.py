@@ -1,6 +1,8 @@
 """One line on an IP packet, as a person would say it: `ICMP echo-request 10.1.0.10 -> 10.2.0.10 seq 1`."""
 
 from lab.errors import ProtocolError
+from lab.wire.gre import IPV4, IPV6, GREPacket
+from lab.wire.ospf import OSPF_NUMBER, OspfPacket
 from lab.wire.packets import GRE, ICMP, TCP, UDP_NUMBER, decode_ip
 
 _ICMP4 = {0: "echo-reply", 3: "destination-unreachable", 5: "redirect", 8: "echo-request", 11: "time-exceeded"}
@@ -9,7 +11,7 @@ _ICMP6 = {
     133: "router-solicitation", 134: "router-advertisement", 135: "neighbor-solicitation",
     136: "neighbor-advertisement", 143: "multicast-listener-report",
 }  # fmt: skip
-_ICMPV6, _OSPF = 58, 89
+_ICMPV6 = 58
 _FLAGS = ((0x02, "SYN"), (0x10, "ACK"), (0x01, "FIN"), (0x04, "RST"), (0x08, "PSH"))
 
 
@@ -35,8 +37,30 @@ def upper(src: str, dst: str, protocol: int, data: bytes) -> str:
         return f"TCP {_ports(src, dst, data)} [{flags}]"
     if protocol == UDP_NUMBER and len(data) >= 8:
         return f"UDP {_ports(src, dst, data)} {int.from_bytes(data[4:6], 'big') - 8} octets"
-    names = {GRE: "GRE", _OSPF: "OSPF"}
-    return f"{names.get(protocol, f'protocol {protocol}')} {ends} {len(data)} octets"
+    if protocol == GRE:
+        return _gre(ends, data)
+    if protocol == OSPF_NUMBER:
+        return _ospf(ends, data)
+    return f"protocol {protocol} {ends} {len(data)} octets"
+
+
+def _gre(ends: str, data: bytes) -> str:
+    """What GRE carries, and behind it between whom the GRE itself travels."""
+    try:
+        gre = GREPacket.decode(data)
+    except ProtocolError as error:
+        return f"GRE {ends} {len(data)} octets ({error.reason})"
+    if gre.protocol in (IPV4, IPV6):
+        return f"{summary(gre.payload)} in GRE {ends}"
+    return f"GRE {ends} {len(data)} octets of EtherType {gre.protocol:#06x}"
+
+
+def _ospf(ends: str, data: bytes) -> str:
+    try:
+        packet = OspfPacket.decode(data)
+    except ProtocolError as error:
+        return f"OSPF {ends} {len(data)} octets ({error.reason})"
+    return f"OSPF {packet.kind.name.lower().replace('_', '-')} {ends} of router {packet.router_id}"
 
 
 def _ports(src: str, dst: str, data: bytes) -> str:

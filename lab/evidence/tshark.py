@@ -43,6 +43,9 @@ _FIELDS = (
     "isakmp.ikev2.integrity_checksum", "esp.spi", "esp.icv_good", "esp.icv_bad", "esp.protocol", "_ws.malformed",
     "_ws.expert.severity", "_ws.expert.message", "frame.comment",
 )  # fmt: skip
+# A TCP segment inside is seen at every capture point. Put together it would contradict itself, and tshark would give
+# up before the trailer of ESP.
+_APART = ("-o", "tcp.desegment_tcp_streams:FALSE")
 _ERROR = 0x800000
 NOWHERE = Places()
 EARLIER, REPEATED = "earlier keys of an IKE SA", "repeated messages of IKEv1"
@@ -126,7 +129,8 @@ class _Row:
 def dissect(pcap: Path, profile: Path, *, limit_s: float = 300.0) -> tuple[dict[int, _Row], list[str]]:
     """What tshark says of every IPsec frame, and what it complains about as a whole."""
     fields = [word for name in _FIELDS for word in ("-e", name)]
-    command = [find(), "-n", "-r", str(pcap), "-Y", "isakmp or esp", "-T", "fields", "-E", "separator=/t", *fields]
+    options = ["-n", *_APART, "-Y", "isakmp or esp", "-T", "fields", "-E", "separator=/t"]
+    command = [find(), "-r", str(pcap), *options, *fields]
     environment = {**os.environ, "WIRESHARK_CONFIG_DIR": str(profile.absolute()), "LC_ALL": "C.UTF-8"}
     try:
         answer = subprocess.run(command, capture_output=True, env=environment, check=False, timeout=limit_s)

@@ -15,6 +15,7 @@ from lab.crypto.signatures import PrivateKey
 from lab.ike import options, pool_config
 from lab.ike.credentials import NOBODY, Credentials, Identity, SharedSecret, secret_octets
 from lab.ike.files import FileReader, Files, no_files
+from lab.ike.gre import Gre, tunnels
 from lab.ike.impair import table as impairments
 from lab.ike.impair.row import Impairment
 from lab.ike.means import PRE_SHARED_KEY, Means
@@ -180,6 +181,7 @@ class Config:
     credentials: Credentials = field(default_factory=Credentials)
     settings: Settings = Settings()
     pools: dict[str, PoolConfig] = field(default_factory=dict)
+    gre: tuple[Gre, ...] = ()
 
     def child(self, name: str) -> tuple[Connection, Child] | None:
         """The child of this name and the first connection that has it."""
@@ -287,11 +289,17 @@ def build(tree: Section, files: Files = Files()) -> Config:  # noqa: B008  (froz
         credentials,
         _settings(tree.sections.get("ikelab", Section())),
         pools,
+        _gre(tree),
     )
 
 
 def _settings(section: Section) -> Settings:
-    return Settings(**options.read(section, _SETTINGS))  # type: ignore[arg-type]
+    return Settings(**options.read(section, _SETTINGS, ("gre",)))  # type: ignore[arg-type]
+
+
+def _gre(tree: Section) -> tuple[Gre, ...]:
+    ours = tree.sections.get("ikelab", Section())
+    return tunnels(ours.sections.get("gre", Section()))
 
 
 def _connection(section: Section, files: Files, credentials: Credentials, pools: dict[str, PoolConfig]) -> Connection:

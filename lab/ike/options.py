@@ -87,7 +87,7 @@ def within(reader: Callable[[str], float], least: float, most: float) -> Reader:
     def bounded(value: str) -> float:
         found = reader(value)
         if not least <= found <= most:
-            raise ValueError(f"{value!r} is not between {least:g} and {most:g}")
+            raise ValueError(f"{value!r} is not between {least:.10g} and {most:.10g}")
         return found
 
     return bounded

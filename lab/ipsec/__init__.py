@@ -5,6 +5,7 @@
     policy       PROTECT a flow with a child, DISCARD it, or nothing said about it (then it is discarded too)
     association  one child as installed: its two ESP directions, its path, its counters
     dataplane    plain packets in, ESP out, and back; every drop has a reason and is counted
+    gre          tunnels of GRE around IP packets, which a child then protects
 
 Pure: packets and `now` come in as arguments, values go out. The sockets are in `lab.backends`.
 """

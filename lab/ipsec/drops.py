@@ -30,6 +30,10 @@ class Reason(StrEnum):
     EXHAUSTED = "sequence numbers are used up"
     TOO_BIG = "packet is larger than ESP can carry"
     NO_PROTOCOL = "neither IKE nor ESP on a port for both"
+    GRE_HEADER = "GRE packet is malformed"
+    GRE_KEY = "GRE key of no tunnel"
+    GRE_SEQUENCE = "GRE packet out of sequence"
+    GRE_PROTOCOL = "GRE carries no IP packet"
     NOT_SENT = "the system refused to send it"
     NOT_DELIVERED = "the system refused to take it"
 

@@ -54,10 +54,14 @@ class Pinging:
                 return
         raise AssertionError(f"the ping ended too early: {self.said}")
 
-    def ended(self, *, whole: bool = True) -> None:
-        """Wait for the last echo; AssertionError unless ping says that all of them came back (any, if not `whole`)."""
+    def over(self) -> None:
+        """Wait until the last echo is back or given up."""
         rest, _ = self._process.communicate(timeout=self.count * self.every + GRACE_S)
         self._lines += rest.splitlines()
+
+    def ended(self, *, whole: bool = True) -> None:
+        """Wait for the last echo; AssertionError unless ping says that all of them came back (any, if not `whole`)."""
+        self.over()
         sent = f"{self.count} packets transmitted, "
         found = [line for line in self._lines if "packets transmitted" in line]
         wanted = f"{sent}{self.count} received," if whole else sent

@@ -1,5 +1,6 @@
 """One gateway of a scenario: a peer in the node `left` or `right`, as scenarios talk to it."""
 
+import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ class Gateway:
     def __init__(self, name: str, peer: Peer) -> None:
         self.name, self.peer, self.address = name, peer, ""
         self._driver: PeerDriver | None = None
+        self._former: list[PeerDriver] = []
+        self._again: Callable[[int], None] = _never
+        self._node: Node | None = None
 
     def __str__(self) -> str:
         return f"{self.peer.name} ({self.name})"
@@ -35,9 +39,40 @@ class Gateway:
 
     def launch(self, node: Node, run_dir: Path, tree: Section, files: Mapping[str, bytes], **options: object) -> None:
         """Configure and start the daemon; `driver.ready()` waits for it."""
-        self._driver = self.peer.start(node, run_dir, **options)
-        self._driver.configure(tree, files)
-        self._driver.start()
+        items = options.items()
+
+        def start(time: int) -> None:
+            place = run_dir.with_name(f"{run_dir.name}-{time}") if time else run_dir
+            # A daemon that drew the same numbers again would give the SPIs of its former life to other keys.
+            anew = {key: value + time if key == "seed" and isinstance(value, int) else value for key, value in items}
+            self._driver = self.peer.start(node, place, **anew)
+            self._driver.configure(tree, files)
+            self._driver.start()
+
+        self._again, self._node = start, node
+        start(0)
+
+    def restart(self, ready_s: float) -> None:
+        """As when the gateway is switched off and on: its daemon tells nobody, and its kernel forgets SAs and policies.
+
+        Killing the daemon alone would stop nothing: the kernel goes on with the states it has.
+        """
+        self.driver.stop()
+        if self._node is not None:
+            for what in ("policy", "state"):
+                self._node.popen(["ip", "xfrm", what, "flush"], stderr=subprocess.DEVNULL).wait()
+        self._former.append(self.driver)
+        self._again(len(self._former))
+        self.driver.ready(ready_s)
+
+    def logged_keys(self) -> list[dict[str, list[dict[str, Any]]]]:
+        """The keys of the daemon and of those that it was before restarts."""
+        return [driver.keys() for driver in (*self._former, self.driver)]
+
+    def logs(self) -> dict[str, Path]:
+        """The log files by name, those from before a restart with the number of their life in front."""
+        found = {f"{life}-{log.name}": log for life, driver in enumerate(self._former, 1) for log in driver.logs()}
+        return found | {log.name: log for log in self.driver.logs()}
 
     def initiate(self, child: str = CHILD, timeout: float = INITIATE_S) -> Outcome:
         """Set up a CHILD SA; the outcome says whether it is up, or why not."""
@@ -78,3 +113,7 @@ class Gateway:
                 if event.name == name:
                     return event
         return None
+
+
+def _never(_time: int) -> None:
+    raise BrokenError("a gateway was restarted before lab.up() started it")

@@ -14,7 +14,8 @@ from lab.emulation import graph
 from lab.errors import BrokenError
 from lab.evidence import finish, keys
 from lab.evidence.files import write_json
-from lab.peers.base import PeerFault
+from lab.peers.base import PeerDriver, PeerFault
+from lab.peers.frr import Frr
 from lab.plugin.agreement import agree
 from lab.plugin.verdict import FAILED, PASSED
 
@@ -36,7 +37,7 @@ def gather(lab: "Lab") -> list[str]:
     _network(lab)
     lab.close()
     _files(lab)
-    merged = keys.merge(gateway.driver.keys() for gateway in running)
+    merged = keys.merge(part for gateway in running for part in gateway.logged_keys())
     keys.write(merged, lab.directory / "keys.json")
     if len(running) > 1:
         finding = agree(merged, sas)
@@ -95,11 +96,15 @@ def _files(lab: "Lab") -> None:
     captured = lab.scratch / "network" / "wire.pcapng"
     if captured.exists():
         shutil.copyfile(captured, lab.directory / finish.RAW)
-    for gateway in lab.running:
-        for log in gateway.driver.logs():
-            _copy(log, lab.directory / "logs" / f"{gateway.name}-{log.name}")
-        for name, text in gateway.driver.configs().items():
-            target = lab.directory / "configs" / f"{gateway.name}-{name}"
+    logs = [(gateway.name, gateway.logs()) for gateway in lab.running]
+    logs += [(node, {log.name: log for log in router.logs()}) for node, router in lab.routers.items()]
+    for node, found in logs:
+        for name, log in found.items():
+            _copy(log, lab.directory / "logs" / f"{node}-{name}")
+    drivers: list[tuple[str, PeerDriver | Frr]] = [(gateway.name, gateway.driver) for gateway in lab.running]
+    for node, driver in (*drivers, *lab.routers.items()):
+        for name, text in driver.configs().items():
+            target = lab.directory / "configs" / f"{node}-{name}"
             target.parent.mkdir(exist_ok=True)
             target.write_text(text)
 

@@ -27,10 +27,13 @@ import pytest
 from lab.emulation import topology as topologies
 from lab.emulation.network import Network
 from lab.errors import BrokenError
-from lab.evidence import capture, keys, ladder, places
+from lab.evidence import capture, keys, ladder, layers, places
 from lab.evidence.finish import FinishReport
+from lab.evidence.keyring import Keyring
+from lab.ike.swanctl import Section
 from lab.matrix import OUR_PEERS
 from lab.peers.ca import Ca
+from lab.peers.frr import Frr
 from lab.peers.registry import peer
 from lab.plugin import proofs
 from lab.plugin.echoes import Pinging
@@ -64,6 +67,8 @@ class Lab:
         self.verdict: Verdict | None = None
         self.finished: FinishReport | None = None
         self.negotiated: dict[str, Any] = {}
+        self.routers: dict[str, Frr] = {}
+        self.further: list[Gateway] = []
         self._network: Network | None = None
         self._pings: list[int] = []
         self._own_pings: list[int] = []
@@ -119,6 +124,15 @@ class Lab:
             gateway.launch(node, self.scratch / gateway.name, tree, files, **options)
         for gateway in running:
             gateway.driver.ready(READY_S)
+
+    def add_gateway(self, name: str, peer_name: str, tree: Section) -> Gateway:
+        """Start a peer in a third gateway of the topology, with this swanctl.conf, and wait until it takes commands."""
+        gateway = Gateway(name, peer(peer_name))
+        gateway.address = self._known_topology().attachment(name).address() or ""
+        self.further.append(gateway)
+        gateway.launch(self.network.node(name), self.scratch / name, tree, {})
+        gateway.driver.ready(READY_S)
+        return gateway
 
     def seed_of(self, name: str) -> int:
         """The seed of one thing's randomness: different for everything in a run, the same in every run of that seed."""
@@ -262,10 +276,17 @@ class Lab:
         """The ladder of all that was captured until now."""
         return self._ladder(self.frames())
 
+    def packets(self) -> list[layers.Packet]:
+        """Every packet captured until now, with all its headers, opened where it was sealed."""
+        return layers.packets(self.frames(), Keyring(self._keys()).open_esp)
+
     def _ladder(self, frames: list[capture.Frame]) -> Ladder:
-        merged = keys.merge(gateway.driver.keys() for gateway in self.gateways if gateway.running)
         where = places.of_topology(self.network.describe())
-        return Ladder(ladder.build(frames, merged, where))
+        return Ladder(ladder.build(frames, self._keys(), where))
+
+    def _keys(self) -> keys.Keys:
+        """The keys that both sides have logged until now."""
+        return keys.merge(part for gateway in self.running for part in gateway.logged_keys())
 
     def unsupported(self, reason: str) -> None:
         """End the scenario as unsupported."""
@@ -302,10 +323,12 @@ class Lab:
     @property
     def running(self) -> list[Gateway]:
         """The gateways that have a daemon."""
-        return [gateway for gateway in self.gateways if gateway.running]
+        return [gateway for gateway in (*self.gateways, *self.further) if gateway.running]
 
     def close(self) -> None:
-        """Stop the peers and the network; what is already gone is no error."""
+        """Stop the routers, the peers and the network; what is already gone is no error."""
+        for router in self.routers.values():
+            router.stop()
         for gateway in self.running:
             gateway.driver.stop()
         if self._network is not None:

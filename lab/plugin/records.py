@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 ALSO = {
     "sas.json": ("sas", "the SAs that both sides listed at the end"),
     "counters.json": ("counters", "what both sides counted"),
+    "routing.json": ("routing", "what a disturbance cost: lost hellos, time without an answered echo, state changes"),
     "nat.json": ("nat", "the mappings of the NAT boxes at the end"),
     "topology.json": ("topology", "the network as it was built"),
     "logs": ("logs", "both sides' logs"),

@@ -54,9 +54,10 @@ secrets {{
 @dataclass(frozen=True, slots=True)
 class Tunnel:
     """One side's wishes. `connection`, `child` and `settings` add or replace keys of swanctl.conf by name; so do
-    `local` and `remote`, from that side's own view, and `secrets`, `authorities` and `pools`, section by section.
-    `files` are those that the others name. `second` is a further connection (and its child) by that name, the same but
-    for our identity, `NAME.lab`.
+    `local` and `remote`, from that side's own view, and `secrets`, `authorities` and `pools`, section by section. `gre`
+    are the GRE tunnels of our own data plane, by interface. `second` is a further connection (and its child) by that
+    name, the same but for our identity, `NAME.lab`; `more` is text of swanctl.conf that is put in beside all this.
+    `files` are those that the others name.
     """
 
     ike: str = IKE
@@ -71,6 +72,8 @@ class Tunnel:
     authorities: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     pools: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     second: str = ""
+    gre: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    more: str = ""
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 
@@ -124,12 +127,28 @@ def _adjusted(tree: Section, tunnel: Tunnel) -> Section:
     named = {"secrets": tunnel.secrets, "authorities": tunnel.authorities, "pools": tunnel.pools}
     for kind, sections in named.items():
         for name, values in sections.items():
-            parent = tree.sections.setdefault(kind, Section(kind))
-            _set(parent.sections.setdefault(name, Section(name)), values)
-    if tunnel.settings:
-        _set(tree.sections.setdefault("ikelab", Section("ikelab")), tunnel.settings)
+            _set(_within(tree, kind, name), values)
+    if tunnel.settings or tunnel.gre:
+        _set(_within(tree, "ikelab"), tunnel.settings)
+    for name, values in tunnel.gre.items():
+        _set(_within(tree, "ikelab", "gre", name), values)
     if tunnel.second:
         _add(tree.sections["connections"], connection, tunnel.second)
+    _put_in(tree, parse(tunnel.more, "more"))
+    return tree
+
+
+def _put_in(tree: Section, more: Section) -> None:
+    """Add settings and sections of another tree, whose values win."""
+    tree.values.update(more.values)
+    for name, section in more.sections.items():
+        _put_in(_within(tree, name), section)
+
+
+def _within(tree: Section, *names: str) -> Section:
+    """A section below others, made where it is not there yet."""
+    for name in names:
+        tree = tree.sections.setdefault(name, Section(name))
     return tree
 
 

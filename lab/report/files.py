@@ -31,6 +31,7 @@ NOTES = {
     "nat.json": "NAT mappings",
     "topology.json": "The network as it was built",
     "topology.svg": "Its drawing",
+    "routing.json": "What a disturbance cost the routing",
     "counters.json": "What both peers counted",
     "tshark.json": "What tshark made of wire.pcapng",
 }

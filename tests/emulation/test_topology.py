@@ -37,7 +37,7 @@ links:
 
 
 def test_the_shipped_topologies() -> None:
-    shipped = ["direct", "dual-stack", "nat-both", "nat-initiator", "nat-responder", "two-addresses"]
+    shipped = ["direct", "dual-stack", "nat-both", "nat-initiator", "nat-responder", "triangle", "two-addresses"]
     assert topology.names() == shipped
     for name in topology.names():
         loaded = topology.load(name)

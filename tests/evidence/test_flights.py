@@ -1,11 +1,15 @@
 """Which sightings are one datagram: retransmissions, losses, copies, keepalives, and time that stands still."""
 
 import random
+from ipaddress import IPv4Address
 
 from lab.evidence import ladder
 from lab.evidence.capture import Frame
 from lab.evidence.keys import Keys
 from lab.evidence.ladder import Entry
+from lab.wire.gre import GREPacket
+from lab.wire.packets import GRE, IPv4
+from lab.wire.pcapng import Direction, LinkType
 from tests.evidence.made import LEFT, PLACES, RIGHT, RIGHT_OUT, crossing, esp, frame, ike, in_time
 
 
@@ -135,3 +139,24 @@ def test_receiver_of_what_never_arrives_is_who_got_it_before() -> None:
 def test_thousands_at_one_instant_take_no_time() -> None:
     frames = [f for n in range(1, 1001) for f in (crossing(0, esp(n), hop_ms=0)[0], crossing(0, esp(n), hop_ms=0)[-1])]
     assert [e["seq"] for e in build(frames)] == list(range(1, 1001))
+
+
+def gre_at(t_ms: float, point: str) -> Frame:
+    """The same GRE packet at a tap, from left to right."""
+    data = IPv4(IPv4Address(LEFT), IPv4Address(RIGHT), GRE, GREPacket(0x0800, b"inner").encode()).encode()
+    way = Direction.OUTBOUND if point == "left:wan" else Direction.INBOUND
+    return Frame(int(t_ms * 1e6), point, data, LinkType.RAW, way)
+
+
+def test_gre_that_linux_shows_again_was_never_on_the_wire() -> None:
+    esp_packet = crossing(0, esp(1))
+    assert [e["protocol"] for e in build(in_time(esp_packet, [gre_at(7, "right:wan")]))] == ["ESP"]
+
+
+def test_gre_on_the_wire_stays() -> None:
+    (entry,) = build([gre_at(0, "left:wan"), gre_at(3, "right:wan")])
+    assert (entry["protocol"], entry["from"], entry["to"], entry["lost"]) == ("GRE", "left", "right", False)
+
+
+def test_gre_of_a_sender_without_a_tap_stays() -> None:
+    assert [e["protocol"] for e in build([gre_at(3, "right:wan")])] == ["GRE"]

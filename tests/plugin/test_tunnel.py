@@ -52,3 +52,17 @@ def test_a_second_connection_is_somebody_else_on_the_same_side():
     assert list(first["children"]) == ["net"] and list(second["children"]) == ["other"]
     assert first["children"]["net"] == second["children"]["other"]
     assert {**first, "local": 0, "children": 0} == {**second, "local": 0, "children": 0}
+
+
+def test_gre_tunnels_of_our_data_plane_lie_in_our_own_section():
+    tree = left_tree(Tunnel(settings={"keep_alive": "5"}, gre={"gre1": {"local": "192.168.1.2"}}), ENDS).plain()
+    assert tree["ikelab"] == {"keep_alive": "5", "gre": {"gre1": {"local": "192.168.1.2"}}}
+    assert "ikelab" not in left_tree(Tunnel(), ENDS).plain()
+
+
+def test_more_text_stands_beside_and_wins():
+    more = "connections { third { version = 2\n } gw { version = 1\n } }\nsecrets { ike-third { secret = x\n } }"
+    tree = left_tree(Tunnel(more=more), ENDS).plain()
+    assert tree["connections"]["third"] == {"version": "2"}
+    assert tree["connections"]["gw"]["version"] == "1" and tree["connections"]["gw"]["local"]["id"] == "left.lab"
+    assert set(tree["secrets"]) == {"ike-lab", "ike-third"}
