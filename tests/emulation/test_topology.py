@@ -37,7 +37,7 @@ links:
 
 
 def test_the_shipped_topologies() -> None:
-    assert topology.names() == ["direct", "nat-both", "nat-initiator"]
+    assert topology.names() == ["direct", "nat-both", "nat-initiator", "roaming"]
     for name in topology.names():
         loaded = topology.load(name)
         assert {"left", "right", "left-host", "right-host", "internet"} <= loaded.nodes.keys()
