@@ -165,6 +165,19 @@ def test_the_initiator_moves_and_esp_follows_once_the_responder_knows_that_it_is
     assert [side.told("moved")[0]["path"] for side in pair.sides] == [str(ike(side)) for side in pair.sides]
 
 
+def test_the_other_way_round() -> None:
+    pair = Pair(net("mobike = yes", left="%any", right="%any"), mirrored(net("mobike = yes", right="%any")))
+    pair.initiate("right")
+    pair.right.roam(RIGHT_TOO)
+    pair.settle()
+    assert messages(pair.right) == [f"request 2 [ {UPDATE} {NATD} N(COOKIE2) ]", "response 0 [ N(COOKIE2) ]"]
+    settled(pair, LEFT, RIGHT_TOO)
+    pair.left.roam(ELSEWHERE)
+    pair.settle()
+    assert messages(pair.left)[-2].startswith("request 1 [ N(NO_ADDITIONAL_ADDRESSES)")
+    settled(pair, ELSEWHERE, RIGHT_TOO)
+
+
 def test_without_the_check_esp_follows_at_once() -> None:
     pair = mobile(right="return_routability = no").initiate()
     pair.left.roam(ELSEWHERE)
