@@ -9,7 +9,7 @@
 
 The client begins anew with that gateway, says REDIRECTED_FROM in place of REDIRECT_SUPPORTED, and verifies whom it
 finds there by the same connection: a redirection gives nobody a right. From IKE_AUTH on it deletes the IKE SA that it
-leaves, in mid-session not before the new one carries its child. Five times in 300 seconds are a loop (8).
+leaves, in mid-session not before the new one carries its child. Five times in 300 seconds are a loop (7).
 
 Settings: `redirect_to` and `redirect_in` of a connection of the gateway, `follow_redirects` of the client.
 """

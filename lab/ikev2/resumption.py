@@ -46,7 +46,7 @@ def _plain(proposal: Proposal) -> Proposal:
 
 
 def present(sa: Sa) -> bool:
-    """Take out the ticket for this SA, if there is one to begin with; it is never used twice (4.3.1)."""
+    """Take out the ticket for this SA, if there is one to begin with; it is never used twice (4.3)."""
     held = sa.host.held.get(sa.connection.name)
     if held is None or held.host != sa.path.remote_host:
         return False

@@ -1,4 +1,4 @@
-"""The data of REDIRECT and REDIRECTED_FROM: which gateway is meant (RFC 5685 6.2, 6.3).
+"""The data of REDIRECT and REDIRECTED_FROM: which gateway is meant (RFC 5685 9.2, 9.3).
 
      0                   1                   2                   3
      0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1

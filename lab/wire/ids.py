@@ -271,7 +271,7 @@ class CfgAttribute(OpenEnum):
 
 
 class GatewayType(OpenEnum):
-    """Gateway identity types of REDIRECT (RFC 5685 6.2)."""
+    """Gateway identity types of REDIRECT (RFC 5685 9.2)."""
 
     IPV4 = 1
     IPV6 = 2

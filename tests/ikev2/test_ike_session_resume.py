@@ -322,7 +322,7 @@ def test_a_ticket_is_shown_only_where_it_is_from() -> None:
 
 
 def test_a_ticket_is_shown_once_whatever_becomes_of_it() -> None:
-    """RFC 5723 4.3.1: "a client MUST NOT reuse a ticket"."""
+    """RFC 5723 4.3: a client must not use a ticket again, with this gateway or another."""
     made = begun(pair())
     made.wire.drop(is_request(RESUME), count=6)
     made.initiate()

@@ -353,7 +353,7 @@ def test_nobody_is_sent_where_it_is(when: str) -> None:
 
 
 def test_five_times_in_a_row_are_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    """RFC 5685 8, with gateways that take no heed of where the client comes from."""
+    """RFC 5685 7, with gateways that take no heed of where the client comes from."""
     trio = Trio(right=sending(THIRD), third=sending(RIGHT, host=THIRD))
     monkeypatch.setattr(redirect, "_due", lambda sa, when: sa.connection.redirect_to if when == "ike_sa_init" else None)
     monkeypatch.setattr(redirect, "_origin", lambda request: None)

@@ -9,7 +9,7 @@ from lab.wire.gateway import Gateway
 from lab.wire.ids import GatewayType
 
 NONCE = bytes(range(32))
-# RFC 5685 6.2: type, length, identity, nonce.
+# RFC 5685 9.2: type, length, identity, nonce.
 VECTORS = {
     "192.0.2.7": bytes([1, 4, 192, 0, 2, 7]),
     "2001:db8::7": bytes([2, 16]) + bytes.fromhex("20010db8000000000000000000000007"),
