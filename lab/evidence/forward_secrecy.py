@@ -1,6 +1,6 @@
 """What the secrets of phase 1 give away of phase 2 (RFC 2409 5.5, 8).
 
-Whoever learns SKEYID_d of an ISAKMP SA and has recorded its Quick Modes can derive the keys of every child that was made
+Whoever learns SKEYID_d of an ISAKMP SA and has recorded its Quick Modes can derive the keys of every child made
 without a key exchange of its own: nonces and SPIs stand in messages that the same secrets open. With perfect forward
 secrecy g(qm)^xy is missing, and what is derived without it opens nothing.
 """
