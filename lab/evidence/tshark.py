@@ -216,19 +216,23 @@ def verify(pcap: Path, profile: Path, keys: Keys) -> TsharkReport:
 def _without_iv(seen: Iterable[Sighting], reader: Reader) -> Iterator[tuple[int, str]]:
     """The indices of frames with an encrypted IKEv1 message for which tshark has a wrong IV, and why."""
     known: set[tuple[str, bytes]] = set()
-    early: dict[tuple[str, str], list[tuple[int, int]]] = {}
+    begun: dict[tuple[str, str], dict[int, list[int]]] = {}
+    early: set[tuple[str, str, int]] = set()
     for sighting in seen:
         reading, index = reader.read(sighting), sighting.frames[-1]
         if reading.isakmp is None or not reading.encrypted:
             continue
-        begun = early.setdefault((sighting.point, reading.spi), [])
+        number, place = reading.message_id or 0, (sighting.point, reading.spi)
         if (sighting.point, sighting.body) in known:
             yield index, REPEATED
-        elif reading.message_id:
-            begun.append((index, reading.message_id))
-        else:  # phase 1 was not over: whatever came before, and the exchanges that it belongs to, have other IVs
-            yield from ((number, EARLY) for number, _ in begun)
-            begun.clear()
+        elif (*place, number) in early:
+            yield index, EARLY
+        elif number:
+            begun.setdefault(place, {}).setdefault(number, []).append(index)
+        else:  # phase 1 was not over: whatever came before, and the rest of those exchanges, have other IVs
+            for before, indices in begun.pop(place, {}).items():
+                early.add((*place, before))
+                yield from ((one, EARLY) for one in indices)
         known.add((sighting.point, sighting.body))
 
 
