@@ -8,10 +8,10 @@ What counts as decrypted, and why it proves something:
 - Neither has a malformed part. Frames are counted from the capture by our decoder, so that one which tshark takes for
   something else is missed, not forgotten.
 An algorithm that tshark does not know is `unsupported`, by name: its packets are neither proof nor problem. So are the
-messages sealed with keys that IKE_INTERMEDIATE has renewed since: tshark takes one set of keys for a pair of SPIs; and
-repeated messages of IKEv1, whose IV tshark takes from the message before. For the same reason each capture point is
-looked at alone there. A message with ID_NULL it must decrypt and find authentic, but calls malformed: it reads an
-identity where none may be.
+messages sealed with keys that IKE_INTERMEDIATE has renewed since: tshark takes one set of keys for a pair of SPIs. A
+message with ID_NULL it must decrypt and find authentic, but calls malformed: it reads an identity where none may be. Of
+IKEv1, whose IVs tshark takes from the messages before, it cannot tell those that a capture point saw again, or before
+the end of phase 1; for the same reason each capture point is looked at alone there.
 """
 
 import os
@@ -48,8 +48,8 @@ _FIELDS = (
 _APART = ("-o", "tcp.desegment_tcp_streams:FALSE")
 _ERROR = 0x800000
 NOWHERE = Places()
-EARLIER, REPEATED = "earlier keys of an IKE SA", "repeated messages of IKEv1"
-ID_NULL = IdType.ID_NULL.name
+EARLIER, ID_NULL = "earlier keys of an IKE SA", IdType.ID_NULL.name
+REPEATED, EARLY = "repeated messages of IKEv1", "messages of IKEv1 before the end of phase 1"
 # tshark lists proposal and transform substructures among the payloads; those of IKEv2 have the numbers of IKEv1.
 _SUBSTRUCTURES = (0, int(PayloadType1.P), int(PayloadType1.T))
 
@@ -211,15 +211,16 @@ def verify(pcap: Path, profile: Path, keys: Keys, where: Places = NOWHERE) -> Ts
     last = Reader(Keyring(latest(keys)))
     pieces = any(len(sighting.frames) > 1 for sighting in seen)
     first_version = any(reader.read(sighting).isakmp for sighting in seen)
-    again = frozenset(_repeated(seen, reader))
+    again = dict(_without_iv(seen, reader))
     apart = pieces or first_version
-    rows, complaints = _dissect_apart(pcap, profile, again) if apart else dissect(pcap, profile)
+    rows, complaints = _dissect_apart(pcap, profile, frozenset(again)) if apart else dissect(pcap, profile)
     report = TsharkReport(version(), problems=[Problem(0, text) for text in complaints])
     for sighting in seen:
         reading = reader.read(sighting)
         if sighting.frames[-1] in again:
             report.ike_total += 1
-            report.unsupported[REPEATED] = report.unsupported.get(REPEATED, 0) + 1
+            why = again[sighting.frames[-1]]
+            report.unsupported[why] = report.unsupported.get(why, 0) + 1
         elif reading.opened and not last.read(sighting).opened:
             report.ike_total += 1
             report.unsupported[EARLIER] = report.unsupported.get(EARLIER, 0) + 1
@@ -230,15 +231,26 @@ def verify(pcap: Path, profile: Path, keys: Keys, where: Places = NOWHERE) -> Ts
     return report
 
 
-def _repeated(seen: Iterable[Sighting], reader: Reader) -> Iterator[int]:
-    """The indices of frames with an encrypted IKEv1 message that the same capture point saw before."""
+def _without_iv(seen: Iterable[Sighting], reader: Reader) -> Iterator[tuple[int, str]]:
+    """The indices of frames with an encrypted IKEv1 message for which tshark has a wrong IV, and why."""
     known: set[tuple[str, bytes]] = set()
+    begun: dict[tuple[str, str], dict[int, list[int]]] = {}
+    early: set[tuple[str, str, int]] = set()
     for sighting in seen:
-        reading = reader.read(sighting)
+        reading, index = reader.read(sighting), sighting.frames[-1]
         if reading.isakmp is None or not reading.encrypted:
             continue
+        number, place = reading.message_id or 0, (sighting.point, reading.spi)
         if (sighting.point, sighting.body) in known:
-            yield sighting.frames[-1]
+            yield index, REPEATED
+        elif (*place, number) in early:
+            yield index, EARLY
+        elif number:
+            begun.setdefault(place, {}).setdefault(number, []).append(index)
+        else:  # phase 1 was not over: whatever came before, and the rest of those exchanges, have other IVs
+            for before, indices in begun.pop(place, {}).items():
+                early.add((*place, before))
+                yield from ((one, EARLY) for one in indices)
         known.add((sighting.point, sighting.body))
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from lab.evidence import forward_secrecy, keys
 from lab.matrix import ALL, ON_XFRM
 from lab.plugin import first_version as v1
 
@@ -23,17 +24,25 @@ def test_main_mode(lab, left, right):
     assert not ladder.keepalives(), "keepalives were sent although there is no NAT"
 
 
-@pytest.mark.rfc("2409#5.5")
+@pytest.mark.rfc("2409#5.5", "2409#8")
 @pytest.mark.needs("ikev1", "pfs")
-@pytest.mark.parametrize("group", ["ecp256", "modp2048"])
+@pytest.mark.parametrize("group", ["none", "ecp256", "modp2048"])
 def test_perfect_forward_secrecy(lab, left, right, group):
-    """A Quick Mode with a key exchange of its own: KE in its first two messages, the group on both sides' lists."""
-    lab.up("direct", v1.tunnel(ike=f"aes256-sha256-{group}", esp=f"aes256-sha256-{group}"))
+    """With a key exchange in Quick Mode the secrets of phase 1 open no ESP packet; without one they open every one."""
+    esp = "aes256-sha256" if group == "none" else f"aes256-sha256-{group}"
+    lab.up("direct", v1.tunnel(esp=esp))
     lab.establish()
     lab.ping()
     ladder = lab.prove_protected()
 
-    lab.step("messages", "KE in the first two messages of Quick Mode")
+    lab.step("messages", f"KE in the first two messages of Quick Mode: {group}")
     v1.set_up(ladder)
     exchanged = ["KE" in entry["payloads"] for entry in v1.messages(ladder, v1.QUICK)]
-    assert exchanged == [True, True, False], f"KE in Quick Mode: {ladder.words()}"
+    assert exchanged == [group != "none", group != "none", False], f"KE in Quick Mode: {ladder.words()}"
+
+    lab.step("stolen", "SKEYID_d of phase 1 and the recorded Quick Mode, tried on every ESP packet")
+    known = keys.merge(gateway.driver.keys() for gateway in (left, right))
+    tried = forward_secrecy.attempt(lab.frames(), known)
+    assert tried.packets, "there is no ESP to try"
+    wanted = tried.packets if group == "none" else 0
+    assert tried.opened == wanted, f"{tried.opened} of {tried.packets} ESP packets open, not {wanted}"

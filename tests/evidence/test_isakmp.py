@@ -2,7 +2,7 @@
 
 import pytest
 
-from lab.evidence import clear, detail_v1, identities
+from lab.evidence import clear, detail_v1, forward_secrecy, identities
 from lab.evidence.capture import Frame
 from lab.evidence.datagram import Sighting, sightings
 from lab.evidence.keyring import Keyring
@@ -123,6 +123,28 @@ def test_the_tree_names_algorithms_and_identities(pair: Pair) -> None:
     trees = [str(detail_v1.message(s.body, r)) for s, r in zip(seen(pair), readings(pair, seen(pair)), strict=True)]
     assert "LIFE_DURATION" in trees[0] and "MODE" in trees[6]
     assert "left.example.org" in trees[4] and "right.example.org" in trees[5]
+
+
+# -- what phase 1 gives away
+
+
+def differences(esp: str) -> list[bool]:
+    """For each direction of the child, whether its logged key is what the secrets of phase 1 alone give."""
+    pair = Pair(first(esp=esp)).initiate()
+    known = keys_of(pair)
+    logged = {child.spi: (child.encr_key, child.salt, child.integ_key) for child in known.child}
+    found = list(forward_secrecy.derived(seen(pair), known))
+    assert len(found) == 2 and {child.spi for child in found} == set(logged)
+    return [logged[child.spi] == (child.encr_key, child.salt, child.integ_key) for child in found]
+
+
+@pytest.mark.parametrize("esp", ["aes128-sha256", "aes256gcm16"])
+def test_without_pfs_phase_1_gives_the_keys_of_children(esp: str) -> None:
+    assert differences(esp) == [True, True]
+
+
+def test_with_pfs_it_does_not() -> None:
+    assert differences("aes128-sha256-ecp256") == [False, False]
 
 
 # -- the auditor without keys

@@ -1,11 +1,17 @@
 """Whatever octets come: traced drops, never a traceback, bounded state, at most one packet for a packet."""
 
+import contextlib
 import random
 
 import pytest
 
+from lab.errors import ConfigError
 from lab.ike.actions import Send
+from lab.ikev1 import phase2
+from lab.ikev1.exchange import Payloads
+from lab.ikev1.sa import Sa
 from lab.wire.header import SIZE, Header
+from lab.wire.payloads_v1 import Unknown1
 from tests.ikev1.v1 import AGGRESSIVE, MAIN, QUICK, first, of, right_of
 from tests.pair import LEFT, RIGHT, Pair, Path, Side
 
@@ -146,3 +152,41 @@ def test_quick_modes_of_an_authentic_peer_are_bounded() -> None:
         pair.left.do("rekey", child="net")
         pair.wait(0.05)
     assert pair.right.endpoint.stats()["child_spis"] <= 70
+
+
+@pytest.mark.parametrize("liar", ["left", "right"])
+def test_an_authentic_peer_that_sends_nonsense(monkeypatch: pytest.MonkeyPatch, liar: str) -> None:
+    """Bodies of payloads changed before they are hashed and sealed: refused, dropped or taken, and nobody raises.
+
+    The ISAKMP SA of the honest side stays or is closed in words; what it holds stays bounded.
+    """
+    draw = random.Random(2407)
+    true = phase2.hashed
+
+    def hashed(sa: Sa, message_id: int, payloads: Payloads, nonce: bytes = b"") -> Payloads:
+        if sa.initiator != (liar == "left"):
+            return true(sa, message_id, payloads, nonce)
+        spoilt = list(payloads)
+        at = draw.randrange(len(spoilt))
+        body = bytearray(spoilt[at].encode()) or bytearray(1)
+        for _ in range(draw.randrange(1, 4)):
+            body[draw.randrange(len(body))] = draw.randrange(256)
+        cut = draw.randrange(len(body)) if draw.random() < 0.2 else len(body)
+        spoilt[at] = Unknown1(spoilt[at].type, bytes(body[:cut]))
+        if draw.random() < 0.1:
+            spoilt.pop(draw.randrange(len(spoilt)))
+        return true(sa, message_id, tuple(spoilt), nonce)
+
+    monkeypatch.setattr(phase2, "hashed", hashed)
+    for round_ in range(150):
+        pair = Pair(first(settings=SETTINGS, esp="aes128-sha256-ecp256"), seed=str(round_)).initiate()
+        for command, named in (("rekey", {"child": "net"}), ("liveness", {}), ("terminate", {"child": "net"})):
+            for side in pair.sides:
+                with contextlib.suppress(ConfigError):  # what it names has not come up, or has gone
+                    side.do(command, **named)
+                pair.settle()
+        pair.run(pair.now + 300)
+        for side in pair.sides:
+            stats = side.endpoint.stats()
+            assert stats["engines"] <= 3 and stats["child_spis"] <= 6, stats
+            assert all(event.fields.get("reason", "x") for event in side.events)

@@ -2,7 +2,10 @@
 
 import pytest
 
-from tests.ikev1.v1 import ESP, INFORMATIONAL, QUICK, first, ladder, of, right_of, sa, settled
+from lab.ikev1 import quick_mode, vendor
+from lab.wire.message_v1 import Message1
+from lab.wire.payloads_v1 import NatD, VendorId1
+from tests.ikev1.v1 import ESP, INFORMATIONAL, MAIN, QUICK, first, ladder, of, right_of, sa, settled
 from tests.pair import Nat, Pair
 
 HOSTS = ("local_ts = 10.1.0.0/24", "local_ts = dynamic"), ("remote_ts = 10.2.0.0/24", "remote_ts = dynamic")
@@ -188,3 +191,29 @@ def test_deleting_a_child_leaves_the_isakmp_sa() -> None:
     assert pair.left.up == pair.right.up == ["ESTABLISHED"]
     assert pair.right.told("child-down")[0]["reason"] == "deleted by the peer"
     assert sa(pair.left).children == sa(pair.right).children == {}
+
+
+def test_the_commit_bit_is_tolerated() -> None:
+    """Nothing authenticates it (RFC 2408 3.1), and nobody waits for a CONNECTED that need not come."""
+    pair = Pair(first())
+    pair.wire.change(of(QUICK), lambda data: data[:19] + bytes([data[19] | 2]) + data[20:], count=3)
+    settled(pair).check()
+    assert len(pair.wire.seen(of(QUICK))) == 3
+
+
+@pytest.mark.parametrize("vendor_id", [vendor.DRAFT_02, vendor.DRAFT_02_N, vendor.DRAFT_03, vendor.RFC_3947])
+@pytest.mark.parametrize("mode", ["tunnel", "transport"])
+def test_nat_traversal_by_each_document(monkeypatch: pytest.MonkeyPatch, vendor_id: bytes, mode: str) -> None:
+    """The drafts number NAT-D, NAT-OA and the encapsulation modes otherwise than RFC 3947; the announcement decides."""
+    monkeypatch.setattr(vendor, "announcements", lambda: (VendorId1(vendor_id),))
+    text = first(child=f"mode = {mode}")
+    text = changed(text, *HOSTS) if mode == "transport" else text
+    right = right_of(text, ("local_addrs = 192.0.2.1", "local_addrs = %any"))
+    pair = Pair(text, right, nats=(Nat("192.0.2.1", "203.0.113.1"),)).initiate()
+    draft = vendor_id != vendor.RFC_3947
+    discovery = Message1.decode(pair.wire.seen(of(MAIN, 3))[0].ike)
+    assert {int(p.type) for p in discovery.all(NatD)} == {130 if draft else 20}
+    wire = {"tunnel": 3, "transport": 4}[mode] if not draft else {"tunnel": 61443, "transport": 61444}[mode]
+    assert sa(pair.left).nat_numbers is not None
+    assert quick_mode.wire_mode(sa(pair.left), mode) == quick_mode.wire_mode(sa(pair.right), mode) == wire
+    assert [[(c.mode, c.encap) for c in side.installed.values()] for side in pair.sides] == [[(mode, True)]] * 2
