@@ -12,8 +12,9 @@ class ChildSa:
     """A pair of ESP or AH SAs.
 
     `spi_in` is the SPI we chose and receive with, `spi_out` the peer's. Keys are octets in the order KEYMAT gives
-    them; an AEAD key has its salt at the end and `integ` None. `reqid` numbers the child of an endpoint and stays
-    over rekeys. `ke` is the group of the exchange that made it, None where it took the keys of the IKE SA alone.
+    them; an AEAD key has its salt at the end and `integ` None; AH has `encr` None and no key for it. `reqid` numbers
+    the child of an endpoint and stays over rekeys. `ke` is the group of the exchange that made it, None where it took
+    the keys of the IKE SA alone.
     """
 
     name: str
@@ -21,7 +22,7 @@ class ChildSa:
     spi_out: bytes
     protocol: ProtocolId
     mode: str
-    encr: Transform
+    encr: Transform | None
     integ: Transform | None
     esn: bool
     key_encr_in: bytes = field(repr=False)

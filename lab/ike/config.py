@@ -4,7 +4,7 @@ The keys mean what they mean to strongSwan, so that one text serves both. What s
 section `ikelab { }` of ours, whose keys carry the names of strongswan.conf.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
@@ -40,6 +40,11 @@ def ike_proposals(value: str) -> tuple[Proposal, ...]:
 def esp_proposals(value: str) -> tuple[Proposal, ...]:
     """Proposals for ESP, in order of preference."""
     return _proposals(value, ProtocolId.ESP)
+
+
+def ah_proposals(value: str) -> tuple[Proposal, ...]:
+    """Proposals for AH, in order of preference."""
+    return _proposals(value, ProtocolId.AH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +94,13 @@ class AuthConfig:
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """`children.NAME { }`."""
+    """`children.NAME { }`; `esp_proposals` has our defaults only where `ah_proposals` has nothing."""
 
     name: str
     local_ts: tuple[Selector, ...] = (Selector(None),)
     remote_ts: tuple[Selector, ...] = (Selector(None),)
     esp_proposals: tuple[Proposal, ...] = ()
+    ah_proposals: tuple[Proposal, ...] = ()
     mode: str = "tunnel"
     start_action: str = "none"
     dpd_action: str = "clear"
@@ -103,6 +109,12 @@ class Child:
     rand_time: float = -1.0
     replay_window: int = 32
     reqid: int = 0
+
+    @property
+    def proposals(self) -> tuple[Proposal, ...]:
+        """What is offered, ESP first, numbered from 1 throughout (RFC 7296 3.3.1)."""
+        both = (*self.esp_proposals, *self.ah_proposals)
+        return tuple(replace(one, number=number) for number, one in enumerate(both, 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +210,7 @@ _CHILD: dict[str, options.Reader] = {
     "local_ts": options.selectors,
     "remote_ts": options.selectors,
     "esp_proposals": esp_proposals,
+    "ah_proposals": ah_proposals,
     "mode": options.one_of("tunnel", "transport"),
     "start_action": options.one_of("none", "start", "trap", "trap|start"),
     "close_action": options.one_of("none"),
@@ -316,9 +329,10 @@ def _local(section: Section, files: Files, credentials: Credentials) -> AuthConf
 
 def _child(section: Section) -> Child:
     values = options.read(section, _CHILD)
-    values.setdefault("esp_proposals", esp_proposals("default"))
+    if "ah_proposals" not in values:
+        values.setdefault("esp_proposals", esp_proposals("default"))
     child = Child(name=section.name, **_effective(values))  # type: ignore[arg-type]
-    if not child.replay_window and any(t.id for p in child.esp_proposals for t in p.of(TransformType.ESN)):
+    if not child.replay_window and any(t.id for p in child.proposals for t in p.of(TransformType.ESN)):
         # RFC 4303 2.2.1: without a window a receiver cannot follow the half of the number that is not sent.
         raise section.error("replay_window = 0 goes only with proposals without esn", "replay_window")
     return child

@@ -69,9 +69,19 @@ class Secret:
     outbound: bool = True
 
 
-def proposals(child: LiveChild, *, ke: bool) -> tuple[Proposal, ...]:
+def usable(sa: Sa, config: Child) -> tuple[Proposal, ...]:
+    """The configured proposals that can come true under this IKE SA: behind a NAT none of AH."""
+    return tuple(one for one in config.proposals if one.protocol != ProtocolId.AH or not sa.nat.detected)
+
+
+def hopeless(sa: Sa, config: Child) -> Refusal | None:
+    """Why it is no use to ask for a child."""
+    return None if usable(sa, config) else Refusal(explain.ah_behind_nat(config.name, sa.nat))
+
+
+def proposals(sa: Sa, child: LiveChild, *, ke: bool) -> tuple[Proposal, ...]:
     """Our proposals under the child's SPI; IKE_AUTH exchanges no keys, so `ke` False leaves the groups out (1.2)."""
-    configured = without_additional(child.config.esp_proposals)
+    configured = without_additional(usable(sa, child.config))
     return tuple(replace(p if ke else without_ke(p), spi=child.spi_in) for p in configured)
 
 
@@ -85,7 +95,7 @@ def our_selectors(sa: Sa, config: Child) -> Sides:
 def offer(sa: Sa, child: LiveChild, *, ke: bool = False, sides: Sides | None = None) -> tuple[Payloads, Payloads]:
     """What an initiator sends: SAi2, and behind nonce and key exchange TSi, TSr and the notifies of the child."""
     local, remote = sides or our_selectors(sa, child.config)
-    return (SA(proposals(child, ke=ke)),), (
+    return (SA(proposals(sa, child, ke=ke)),), (
         *(() if modes.misfit(sa.path, local, remote) else modes.notify(child.mode)),
         TS(PayloadType.TSi, local),
         TS(PayloadType.TSr, remote),
@@ -101,7 +111,7 @@ def check_answer(
     sa_payload, tsi, tsr = answer.get(SA), answer.of(PayloadType.TSi), answer.of(PayloadType.TSr)
     if sa_payload is None or not isinstance(tsi, TS) or not isinstance(tsr, TS):
         return Refusal("peer's answer holds neither a child nor a reason why there is none")
-    chosen = accept(proposals(child, ke=ke), sa_payload.proposals)
+    chosen = accept(proposals(sa, child, ke=ke), sa_payload.proposals)
     if isinstance(chosen, Mismatch):
         return Refusal(f"peer's choice is none of our proposals: {chosen.reason}", NotifyType.NO_PROPOSAL_CHOSEN)
     local, remote = sides or our_selectors(sa, child.config)
@@ -137,7 +147,7 @@ def _agree(
 def _refused(sa: Sa, child: LiveChild, error: Notify) -> str:
     reason = explain.refused(f"child {child.config.name}", error)
     if error.notify_type == NotifyType.NO_PROPOSAL_CHOSEN:
-        return f"{reason} {explain.proposals(child.config.esp_proposals)}"
+        return f"{reason} {explain.proposals(usable(sa, child.config))}"
     if error.notify_type == NotifyType.TS_UNACCEPTABLE:
         local, remote = our_selectors(sa, child.config)
         return f"{reason} (we offer {explain.selectors(local)} to {explain.selectors(remote)})"
@@ -167,7 +177,9 @@ def _fit(sa: Sa, config: Child, request: Message, *, ke: bool) -> Terms | Refusa
     for side, theirs, own in (("local", theirs_local, local), ("remote", theirs_remote, remote)):
         if not narrow(theirs, own):
             return Refusal(explain.unacceptable(side, theirs, own), NotifyType.TS_UNACCEPTABLE)
-    ours, offered = without_additional(config.esp_proposals), sa_payload.proposals
+    ours, offered = without_additional(usable(sa, config)), sa_payload.proposals
+    if sa.nat.detected and (not ours or all(one.protocol == ProtocolId.AH for one in offered)):
+        return Refusal(explain.ah_behind_nat(config.name, sa.nat), NotifyType.NO_PROPOSAL_CHOSEN)
     if not ke:
         ours, offered = tuple(map(without_ke, ours)), tuple(map(without_ke, offered))
     chosen = select(ours, offered)
@@ -203,7 +215,7 @@ def install(sa: Sa, child: LiveChild, terms: Terms, secret: Secret) -> None:
     chosen = terms.chosen
     if terms.declined:
         sa.host.trace.emit("note", f"child {child.config.name} is no transport mode: {terms.declined}")
-    encr = registry.normal(chosen.encr)
+    encr = registry.normal(chosen.encr) if chosen.encr else None
     cut = keys.child_keys(sa.agreed.prf_spec, sa.keys.sk_d, secret.seed, encr=encr, integ=chosen.integ)
     to_responder, to_initiator = (cut.encr_i, cut.integ_i), (cut.encr_r, cut.integ_r)
     incoming, outgoing = (to_initiator, to_responder) if secret.initiator else (to_responder, to_initiator)

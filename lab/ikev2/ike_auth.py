@@ -36,6 +36,8 @@ def initiator(sa: Sa) -> Exchange:
     # The peer's identity may be open until it answers; its address stands in for choosing the secret.
     expected = wanted or Identity.of_address(sa.path.remote_host)
     config = childless.first_child(sa)
+    if config and (hopeless := child_sa.hopeless(sa, config)):
+        raise ProtocolError(hopeless.reason)
     child = sa.new_child(config) if config else None
     first, last = child_sa.offer(sa, child) if child else ((), ())
     contact = (Notify(NotifyType.INITIAL_CONTACT),) if sa.first_contact else ()

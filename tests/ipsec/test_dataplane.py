@@ -10,12 +10,12 @@ import pytest
 
 from lab.ike.child import ChildSa
 from lab.ike.path import Path
-from lab.ipsec.dataplane import Acquire, Dataplane, Deliver, EspPacket, Expired, Moved
+from lab.ipsec.dataplane import Acquire, AhPacket, Dataplane, Deliver, EspPacket, Expired, Moved
 from lab.ipsec.drops import Reason
 from lab.trace import Record, Trace
-from lab.wire.packets import IPv4, IPv6
+from lab.wire.packets import IPv4, IPv6, decode_ip
 from lab.wire.payloads_v2 import TrafficSelector
-from tests.ipsec.children import LEFT, PROPOSALS, RIGHT, child, mirror, predictable
+from tests.ipsec.children import LEFT, PROPOSALS, RIGHT, ah_child, child, mirror, predictable
 
 
 def packet(src: str = "10.1.0.5", dst: str = "10.2.0.7", payload: bytes = bytes(64), tos: int = 0) -> bytes:
@@ -129,7 +129,7 @@ def test_congestion_comes_in_and_is_counted_where_it_kills() -> None:
 def test_used_up_sequence_numbers_are_told_once() -> None:
     sa = child()
     left = plane()
-    left.install(sa).outgoing.sequence = 2**32 - 2
+    left.install(sa).carrier.outgoing.sequence = 2**32 - 2
     assert isinstance(left.outbound(packet(), 0.0)[0], EspPacket)
     assert left.outbound(packet(), 0.0) == [Expired(sa.spi_in)]
     assert left.outbound(packet(), 0.0) == []
@@ -226,3 +226,75 @@ def test_random_packets_leave_no_trace_in_memory() -> None:
     tracemalloc.stop()
     assert grown < 20_000, f"{grown} octets more after 20,000 packets"
     assert sum(left.drops.counts.values()) == 24_000
+
+
+# AH between two data planes.
+def ah_pair(**changes: object) -> tuple[Dataplane, Dataplane]:
+    sa = ah_child(**changes)
+    return plane(sa), plane(mirror(sa))
+
+
+HOSTS = {"ts_local": (TrafficSelector.of_network(LEFT.local_host),), "mode": "transport"}
+HOSTS |= {"ts_remote": (TrafficSelector.of_network(LEFT.remote_host),)}
+
+
+def ah_packet(sender: Dataplane, inner: bytes) -> bytes:
+    (sealed,) = sender.outbound(inner, 0.0)
+    assert isinstance(sealed, AhPacket)
+    return sealed.data
+
+
+@pytest.mark.parametrize("mode", ["tunnel", "transport"])
+def test_ah_there_and_back(mode: str) -> None:
+    left, right = ah_pair(**(HOSTS if mode == "transport" else {}))
+    inner = packet(tos=0xB8) if mode == "tunnel" else packet(LEFT.local_host, LEFT.remote_host, tos=0xB8)
+    sealed = ah_packet(left, inner)
+    outer = decode_ip(sealed)
+    assert (str(outer.src), str(outer.dst), outer.protocol, outer.tos) == (LEFT.local_host, LEFT.remote_host, 51, 0xB8)
+    (delivered,) = right.inbound_ah(sealed, RIGHT, 0.0)
+    got, sent = decode_ip(delivered.packet), decode_ip(inner)
+    assert (got.src, got.dst, got.protocol, got.payload, got.tos) == (
+        *(sent.src, sent.dst, sent.protocol, sent.payload, sent.tos),
+    )
+    assert right.inbound_ah(sealed, RIGHT, 0.0) == []
+    assert right.drops.counts == {Reason.REPLAYED: 1} and not left.drops.counts
+    assert right.usage()["c2000002"]["packets_in"] == left.usage()["c1000001"]["packets_out"] == 1
+
+
+def test_congestion_on_the_way_comes_out_of_an_ah_tunnel() -> None:
+    left, right = ah_pair()
+    marked = replace(decode_ip(ah_packet(left, packet(tos=2))), tos=3).encode()
+    (delivered,) = right.inbound_ah(marked, RIGHT, 0.0)
+    assert decode_ip(delivered.packet).tos == 3
+
+
+def test_each_protocol_has_spis_of_its_own() -> None:
+    left, right = ah_pair()
+    esp_left, esp_right = pair(encap=False)
+    sealed = ah_packet(left, packet())
+    assert esp_right.inbound_ah(sealed, RIGHT, 0.0) == []
+    assert right.inbound(send(esp_left, packet()), RIGHT, 0.0) == []
+    assert right.drops.counts == esp_right.drops.counts == {Reason.UNKNOWN_SPI: 1}
+
+
+def test_what_ah_does_not_take() -> None:
+    left, right = ah_pair()
+    sealed = ah_packet(left, packet())
+    for broken in (b"", sealed[:19], sealed[:25], bytes(40)):
+        assert right.inbound_ah(broken, RIGHT, 0.0) == []
+    assert right.drops.counts == {Reason.OUTER_HEADER: 3, Reason.TOO_SHORT: 1}
+    elsewhere = plane(ah_child(ts_local=(TrafficSelector.of_network("0.0.0.0/0"),)))
+    assert right.inbound_ah(ah_packet(elsewhere, packet(src="10.9.0.1")), RIGHT, 0.0) == []
+    assert right.drops.counts[Reason.INNER_SELECTORS] == 1
+
+
+def test_a_fragment_does_not_go_into_transport_mode_of_ah() -> None:
+    left, _ = ah_pair(**HOSTS)
+    whole = decode_ip(packet(LEFT.local_host, LEFT.remote_host))
+    assert left.outbound(replace(whole, fragment=0x2000).encode(), 0.0) == []
+    assert left.drops.counts == {Reason.NOT_WHOLE: 1}
+
+
+def test_the_room_for_inner_packets_is_what_ah_leaves() -> None:
+    left, _ = ah_pair(proposal="sha512")
+    assert left.largest_inner({b"\xc1\0\0\1": 1480}) == 1480 - 48

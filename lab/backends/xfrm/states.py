@@ -21,6 +21,7 @@ from lab.backends.xfrm.messages import (
     GETSA,
     NEWSA,
     STATE_AF_UNSPEC,
+    STATE_ALIGN4,
     STATE_ESN,
     TRANSPORT,
     TUNNEL,
@@ -112,7 +113,7 @@ def message(child: ChildSa, path: Path, *, inbound: bool, standby: bool = False)
             "family": family(this.dst),
             "mode": MODES[child.mode],
             "replay_window": 0 if _newer(child) else child.replay_window,
-            "flags": (STATE_AF_UNSPEC if child.mode == "tunnel" else 0) | (STATE_ESN if child.esn else 0),
+            "flags": _flags(child, this),
         }
     )
     keys = (child.key_encr_in, child.key_integ_in) if inbound else (child.key_encr_out, child.key_integ_out)
@@ -123,6 +124,13 @@ def message(child: ChildSa, path: Path, *, inbound: bool, standby: bool = False)
         state = ReplayEsn.pack({"bmp_len": words, "replay_window": child.replay_window})
         made["attrs"].append(("XFRMA_REPLAY_ESN_VAL", state))
     return made
+
+
+def _flags(child: ChildSa, this: Key) -> int:
+    flags = (STATE_AF_UNSPEC if child.mode == "tunnel" else 0) | (STATE_ESN if child.esn else 0)
+    # RFC 4302 3.3.3.2.1: AH is padded to 8 octets in IPv6 only; without this flag Linux does it in IPv4 too.
+    ipv4_ah = child.protocol == ProtocolId.AH and family(this.dst) == FAMILIES[4]
+    return flags | (STATE_ALIGN4 if ipv4_ah else 0)
 
 
 def _newer(child: ChildSa) -> bool:
