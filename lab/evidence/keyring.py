@@ -13,6 +13,7 @@ from lab.crypto.ciphers import CipherObject
 from lab.crypto.macs import MacObject
 from lab.crypto.sk import IkeCipher
 from lab.errors import ProtocolError
+from lab.evidence.ah_key import AhKey
 from lab.evidence.keys import ChildKeys, IkeKeys, Keys
 from lab.wire.header import Header
 from lab.wire.ids import Encr, Integ, TransformType
@@ -111,6 +112,7 @@ class Keyring:
     def __init__(self, keys: Keys) -> None:
         self._ike: dict[tuple[str, str, bool], list[IkeCipher]] = {}
         self._esp: dict[str, list[EspKey]] = {}
+        self._ah: dict[str, list[AhKey]] = {}
         self.refused: list[str] = []
         for entry in keys.ike:
             for initiator in (True, False):
@@ -122,9 +124,15 @@ class Keyring:
                 self._ike.setdefault((entry.spi_i.lower(), entry.spi_r.lower(), initiator), []).append(opener)
         for child in keys.child:
             try:
-                self._esp.setdefault(child.spi.lower(), []).append(EspKey(child))
+                self._add(child)
             except (ProtocolError, ValueError) as error:
-                self.refused.append(f"ESP SA {child.spi} of {child.source}: {error}")
+                self.refused.append(f"{child.protocol} SA {child.spi} of {child.source}: {error}")
+
+    def _add(self, child: ChildKeys) -> None:
+        if child.protocol == "AH":
+            self._ah.setdefault(child.spi.lower(), []).append(AhKey(child))
+        else:
+            self._esp.setdefault(child.spi.lower(), []).append(EspKey(child))
 
     def openers(self, header: Header) -> Iterator[IkeCipher]:
         """What may open a message with this header."""
@@ -138,3 +146,13 @@ class Keyring:
             except ProtocolError:
                 continue
         return None
+
+    def vouches(self, spi: str, packet: bytes) -> bool:
+        """Whether the ICV of an IP packet with AH is right under a key of this SPI."""
+        for key in self._ah.get(spi, ()):
+            try:
+                key.check(packet)
+            except ProtocolError:
+                continue
+            return True
+        return False

@@ -204,7 +204,7 @@ def _unknown(keys: Keys) -> dict[str, str]:
     for entry in keys.ike:
         if wireshark.ike_row(entry) is None or not wireshark.checked(entry.integ):
             found[f"{entry.spi_i}:{entry.spi_r}"] = entry.encr if wireshark.checked(entry.integ) else entry.integ or ""
-    for child in keys.child:
+    for child in (one for one in keys.child if one.protocol == "ESP"):
         if child.esn:  # 4.0 computes every ICV as if there were 32 bits, and its table has no column for more
             found[child.spi] = "ESN"
         elif wireshark.esp_name(child) is None or not wireshark.checked(child.integ):

@@ -18,7 +18,9 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_IKEV2 = _words("ikev2 psk tunnel transport nat-t cookie liveness delete narrowing rekey ppk childless fragmentation")
+_IKEV2 = _words(
+    "ikev2 psk tunnel transport nat-t cookie liveness delete narrowing rekey ppk childless fragmentation ah"
+)
 _ALGORITHMS = _words(
     "aes-gcm aes-cbc chacha20-poly1305 sha2-256 sha2-384 sha2-512 x25519 ecp256 ecp384 modp2048 modp3072"
 )
@@ -27,7 +29,7 @@ _EVERY_ALGORITHM = frozenset(KEYWORDS)
 _EAP = _words("eap-mschapv2 eap-md5 eap-tls eap-ttls")
 _PUBKEY = _words("certificates rsa rsa/pss ecdsa ed25519 ed448 crl")
 _MULTIPLE = _words("mlkem intermediate")
-_ALSO = _words("ah mobike")
+_ALSO = _words("mobike")
 _OURS = _IKEV2 | _ALGORITHMS | _EVERY_ALGORITHM | _EAP | _PUBKEY | _MULTIPLE
 
 

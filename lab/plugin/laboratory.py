@@ -29,6 +29,7 @@ from lab.emulation.network import Network
 from lab.errors import BrokenError
 from lab.evidence import capture, keys, ladder, places
 from lab.evidence.finish import FinishReport
+from lab.evidence.keys import Keys
 from lab.matrix import OUR_PEERS
 from lab.peers.ca import Ca
 from lab.peers.registry import peer
@@ -197,26 +198,35 @@ class Lab:
         assert done.returncode == 0, f"the ping of the gateways failed: {words[-1] if words else done.stderr}"
         self._own_pings.append(count)
 
-    def prove_transport(self) -> Ladder:
-        """The gateways' own ping travelled inside ESP behind their IP header, and none of it outside ESP."""
-        self.step("protected", "ESP in transport mode holds the ping, and no echo is outside ESP")
+    def prove_transport(self, protocol: str = "ESP") -> Ladder:
+        """The gateways' own ping travelled behind its IP header inside ESP or AH, and none of it outside."""
+        self.step("protected", f"{protocol} in transport mode holds the ping, and no echo is outside {protocol}")
         frames = self.frames()
         found = self._ladder(frames)
-        proofs.carries_own_ping(found, self._own_pings)
+        proofs.carries_own_ping(found, self._own_pings, protocol)
         proofs.no_open_echo(frames)
-        proofs.all_opened(found)
+        self._all_opened(frames, found)
         return found
 
-    def prove_protected(self) -> Ladder:
-        """The ping travelled inside ESP, the capture opens with our keys, and nothing of it was seen in the open."""
-        self.step("protected", "ESP holds the ping, and nothing of it is outside ESP")
+    def prove_protected(self, protocol: str = "ESP") -> Ladder:
+        """The ping travelled inside ESP or AH, the capture opens with our keys, and nothing of it was seen outside."""
+        self.step("protected", f"{protocol} holds the ping, and nothing of it is outside {protocol}")
         frames = self.frames()
         found = self._ladder(frames)
         inner = self.inner("left"), self.inner("right")
-        proofs.carries_ping(found, *inner, self._pings)
+        proofs.carries_ping(found, inner, self._pings, protocol)
         proofs.no_plaintext(frames, inner)
-        proofs.all_opened(found)
+        self._all_opened(frames, found)
         return found
+
+    def _all_opened(self, frames: list[capture.Frame], found: Ladder) -> None:
+        proofs.all_opened(found)
+        if checked := proofs.every_icv(frames, self.keys()):
+            self.steps.note(f"the ICV of AH is right at all {checked} places where a packet was seen")
+
+    def keys(self) -> Keys:
+        """The keys that both sides have logged until now."""
+        return keys.merge(gateway.driver.keys() for gateway in self.gateways if gateway.running)
 
     def until(self, condition: Callable[[], Any], what: str, timeout: float, every: float = POLL_S) -> Any:
         """Wait until the condition is true and return what it gave; AssertionError in words when time runs out."""
@@ -238,9 +248,8 @@ class Lab:
         return self._ladder(self.frames())
 
     def _ladder(self, frames: list[capture.Frame]) -> Ladder:
-        merged = keys.merge(gateway.driver.keys() for gateway in self.gateways if gateway.running)
         where = places.of_topology(self.network.describe())
-        return Ladder(ladder.build(frames, merged, where))
+        return Ladder(ladder.build(frames, self.keys(), where))
 
     def unsupported(self, reason: str) -> None:
         """End the scenario as unsupported."""

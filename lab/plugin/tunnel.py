@@ -55,11 +55,11 @@ secrets {{
 class Tunnel:
     """One side's wishes. `connection`, `child` and `settings` add or replace keys of swanctl.conf by name; so do
     `local` and `remote`, from that side's own view, and `secrets` and `authorities`, section by section. `files` are
-    those that the others name.
+    those that the others name. Without `esp` there is no ESP: then `child` has `ah_proposals`.
     """
 
     ike: str = IKE
-    esp: str = ESP
+    esp: str | None = ESP
     secret: str = SECRET
     connection: Mapping[str, str] = field(default_factory=dict)
     child: Mapping[str, str] = field(default_factory=dict)
@@ -108,7 +108,16 @@ def _tree(tunnel: Tunnel, ends: Ends) -> Section:
         esp=tunnel.esp,
         secret=tunnel.secret,
     )
-    return parse(text, "tunnel")
+    tree = parse(text, "tunnel")
+    if tunnel.esp is None:
+        del (
+            tree.sections["connections"]
+            .sections[CONNECTION]
+            .sections["children"]
+            .sections[CHILD]
+            .values["esp_proposals"]
+        )
+    return tree
 
 
 def _adjusted(tree: Section, tunnel: Tunnel) -> Section:
