@@ -3,6 +3,7 @@
     "IKE_AUTH request"      an exchange and its direction, on UDP 500 and 4500
     "IKE_AUTH response 2"   ... with this message ID
     "ESP"                   ESP, in UDP or bare          "keepalive"  the octet 0xff on UDP 4500       "any"  everything
+    "AH"                    AH, which is always bare
 
 Both ports lead into one chain, so that the count runs over both. A NAT may have changed one of the two ports of a
 packet, never both: the IKE port is looked for on either side, and once per packet. Retransmissions count: "the first
@@ -65,6 +66,8 @@ def matches(what: str) -> list[str]:
         return [""]
     if what == "ESP":
         return ["meta l4proto esp", *_on_either_port(4500, "udp length > 9 @th,64,32 != 0")]
+    if what == "AH":
+        return ["meta l4proto ah"]
     if what == "keepalive":
         return _on_either_port(4500, "udp length 9")
     words = re.fullmatch(r"(\w+) (request|response)(?: (\d+))?", what)
@@ -72,7 +75,7 @@ def matches(what: str) -> list[str]:
     if words is None or exchange is None:
         known = ", ".join(ExchangeType.__members__)
         raise ConfigError(
-            f"the gate does not know `{what}`; it knows ESP, keepalive, any, and request or response of {known}"
+            f"the gate does not know `{what}`; it knows ESP, AH, keepalive, any, and request or response of {known}"
         )
     response = words[2] == "response"
     message_id = int(words[3]) if words[3] else None

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from lab.evidence import annotate, capture, clear, detail, keys, ladder, places, tshark, wireshark
+from lab.evidence import annotate, capture, clear, detail, forged, keys, ladder, places, tshark, wireshark
 from lab.evidence.files import write_atomically, write_json
 from lab.evidence.results import Evidence
 from lab.evidence.scene import Scene
@@ -67,7 +67,7 @@ def _evidence(tables: wireshark.Tables) -> list[Evidence]:
 
 def _problems(scene: Scene) -> list[str]:
     """What the evidence itself says against the run; what was changed or made up under way is no peer's doing."""
-    sent = [entry for entry in scene.ladder if not scene.places.forwards(entry["from"])]
+    sent = [entry for entry in scene.ladder if _own(scene, entry)]
     return [
         *keys.disagreements(scene.keys),
         *scene.reader.refused,
@@ -76,9 +76,17 @@ def _problems(scene: Scene) -> list[str]:
     ]
 
 
+def _own(scene: Scene, entry: ladder.Entry) -> bool:
+    """Whether its sender made it: a router makes nothing, and a gateway may pass on what is not for it."""
+    first = entry["hops"][0]["src"]
+    owner = scene.places.owner(first.rpartition(":")[0] if entry["udp"] else first)
+    return not scene.places.forwards(entry["from"]) and owner in (None, entry["from"])
+
+
 def check(directory: Path) -> tshark.TsharkReport:
     """Let tshark decrypt the finished capture; raises UnfitError where tshark is not installed. Writes tshark.json."""
-    report = tshark.verify(directory / WIRE, directory / PROFILE, keys.read(directory / "keys.json"))
+    known, made_up = keys.read(directory / "keys.json"), forged.read(directory)
+    report = tshark.verify(directory / WIRE, directory / PROFILE, known, made_up)
     facts = {"schema": "ikelab.tshark/1", "sentence": report.sentence(), **msgspec.to_builtins(report)}
     write_json(directory / "tshark.json", facts)
     return report

@@ -37,22 +37,23 @@ class Inner:
 
 
 class EspKey:
-    """Opens the ESP packets of one direction (RFC 4303)."""
+    """Opens the ESP packets of one direction (RFC 4303); `iv` and `icv` are octets."""
 
     def __init__(self, keys: ChildKeys) -> None:
         self._spec = registry.encr(_encr(keys.encr, keys.encr_key_length))
+        self.iv = self._spec.iv_octets
         self._cipher: CipherObject = self._spec.new(bytes.fromhex(keys.encr_key + keys.salt))
         self._mac: MacObject | None = None
-        self._icv = self._spec.icv_octets
+        self.icv = self._spec.icv_octets
         if not self._spec.aead and keys.integ:
             integ = registry.integ(_integ(keys.integ))
-            self._mac, self._icv = integ.new(bytes.fromhex(keys.integ_key)), integ.icv_octets
+            self._mac, self.icv = integ.new(bytes.fromhex(keys.integ_key)), integ.icv_octets
         self._esn, self._high = keys.esn, 0
 
     def open(self, packet: bytes) -> Inner:
         """Check the ICV and decrypt; raises ProtocolError where the packet is not authentic."""
         start = _ESP_HEADER + self._spec.iv_octets
-        if len(packet) < start + 2 + self._icv:
+        if len(packet) < start + 2 + self.icv:
             raise ProtocolError("ESP packet too short")
         if not self._esn:
             return self._trailer(self._decrypt(packet, start, b""))
@@ -69,7 +70,7 @@ class EspKey:
     def _decrypt(self, packet: bytes, start: int, high: bytes) -> bytes:
         iv, body = packet[_ESP_HEADER:start], packet[start:]
         if self._mac:
-            split = len(packet) - self._icv
+            split = len(packet) - self.icv
             self._mac.verify(packet[:split] + high, packet[split:])
             body = packet[start:split]
         return self._cipher.decrypt(iv, body, packet[:4] + high + packet[4:_ESP_HEADER])
@@ -137,6 +138,16 @@ class Keyring:
     def openers(self, header: Header) -> Iterator[IkeCipher]:
         """What may open a message with this header."""
         yield from self._ike.get((header.spi_i.hex(), header.spi_r.hex(), header.initiator), ())
+
+    def esp_key(self, packet: bytes) -> EspKey | None:
+        """The key that opens an ESP packet, or None."""
+        for key in self._esp.get(packet[:4].hex(), ()):
+            try:
+                key.open(packet)
+            except ProtocolError:
+                continue
+            return key
+        return None
 
     def open_esp(self, packet: bytes) -> Inner | None:
         """The inside of an ESP packet, or None where no key fits."""

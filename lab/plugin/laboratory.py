@@ -28,6 +28,7 @@ from lab.emulation import topology as topologies
 from lab.emulation.network import Network
 from lab.errors import BrokenError
 from lab.evidence import capture, keys, ladder, places
+from lab.evidence.files import write_json
 from lab.evidence.finish import FinishReport
 from lab.evidence.keys import Keys
 from lab.matrix import OUR_PEERS
@@ -68,6 +69,7 @@ class Lab:
         self._network: Network | None = None
         self._pings: list[int] = []
         self._own_pings: list[int] = []
+        self.forged: list[bytes] = []
         self.uncaptured = 0
 
     # -- setting up
@@ -250,6 +252,10 @@ class Lab:
     def _ladder(self, frames: list[capture.Frame]) -> Ladder:
         where = places.of_topology(self.network.describe())
         return Ladder(ladder.build(frames, self.keys(), where))
+
+    def leave(self, name: str, facts: dict[str, Any]) -> None:
+        """Add a file of facts to the evidence; `records` says which there are."""
+        write_json(self.directory / name, facts)
 
     def unsupported(self, reason: str) -> None:
         """End the scenario as unsupported."""
