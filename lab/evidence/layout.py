@@ -17,6 +17,7 @@ from lab.errors import ProtocolError
 from lab.evidence.ah_key import parts as ah_parts
 from lab.evidence.inner import summary, upper
 from lab.evidence.keyring import Keyring
+from lab.evidence.network import upper as above
 from lab.wire.packets import AH_NUMBER, ESP_NUMBER, IP, IPv4, decode_ip
 
 _ESP_HEADER, _AH_FIXED, _TRAILER = 8, 12, 2
@@ -43,11 +44,12 @@ class Part:
 def layout(packet: bytes, keyring: Keyring) -> list[Part]:
     """The parts of an IP packet with ESP or AH, in their order; ProtocolError where no key opens it."""
     ip = decode_ip(packet)
-    if ip.protocol == AH_NUMBER:
+    piece = above(ip)
+    if piece.protocol == AH_NUMBER:
         return _ah(packet, ip)
-    if ip.protocol == ESP_NUMBER:
-        return _esp(packet, ip, keyring)
-    raise ProtocolError(f"protocol {ip.protocol} is neither ESP nor AH")
+    if piece.protocol == ESP_NUMBER:
+        return _esp(packet, ip, piece.data, keyring)
+    raise ProtocolError(f"protocol {piece.protocol} is neither ESP nor AH")
 
 
 def names(found: list[Part]) -> list[str]:
@@ -68,10 +70,6 @@ class _Row:
             self.at += octets
 
 
-def _header(packet: bytes, ip: IP) -> int:
-    return len(packet) - len(ip.payload)
-
-
 def _ends(ip: IP) -> str:
     return f"{ip.src} \u2192 {ip.dst}, protocol {ip.protocol}"
 
@@ -82,19 +80,20 @@ def _inside(row: _Row, ip: IP, next_header: int, data: bytes, *, hidden: bool) -
         row.add("payload", len(data), upper(str(ip.src), str(ip.dst), next_header, data), covered=True, hidden=hidden)
         return
     inner = decode_ip(data)
-    row.add("IP header", _header(data, inner), _ends(inner), covered=True, hidden=hidden)
+    row.add("IP header", len(data) - len(inner.payload), _ends(inner), covered=True, hidden=hidden)
     row.add("payload", len(inner.payload), summary(data), covered=True, hidden=hidden)
 
 
-def _esp(packet: bytes, ip: IP, keyring: Keyring) -> list[Part]:
-    key = keyring.esp_key(ip.payload)
+def _esp(packet: bytes, ip: IP, esp: bytes, keyring: Keyring) -> list[Part]:
+    key = keyring.esp_key(esp)
     if key is None:
         raise ProtocolError("no key opens the packet, so its parts are not known")
-    inner, row = key.open(ip.payload), _Row()
-    row.add("new IP header" if inner.packet else "IP header", _header(packet, ip), _ends(ip), covered=False)
-    spi, number = ip.payload[:4].hex(), int.from_bytes(ip.payload[4:8], "big")
-    row.add("ESP header", _ESP_HEADER, f"SPI {spi}, sequence number {number}", covered=True)
-    row.add("IV", key.iv, ip.payload[_ESP_HEADER : _ESP_HEADER + key.iv].hex(), covered=True)
+    inner, row = key.open(esp), _Row()
+    name = "new IP header" if inner.packet else "IP header"
+    row.add(name, len(packet) - len(esp), _ends(ip), covered=False)
+    what = f"SPI {esp[:4].hex()}, sequence number {int.from_bytes(esp[4:8], 'big')}"
+    row.add("ESP header", _ESP_HEADER, what, covered=True)
+    row.add("IV", key.iv, esp[_ESP_HEADER : _ESP_HEADER + key.iv].hex(), covered=True)
     _inside(row, ip, inner.next_header, inner.data, hidden=True)
     what = f"{inner.padding} octets of padding, next header {inner.next_header}"
     row.add("ESP trailer", inner.padding + _TRAILER, what, covered=True, hidden=True)
@@ -104,12 +103,10 @@ def _esp(packet: bytes, ip: IP, keyring: Keyring) -> list[Part]:
 
 def _ah(packet: bytes, ip: IP) -> list[Part]:
     header, payload = ah_parts(packet)
-    row = _Row()
-    tunnel = header.next_header in (4, 41)
-    mutable = (
-        "DSCP, ECN, flags, offset, TTL and checksum are zero" if isinstance(ip, IPv4) else "mutable fields are zero"
-    )
-    row.add("new IP header" if tunnel else "IP header", _header(packet, ip), f"{_ends(ip)}; {mutable}", covered=True)
+    row, at = _Row(), len(packet) - len(payload) - header.size
+    name = "new IP header" if header.next_header in (4, 41) else "IP header"
+    fields = "DSCP, ECN, flags, offset, TTL, checksum" if isinstance(ip, IPv4) else "DSCP, ECN, flow label, hop limit"
+    row.add(name, at, f"{_ends(ip)}; for the ICV zero: {fields}", covered=True)
     what = f"next header {header.next_header}, SPI {header.spi.hex()}, sequence number {header.seq}"
     row.add("AH", _AH_FIXED, what, covered=True)
     row.add("ICV", len(header.icv), header.icv.hex(), covered=True)
