@@ -294,7 +294,8 @@ def coverage() -> Facts:
             for name, at, octets, what in parts
         ],
         "flips": [
-            {"at": at, "outcome": outcomes.get(at, "icv"), "counter": "" if at in outcomes else counter} for at in range(48)
+            {"at": at, "outcome": outcomes.get(at, "icv"), "counter": "" if at in outcomes else counter}
+            for at in range(48)
         ],
     }  # fmt: skip
 
