@@ -19,7 +19,7 @@ from lab.backends.routes import Routes
 from lab.backends.tun import Tun
 from lab.ike.child import ChildSa
 from lab.ike.path import Path
-from lab.ipsec.dataplane import Acquire, AhPacket, Dataplane, Deliver, EspPacket, Expired, Moved
+from lab.ipsec.dataplane import Acquire, Aging, AhPacket, Dataplane, Deliver, EspPacket, Expired, Inbound, Moved
 from lab.ipsec.drops import Reason
 from lab.trace import Trace
 from lab.wire.payloads_v2 import TrafficSelector
@@ -76,7 +76,7 @@ class Userspace:
             match action:
                 case EspPacket() | AhPacket():
                     self._send(action)
-                case Acquire() | Expired():
+                case Acquire() | Aging() | Expired():
                     reports.append(action)
         return reports
 
@@ -111,13 +111,13 @@ class Userspace:
         """Take an ESP packet that came in a UDP datagram of the daemon's."""
         return self._arrived(self._plane.inbound(data, path, now, traffic_class))
 
-    def _arrived(self, actions: Sequence[Deliver | Moved]) -> list[Report]:
+    def _arrived(self, actions: Sequence[Inbound]) -> list[Report]:
         reports: list[Report] = []
         for action in actions:
             match action:
                 case Deliver(packet=packet):
                     self._deliver(packet)
-                case Moved():
+                case Moved() | Aging() | Expired():
                     reports.append(action)
         return reports
 

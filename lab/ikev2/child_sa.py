@@ -240,6 +240,7 @@ def install(sa: Sa, child: LiveChild, terms: Terms, secret: Secret) -> None:
         ke=secret.ke,
         replay_window=child.config.replay_window,
         ike_spi_i=sa.spi_i,
+        limits=child.limits(sa.host),
     )
     sa.install(child, keyed, outbound=secret.outbound)
     if sa.host.keylog:

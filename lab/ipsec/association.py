@@ -16,6 +16,7 @@ class Association:
 
     __slots__ = (
         "_told",
+        "_warned",
         "bytes_in",
         "bytes_out",
         "carrier",
@@ -34,6 +35,7 @@ class Association:
         self.selectors = Selectors.of(child.ts_local, child.ts_remote)
         self.bytes_in = self.bytes_out = self.packets_in = self.packets_out = 0
         self.last_in = self.last_out = 0.0
+        self._warned = False
 
     @property
     def transport(self) -> bool:
@@ -42,6 +44,8 @@ class Association:
 
     def seal(self, inner: bytes, now: float) -> bytes:
         """The ESP packet, or the IP packet with AH, for an inner packet that the selectors take."""
+        if self.child.limits.hard(self.bytes_out, self.packets_out):
+            raise Dropped(Reason.LIFETIME)
         packet = self.carrier.wrap(inner, self.path)
         self.packets_out += 1
         self.last_out = now
@@ -50,6 +54,8 @@ class Association:
 
     def open(self, packet: bytes, path: Path, outer_class: int, now: float) -> bytes:
         """The inner packet, after every check; Dropped where one fails."""
+        if self.child.limits.hard(self.bytes_in, self.packets_in):
+            raise Dropped(Reason.LIFETIME)
         inner = self.carrier.unwrap(packet, path, outer_class)
         flow = flow_of(inner)
         if not self.selectors.inbound(flow):
@@ -60,6 +66,14 @@ class Association:
         self.last_in = now
         self.bytes_in += len(inner)
         return inner
+
+    def aging(self) -> bool:
+        """Whether one direction has just reached its soft limit; said once."""
+        soft = self.child.limits.soft
+        if self._warned or not (soft(self.bytes_out, self.packets_out) or soft(self.bytes_in, self.packets_in)):
+            return False
+        self._warned = True
+        return True
 
     def move(self, path: Path) -> None:
         """Send along another path from now on."""

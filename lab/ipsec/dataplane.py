@@ -73,13 +73,21 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True)
-class Expired:
-    """A child has no sequence numbers left: it must go (RFC 4303 3.3.3); said once."""
+class Aging:
+    """A child has carried what its soft limits allow: it wants a successor (RFC 4301 4.4.2.1); said once."""
 
     spi_in: bytes
 
 
-Outbound = EspPacket | AhPacket | Acquire | Expired
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """A child has no sequence numbers left (RFC 4303 3.3.3) or is past its hard limits: it must go; said once."""
+
+    spi_in: bytes
+
+
+Outbound = EspPacket | AhPacket | Acquire | Aging | Expired
+Inbound = Deliver | Moved | Aging | Expired
 
 
 class Dataplane:
@@ -175,27 +183,32 @@ class Dataplane:
             data = association.seal(packet, self._trace.now)
         except Dropped as drop:
             self.drops.add(drop.why, direction="out", spi=child.spi_out.hex(), detail=drop.detail)
-            if drop.why is not Reason.EXHAUSTED or child.spi_in in self._expired:
-                return []
-            self._expired.add(child.spi_in)
-            return [Expired(child.spi_in)]
+            return [*self._ended(child, drop.why)]
         if len(data) > MOST_OCTETS:
             raise Dropped(Reason.TOO_BIG, f"{len(packet)} octets inside")
+        aging = [Aging(child.spi_in)] if association.aging() else []
         if child.protocol == ProtocolId.AH:
-            return [AhPacket(data, association.path)]
-        return [EspPacket(data, association.path, child.encap, traffic_class(packet))]
+            return [AhPacket(data, association.path), *aging]
+        return [EspPacket(data, association.path, child.encap, traffic_class(packet)), *aging]
 
-    def inbound(self, packet: bytes, path: Path, now: float, outer_class: int = 0) -> list[Deliver | Moved]:
+    def _ended(self, child: ChildSa, why: Reason) -> list[Expired]:
+        """What is said, once, of a child that a packet was too much for."""
+        if why not in (Reason.EXHAUSTED, Reason.LIFETIME) or child.spi_in in self._expired:
+            return []
+        self._expired.add(child.spi_in)
+        return [Expired(child.spi_in)]
+
+    def inbound(self, packet: bytes, path: Path, now: float, outer_class: int = 0) -> list[Inbound]:
         """What becomes of an ESP packet (behind its UDP header if it had one) that came along `path`."""
         self._trace.now = now
         return self._arrive(packet[:4], partial(self._esp, packet, path, outer_class))
 
-    def inbound_ah(self, packet: bytes, path: Path, now: float) -> list[Deliver | Moved]:
+    def inbound_ah(self, packet: bytes, path: Path, now: float) -> list[Inbound]:
         """What becomes of an IP packet with AH, all its headers included, that came along `path`."""
         self._trace.now = now
         return self._arrive(b"", partial(self._ah, packet, path))
 
-    def _arrive(self, spi: bytes, work: Callable[[], list[Deliver | Moved]]) -> list[Deliver | Moved]:
+    def _arrive(self, spi: bytes, work: Callable[[], list[Inbound]]) -> list[Inbound]:
         """The one place where a packet that came in may be dropped."""
         at = {"spi": spi.hex()} if spi else {}
         try:
@@ -206,12 +219,12 @@ class Dataplane:
             self.drops.add(Reason.INNER_HEADER, direction="in", **at, detail=error.reason)
         return []
 
-    def _esp(self, packet: bytes, path: Path, outer_class: int) -> list[Deliver | Moved]:
+    def _esp(self, packet: bytes, path: Path, outer_class: int) -> list[Inbound]:
         if len(packet) < HEADER:
             raise Dropped(Reason.TOO_SHORT, f"{len(packet)} octets")
         return self._open(self._of(ProtocolId.ESP, packet[:4]), packet, path, outer_class)
 
-    def _ah(self, packet: bytes, path: Path) -> list[Deliver | Moved]:
+    def _ah(self, packet: bytes, path: Path) -> list[Inbound]:
         return self._open(self._of(ProtocolId.AH, spi_of(packet)), packet, path, traffic_class(packet))
 
     def _of(self, protocol: ProtocolId, spi: bytes) -> Association:
@@ -220,13 +233,20 @@ class Dataplane:
             raise Dropped(Reason.UNKNOWN_SPI, f"{protocol.name} {spi.hex()}")
         return association
 
-    def _open(self, association: Association, packet: bytes, path: Path, outer_class: int) -> list[Deliver | Moved]:
-        inner = association.open(packet, path, outer_class, self._trace.now)
+    def _open(self, association: Association, packet: bytes, path: Path, outer_class: int) -> list[Inbound]:
+        try:
+            inner = association.open(packet, path, outer_class, self._trace.now)
+        except Dropped as drop:
+            if not (ended := self._ended(association.child, drop.why)):
+                raise
+            self.drops.add(drop.why, direction="in", spi=association.child.spi_in.hex())
+            return [*ended]
         # A peer that sends through a new child also receives on it (RFC 7296 2.8).
         self.use(association.child.spi_in)
         # Before the packet: its answer may already want the new path.
         moved = [Moved(association.child.spi_in, path)] if association.strayed(path) else []
-        return [*moved, Deliver(inner)]
+        aging = [Aging(association.child.spi_in)] if association.aging() else []
+        return [*moved, Deliver(inner), *aging]
 
     def largest_inner(self, rooms: Mapping[bytes, int]) -> int:
         """The longest inner packet for all children in effect.

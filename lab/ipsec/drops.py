@@ -28,6 +28,7 @@ class Reason(StrEnum):
     NO_POLICY = "no policy for this packet"
     DISCARD = "policy says discard"
     NO_SA = "no SA yet, one is being asked for"
+    LIFETIME = "the lifetime in octets or packets is over"
     EXHAUSTED = "sequence numbers are used up"
     TOO_BIG = "packet is larger than an IP packet can carry"
     NO_PROTOCOL = "neither IKE nor ESP on a port for both"

@@ -138,9 +138,15 @@ def _newer(child: ChildSa) -> bool:
 
 
 def _limits(child: ChildSa, *, standby: bool) -> dict[str, int]:
-    limits = dict(NO_LIMITS)
+    wanted = child.limits
+    limits = {
+        "soft_byte_limit": wanted.rekey_bytes or UNLIMITED,
+        "soft_packet_limit": wanted.rekey_packets or UNLIMITED,
+        "hard_byte_limit": wanted.life_bytes or UNLIMITED,
+        "hard_packet_limit": wanted.life_packets or UNLIMITED,
+    }
     if not child.esn:
-        limits["hard_packet_limit"] = LAST_SEQUENCE
+        limits["hard_packet_limit"] = min(limits["hard_packet_limit"], LAST_SEQUENCE)
     if standby:
         limits["soft_packet_limit"] = 0  # compared before the first packet is counted
     return limits

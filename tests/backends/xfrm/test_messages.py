@@ -15,7 +15,7 @@ from lab.backends.xfrm.policies import Way
 from lab.backends.xfrm.policies import message as policy
 from lab.backends.xfrm.selectors import selectors
 from lab.backends.xfrm.states import message as state
-from lab.ike.child import ChildSa
+from lab.ike.child import ChildSa, Limits
 from lab.ike.path import Path as Way4
 from lab.wire.ids import Encr, Integ, ProtocolId, TransformType
 from lab.wire.payloads_v2 import TrafficSelector, Transform
@@ -88,6 +88,7 @@ CHILDREN = {
     "esn": child(esp(Encr.ENCR_AES_GCM_16, 128), 20, None, esn=True),
     "window-128": child(esp(Encr.ENCR_AES_GCM_16, 128), 20, None, replay_window=128),
     "transport": child(esp(Encr.ENCR_AES_GCM_16, 128), 20, None, mode="transport"),
+    "limits": child(*(esp(Encr.ENCR_AES_GCM_16, 128), 20, None), limits=Limits(1000, 20, 2000, 40)),
     "ah": child(None, 0, SHA256, protocol=ProtocolId.AH),
     "ah-ipv6": child(
         *(None, 0, SHA256),
@@ -122,7 +123,15 @@ def words_of_state(given: ChildSa, *, inbound: bool) -> list[str]:
     flags = ["af-unspec"] * (given.mode == "tunnel") + ["esn"] * given.esn
     flags += ["align4"] * (given.protocol == ProtocolId.AH and ":" not in path.local_host)
     said += ["replay-window", str(window)] + (["flag", *flags] if flags else [])
-    said += [] if given.esn else ["limit", "packet-hard", str(2**32 - 1)]
+    limits = given.limits
+    for word, limit in (
+        ("byte-soft", limits.rekey_bytes),
+        ("packet-soft", limits.rekey_packets),
+        ("byte-hard", limits.life_bytes),
+    ):
+        said += ["limit", word, str(limit)] if limit else []
+    last = limits.life_packets or (0 if given.esn else 2**32 - 1)
+    said += ["limit", "packet-hard", str(last)] if last else []
     if given.encap:
         ports = [path.remote_port, path.local_port] if inbound else [path.local_port, path.remote_port]
         said += ["encap", "espinudp", *map(str, ports), "0.0.0.0"]
