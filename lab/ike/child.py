@@ -39,7 +39,7 @@ class ChildSa:
     `spi_in` is the SPI we chose and receive with, `spi_out` the peer's. Keys are octets in the order KEYMAT gives
     them; an AEAD key has its salt at the end and `integ` None; AH has `encr` None and no key for it. `reqid` numbers
     the child of an endpoint and stays over rekeys. `ke` is the group of the exchange that made it, None where it took
-    the keys of the IKE SA alone.
+    the keys of the IKE SA alone. Inner packets shorter than `tfc_padding` octets are filled up to it (RFC 4303 2.7).
     """
 
     name: str
@@ -63,3 +63,4 @@ class ChildSa:
     replay_window: int = 32
     ike_spi_i: bytes = bytes(8)
     limits: Limits = Limits()
+    tfc_padding: int = 0

@@ -109,6 +109,7 @@ class Child:
     rand_time: float = -1.0
     replay_window: int = 32
     reqid: int = 0
+    tfc_padding: int = 0
     rekey_bytes: int = 0
     life_bytes: int = 0
     rand_bytes: int = -1
@@ -226,6 +227,7 @@ _CHILD: dict[str, options.Reader] = {
     "rand_time": options.seconds,
     "replay_window": options.within(options.number, 0, 65536),
     "reqid": options.within(options.number, 0, 2**32 - 1),
+    "tfc_padding": options.within(options.number, 0, 65535),
     **dict.fromkeys(("rekey_bytes", "life_bytes", "rand_bytes"), options.within(options.number, 0, 2**63 - 1)),
     **dict.fromkeys(("rekey_packets", "life_packets", "rand_packets"), options.within(options.number, 0, 2**63 - 1)),
 }

@@ -33,13 +33,17 @@ Sides = tuple[Selectors, Selectors]  # local, remote
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What both sides agreed on for a child; `declined` says why it is a tunnel where somebody wished otherwise."""
+    """What both sides agreed on for a child; `declined` says why it is a tunnel where somebody wished otherwise.
+
+    `padded` False: the peer takes no TFC padding (1.3.1).
+    """
 
     chosen: Selected
     ts_local: Selectors
     ts_remote: Selectors
     mode: str = modes.TUNNEL
     declined: str = ""
+    padded: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +123,19 @@ def check_answer(
     wished = child.mode == modes.TRANSPORT
     if not modes.asked(answer):
         declined = (why or "the peer wants a tunnel") if wished else ""
-        return _agree(chosen, (tsi.selectors, local), (tsr.selectors, remote), declined=declined)
+        agreed = _agree(chosen, (tsi.selectors, local), (tsr.selectors, remote), declined=declined)
+        return _heard(agreed, answer)
     if why or not wished:
         return Refusal("peer chose transport mode; we asked for tunnel mode", NotifyType.NO_PROPOSAL_CHOSEN)
     ours, theirs = modes.as_seen(sa.nat, sa.path, tsi.selectors, tsr.selectors)
-    return _agree(chosen, (ours, local), (theirs, remote), modes.TRANSPORT)
+    return _heard(_agree(chosen, (ours, local), (theirs, remote), modes.TRANSPORT), answer)
+
+
+def _heard(terms: Terms | Refusal, message: Message) -> Terms | Refusal:
+    """The terms with what the peer says of itself beside them."""
+    if isinstance(terms, Refusal) or message.notify(NotifyType.ESP_TFC_PADDING_NOT_SUPPORTED) is None:
+        return terms
+    return replace(terms, padded=False)
 
 
 def _agree(
@@ -185,7 +197,7 @@ def _fit(sa: Sa, config: Child, request: Message, *, ke: bool) -> Terms | Refusa
     chosen = select(ours, offered)
     if isinstance(chosen, Mismatch):
         return Refusal(chosen.reason, NotifyType.NO_PROPOSAL_CHOSEN)
-    return _agree(chosen, (theirs_local, local), (theirs_remote, remote), mode, declined)
+    return _heard(_agree(chosen, (theirs_local, local), (theirs_remote, remote), mode, declined), request)
 
 
 def _mode(sa: Sa, config: Child, request: Message, offered: Sides) -> tuple[Sides, str, str]:
@@ -241,8 +253,15 @@ def install(sa: Sa, child: LiveChild, terms: Terms, secret: Secret) -> None:
         replay_window=child.config.replay_window,
         ike_spi_i=sa.spi_i,
         limits=child.limits(sa.host),
+        tfc_padding=_tfc_padding(child.config, terms),
     )
     sa.install(child, keyed, outbound=secret.outbound)
     if sa.host.keylog:
         for entry in child_keys(keyed):
             sa.host.act(KeyLog(entry))
+
+
+def _tfc_padding(config: Child, terms: Terms) -> int:
+    """What inner packets are filled up to: only a tunnel of ESP can tell the padding from the packet (RFC 4303 2.7)."""
+    fits = terms.mode == modes.TUNNEL and terms.chosen.proposal.protocol == ProtocolId.ESP
+    return config.tfc_padding if fits and terms.padded else 0

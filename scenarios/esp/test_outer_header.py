@@ -6,7 +6,7 @@ The capture is the judge: the inner packets are seen at the hosts, the outer one
 import pytest
 
 from lab.evidence.network import packet
-from lab.matrix import DEFAULT, ON_XFRM
+from lab.matrix import DEFAULT, ON_XFRM, OURS
 from lab.plugin.tunnel import Tunnel
 from lab.wire.packets import AH_NUMBER, ESP_NUMBER, ICMP, decode_ip
 from lab.wire.pcapng import Direction
@@ -42,9 +42,9 @@ def echoes(lab, point):
     return [ip for ip in found if ip is not None and ip.protocol == ICMP and ip.payload[:1] == bytes((ECHO_REQUEST,))]
 
 
-def outside(lab, number):
-    """The ESP or AH packets as they left the left gateway."""
-    frames = (f for f in lab.frames() if (f.point, f.direction) == ("left:wan", Direction.OUTBOUND))
+def outside(lab, number, gateway="left"):
+    """The ESP or AH packets as they left a gateway."""
+    frames = (f for f in lab.frames() if (f.point, f.direction) == (f"{gateway}:wan", Direction.OUTBOUND))
     return [ip for frame in frames if (ip := packet(frame)) is not None and ip.protocol == number]
 
 
@@ -101,3 +101,28 @@ def quoted(answer):
     """The packet that an ICMP error speaks of, filled up where it is cut short."""
     front = answer.payload[8:]
     return decode_ip(front.ljust(int.from_bytes(front[2:4]), b"\0"))
+
+
+TFC = 700
+
+
+@pytest.mark.rfc("4303#2.7", "7296#1.3.1")
+@pytest.mark.needs("tunnel")
+def test_tfc_padding(lab, left, right):
+    """Packets of every length up to the padding leave us as ESP packets of one length, and arrive as they were.
+
+    In user space alone: the guest's kernel takes the wish for padding (XFRMA_TFCPAD), from us as from charon, and has
+    not been seen to pad.
+    """
+    lab.up("direct", Tunnel(child={"tfc_padding": str(TFC)}))
+    lab.establish()
+    ours = next(gateway.name for gateway in (left, right) if gateway.peer.name == OURS)
+    lab.step("one length", f"pings of 0 to 600 octets, filled up to {TFC} by {ours}")
+    sizes = (0, 17, 300, 600)
+    for size in sizes:
+        assert ping(lab, "-s", str(size)).returncode == 0, f"a ping of {size} octets did not come back"
+    lengths = {len(ip.encode()) for ip in outside(lab, ESP_NUMBER, ours)}
+    assert len(lengths) == 1, f"ESP packets have the lengths {sorted(lengths)}"
+    arrived = [len(ip.payload) for ip in echoes(lab, "right-host:lan")]
+    assert arrived == [size + 8 for size in sizes], f"the pings arrive with {arrived} octets"
+    lab.steps.note(f"all of {lengths.pop()} octets")

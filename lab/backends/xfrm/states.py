@@ -8,6 +8,7 @@ Rules of this file:
 """
 
 import errno
+import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -118,6 +119,8 @@ def message(child: ChildSa, path: Path, *, inbound: bool, standby: bool = False)
     )
     keys = (child.key_encr_in, child.key_integ_in) if inbound else (child.key_encr_out, child.key_integ_out)
     made["attrs"] = [*_encap(child, path, inbound=inbound), *attributes(child, *keys)]
+    if child.tfc_padding and not inbound:
+        made["attrs"].append(("XFRMA_TFCPAD", child.tfc_padding.to_bytes(4, sys.byteorder)))
     if _newer(child):
         words = -(-child.replay_window // 32)
         # Without the bitmap behind it, which then begins empty.

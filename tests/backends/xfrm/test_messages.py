@@ -88,6 +88,7 @@ CHILDREN = {
     "esn": child(esp(Encr.ENCR_AES_GCM_16, 128), 20, None, esn=True),
     "window-128": child(esp(Encr.ENCR_AES_GCM_16, 128), 20, None, replay_window=128),
     "transport": child(esp(Encr.ENCR_AES_GCM_16, 128), 20, None, mode="transport"),
+    "tfc": child(esp(Encr.ENCR_AES_GCM_16, 128), 20, None, tfc_padding=700),
     "limits": child(*(esp(Encr.ENCR_AES_GCM_16, 128), 20, None), limits=Limits(1000, 20, 2000, 40)),
     "ah": child(None, 0, SHA256, protocol=ProtocolId.AH),
     "ah-ipv6": child(
@@ -123,6 +124,7 @@ def words_of_state(given: ChildSa, *, inbound: bool) -> list[str]:
     flags = ["af-unspec"] * (given.mode == "tunnel") + ["esn"] * given.esn
     flags += ["align4"] * (given.protocol == ProtocolId.AH and ":" not in path.local_host)
     said += ["replay-window", str(window)] + (["flag", *flags] if flags else [])
+    said += ["tfcpad", str(given.tfc_padding)] if given.tfc_padding and not inbound else []
     limits = given.limits
     for word, limit in (
         ("byte-soft", limits.rekey_bytes),
