@@ -293,6 +293,22 @@ class Endpoint:
             sa.last_sent = now
         return self._leave()
 
+    def aging(self, spi_in: bytes, now: float) -> list[Action]:
+        """A child has reached a soft limit: it is rekeyed as if its time had come."""
+        self._enter(now)
+        sa = self._sa_of_child(spi_in)
+        if sa is not None and sa.children[spi_in].state is ChildState.INSTALLED:
+            sa.children[spi_in].rekey_at = now
+        return self._leave()
+
+    def expired(self, spi_in: bytes, now: float) -> list[Action]:
+        """A child can carry nothing more: it is deleted, it alone."""
+        self._enter(now)
+        sa = self._sa_of_child(spi_in)
+        if sa is not None:
+            sa.children[spi_in].expire_at = now
+        return self._leave()
+
     def _sa_of_child(self, spi_in: bytes) -> Sa | Sa1 | None:
         sa = next((sa for sa in self._sas() if spi_in in sa.children), None)
         if sa is not None:

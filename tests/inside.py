@@ -6,7 +6,7 @@ ROOT = Path(__file__).parent.parent
 PYTEST = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "addopts=--import-mode=importlib", "-rfE"]
 
 
-def pass_in_the_guest(tests: list[str], results: Path, *, virtual: bool = False) -> None:
+def pass_in_the_guest(tests: list[str], results: Path, *, virtual: bool = False, limit_s: float = 180) -> None:
     """AssertionError with the end of pytest's output unless all of these tests pass in a guest."""
     from lab.guest import boot  # noqa: PLC0415  (not needed, and not to be had, where the tests run inside)
 
@@ -16,7 +16,7 @@ def pass_in_the_guest(tests: list[str], results: Path, *, virtual: bool = False)
         source=ROOT,
         results=results,
         output=lines.append,
-        limit_s=180,
+        limit_s=limit_s,
         virtual_time=virtual,
     )
     assert done.exit_code == 0, "\n".join([done.reason, *lines[-80:]])

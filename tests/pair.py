@@ -504,8 +504,10 @@ class Pair:
             assert (a.key_encr_in, a.key_integ_in) == (b.key_encr_out, b.key_integ_out)
             assert (a.key_encr_out, a.key_integ_out) == (b.key_encr_in, b.key_integ_in)
             assert (a.ts_local, a.ts_remote) == (b.ts_remote, b.ts_local)
-            assert (a.encr, a.integ, a.esn, a.mode, a.encap) == (b.encr, b.integ, b.esn, b.mode, b.encap)
-            assert a.key_encr_in != a.key_encr_out
+            assert (a.protocol, a.encr, a.integ, a.esn, a.mode, a.encap) == (
+                *(b.protocol, b.encr, b.integ, b.esn, b.mode, b.encap),
+            )
+            assert (a.key_encr_in + a.key_integ_in) != (a.key_encr_out + a.key_integ_out)
 
 
 def engine_of(side: Side) -> Engine:

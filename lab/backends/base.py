@@ -6,10 +6,10 @@ from typing import Protocol
 from lab.ike.child import ChildSa
 from lab.ike.path import Path
 from lab.ike.virtual import Address
-from lab.ipsec.dataplane import Acquire, Expired, Moved
+from lab.ipsec.dataplane import Acquire, Aging, Expired, Moved
 from lab.wire.payloads_v2 import TrafficSelector
 
-Report = Acquire | Expired | Moved
+Report = Acquire | Aging | Expired | Moved
 
 
 class Backend(Protocol):

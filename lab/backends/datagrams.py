@@ -5,6 +5,8 @@ Rules of this file:
 - Datagrams may be fragmented on their way: DF stays clear, see `lab.ipsec.outer`.
 - UDP_ENCAP is not set here: a kernel with ESP would take the ESP packets away, one without it swallows them silently.
   Only the backend that wants the former sets it.
+- Which interface a datagram leaves by, IPv4 takes from its control message. IPv6 asks the routes all the same, and
+  heeds only a socket that is bound to the interface: it is, for the time of that one call.
 - Python's socket module lacks some of these names; the numbers are those of Linux.
 """
 
@@ -17,16 +19,23 @@ from ipaddress import ip_address
 
 IP_TOS, IP_PKTINFO, IP_MTU_DISCOVER, IP_RECVTOS = 1, 8, 10, 13
 IPV6_MTU_DISCOVER, IPV6_RECVPKTINFO, IPV6_PKTINFO, IPV6_RECVTCLASS, IPV6_TCLASS = 23, 49, 50, 66, 67
+IPV6_RECVHOPOPTS, IPV6_HOPOPTS, IPV6_RECVRTHDR, IPV6_RTHDR, IPV6_RECVDSTOPTS, IPV6_DSTOPTS = 53, 54, 56, 57, 58, 59
+SO_BINDTOIFINDEX = 62
 PMTUDISC_DONT = 0
 LARGEST = 65536
 NOWHERE = -1  # in the place of an interface: no way leads to the host
 _IPV4, _IPV6 = struct.Struct("@I4s4s"), struct.Struct("@16sI")
 _CONTROL = socket.CMSG_SPACE(_IPV6.size) + socket.CMSG_SPACE(4)
+_EXTENSIONS = {IPV6_HOPOPTS: 0, IPV6_RTHDR: 43, IPV6_DSTOPTS: 60}  # their numbers as next header
+_ROOM_FOR_EXTENSIONS = 4 * socket.CMSG_SPACE(2048)  # the longest there is, each
 
 
 @dataclass(frozen=True, slots=True)
 class Datagram:
-    """What came: octets, the address it was sent to, who sent it, and its traffic class (DSCP and ECN)."""
+    """What came: octets, the address it was sent to, who sent it, and its traffic class (DSCP and ECN).
+
+    `extensions` are the IPv6 extension headers before the octets, each with its number, where they were asked for.
+    """
 
     data: bytes
     local_host: str
@@ -34,13 +43,14 @@ class Datagram:
     remote_port: int
     traffic_class: int
     interface: int
+    extensions: tuple[tuple[int, bytes], ...] = ()
 
 
 class DatagramSocket:
     """A UDP or raw socket of one family, non-blocking, on every local address."""
 
     def __init__(self, family: socket.AddressFamily, kind: socket.SocketKind, protocol: int = 0, port: int = 0) -> None:
-        self.family, self.port = family, port
+        self.family, self.port, self._control = family, port, _CONTROL
         self._socket = socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, protocol)
         try:
             self._prepare()
@@ -62,6 +72,12 @@ class DatagramSocket:
         for option, value in wanted.items():
             self._socket.setsockopt(level, option, value)
 
+    def want_extensions(self) -> None:
+        """Let IPv6 extension headers come with each datagram, in their order (RFC 3542 6, 8, 9)."""
+        for option in (IPV6_RECVHOPOPTS, IPV6_RECVRTHDR, IPV6_RECVDSTOPTS):
+            self._socket.setsockopt(socket.IPPROTO_IPV6, option, 1)
+        self._control += _ROOM_FOR_EXTENSIONS
+
     def fileno(self) -> int:
         """For the selector."""
         return self._socket.fileno()
@@ -77,10 +93,11 @@ class DatagramSocket:
     def receive(self) -> Datagram | None:
         """The next datagram; None where none waits. Errors that belong to one datagram only are skipped over."""
         try:
-            data, control, _flags, sender = self._socket.recvmsg(LARGEST, _CONTROL)
+            data, control, _flags, sender = self._socket.recvmsg(LARGEST, self._control)
         except BlockingIOError:
             return None
         host, interface, traffic_class = "", 0, 0
+        extensions: list[tuple[int, bytes]] = []
         for level, kind, value in control:
             if (level, kind) == (socket.IPPROTO_IP, IP_PKTINFO):
                 interface, local, _destination = _IPV4.unpack(value[: _IPV4.size])
@@ -90,7 +107,10 @@ class DatagramSocket:
                 host = str(ip_address(local))
             elif (level, kind) in ((socket.IPPROTO_IP, IP_TOS), (socket.IPPROTO_IPV6, IPV6_TCLASS)):
                 traffic_class = value[0] if len(value) == 1 else int.from_bytes(value[:4], "little")
-        return Datagram(data, host, sender[0].partition("%")[0], sender[1], traffic_class & 0xFF, interface)
+            elif level == socket.IPPROTO_IPV6 and kind in _EXTENSIONS:
+                extensions.append((_EXTENSIONS[kind], value))
+        remote = sender[0].partition("%")[0]
+        return Datagram(data, host, remote, sender[1], traffic_class & 0xFF, interface, tuple(extensions))
 
     def send(
         self, data: bytes, local_host: str, remote: tuple[str, int], *, traffic_class: int = 0, interface: int = 0
@@ -107,7 +127,17 @@ class DatagramSocket:
             kind = (socket.IPPROTO_IPV6, IPV6_TCLASS)
         if traffic_class:
             control.append((*kind, struct.pack("@i", traffic_class)))
-        self._socket.sendmsg([data], control, 0, remote)
+        if self.family == socket.AF_INET6 and interface:
+            self._by(interface, data, control, remote)
+        else:
+            self._socket.sendmsg([data], control, 0, remote)
+
+    def _by(self, interface: int, data: bytes, control: list[tuple[int, int, bytes]], remote: tuple[str, int]) -> None:
+        self._socket.setsockopt(socket.SOL_SOCKET, SO_BINDTOIFINDEX, interface)
+        try:
+            self._socket.sendmsg([data], control, 0, remote)
+        finally:
+            self._socket.setsockopt(socket.SOL_SOCKET, SO_BINDTOIFINDEX, 0)
 
 
 def family_of(host: str) -> socket.AddressFamily:

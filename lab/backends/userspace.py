@@ -1,6 +1,6 @@
-"""ESP in user space: a TUN device for the plain side, a raw socket and the daemon's UDP socket for the ESP side.
+"""ESP and AH in user space: a TUN device for the plain side, raw sockets and the daemon's UDP socket for the other.
 
-    system --route--> TUN --> Dataplane --> raw socket (IP protocol 50) or UDP 4500
+    system --route--> TUN --> Dataplane --> raw socket (IP protocol 50 or 51) or UDP 4500
     system <--------- TUN <-- Dataplane <-- the same
     system <--> TUN of a GRE tunnel <--> GreTunnels <--> Dataplane
 
@@ -9,26 +9,24 @@ Rules of this file:
 - What the system refuses (a full queue, no route) is a counted drop, never an error.
 """
 
-import errno
 import socket
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from lab.backends.base import Report
-from lab.backends.datagrams import DatagramSocket, family_of
+from lab.backends.datagrams import family_of
 from lab.backends.gre import GreDevices
+from lab.backends.raw import RawSockets
 from lab.backends.routes import Routes
 from lab.backends.tun import Tun
-from lab.errors import UnfitError
 from lab.ike.child import ChildSa
 from lab.ike.gre import Gre
 from lab.ike.path import Path
 from lab.ike.virtual import Address
-from lab.ipsec.dataplane import Acquire, Dataplane, Deliver, EspPacket, Expired, Moved
+from lab.ipsec.dataplane import Acquire, Aging, AhPacket, Dataplane, Deliver, EspPacket, Expired, Inbound, Moved
 from lab.ipsec.drops import Dropped, Reason
 from lab.ipsec.gre import GreTunnels
 from lab.trace import Trace
-from lab.wire.packets import ESP_NUMBER
 from lab.wire.payloads_v2 import TrafficSelector
 
 BATCH = 64  # packets taken from one file descriptor before the others get their turn
@@ -56,7 +54,7 @@ class Userspace:
         self._trace = trace
         self._tun = Tun()
         self._tunnels, self._gre = GreTunnels(gre), GreDevices(gre)
-        self._raw = _raw_sockets()
+        self._raw = RawSockets()
         self._routes = Routes(self._tun.name, trace)
         self._rooms: dict[bytes, int] = {}
         self._mtu = 0
@@ -64,7 +62,7 @@ class Userspace:
 
     def sources(self) -> Sequence[int]:
         """The devices and the raw sockets."""
-        return (self._tun.fileno(), *self._gre.names, *self._raw)
+        return (self._tun.fileno(), *self._gre.names, *self._raw.sources())
 
     def read(self, source: int, now: float) -> list[Report]:
         """Take up to a batch of packets."""
@@ -93,56 +91,50 @@ class Userspace:
         reports: list[Report] = []
         for action in self._plane.outbound(packet, now):
             match action:
-                case EspPacket():
+                case EspPacket() | AhPacket():
                     self._send(action)
-                case Acquire() | Expired():
+                case Acquire() | Aging() | Expired():
                     reports.append(action)
         return reports
 
-    def _send(self, packet: EspPacket) -> None:
+    def _send(self, packet: EspPacket | AhPacket) -> None:
         path, interface = packet.path, self.interface_to(packet.path.remote_host)
         try:
-            if packet.encap:
-                self._send_udp(packet.data, path, traffic_class=packet.traffic_class, interface=interface)
-                return
-            raw, remote = self._raw_for(path.remote_host), (path.remote_host, 0)
-            raw.send(packet.data, path.local_host, remote, traffic_class=packet.traffic_class, interface=interface)
+            match packet:
+                case AhPacket(data=data):
+                    self._raw.send_whole(data, path, interface=interface)
+                case EspPacket(data=data, encap=True):
+                    self._send_udp(data, path, traffic_class=packet.traffic_class, interface=interface)
+                case EspPacket(data=data):
+                    self._raw.send_esp(data, path, traffic_class=packet.traffic_class, interface=interface)
         except OSError as error:
             self._plane.drops.add(Reason.NOT_SENT, direction="out", path=str(path), detail=error.strerror)
 
-    def _raw_for(self, host: str) -> DatagramSocket:
-        for raw in self._raw.values():
-            if raw.family == family_of(host):
-                return raw
-        raise OSError(errno.EAFNOSUPPORT, "no raw socket of this family")
-
     def _inbound_raw(self, source: int, now: float) -> list[Report] | None:
-        raw = self._raw[source]
         try:
-            datagram = raw.receive()
+            found = self._raw.receive(source)
         except OSError as error:
             # An ICMP error that belongs to an earlier packet; the next call reads on.
-            self._trace.emit("note", f"raw ESP socket: {error.strerror}")
+            self._trace.emit("note", f"raw socket: {error.strerror}")
             return []
-        if datagram is None:
+        if found is None:
             return None
-        data = datagram.data
-        if raw.family == socket.AF_INET:  # the IP header comes with it, without options or with them
-            data = data[(data[0] & 0xF) * 4 :]
-        path = Path(datagram.local_host, 0, datagram.remote_host, 0)
-        return self._inbound(data, path, now, datagram.traffic_class)
+        data, path, traffic_class = found
+        if self._raw.is_ah(source):
+            return self._arrived(self._plane.inbound_ah(data, path, now))
+        return self._arrived(self._plane.inbound(data, path, now, traffic_class))
 
     def esp_in_udp(self, data: bytes, path: Path, now: float, traffic_class: int) -> list[Report]:
         """Take an ESP packet that came in a UDP datagram of the daemon's."""
-        return self._inbound(data, path, now, traffic_class)
+        return self._arrived(self._plane.inbound(data, path, now, traffic_class))
 
-    def _inbound(self, data: bytes, path: Path, now: float, traffic_class: int) -> list[Report]:
+    def _arrived(self, actions: Sequence[Inbound]) -> list[Report]:
         reports: list[Report] = []
-        for action in self._plane.inbound(data, path, now, traffic_class):
+        for action in actions:
             match action:
                 case Deliver(packet=packet):
                     self._deliver(packet)
-                case Moved():
+                case Moved() | Aging() | Expired():
                     reports.append(action)
         return reports
 
@@ -239,21 +231,4 @@ class Userspace:
         self._routes.close()
         self._tun.close()
         self._gre.close()
-        for raw in self._raw.values():
-            raw.close()
-
-
-def _raw_sockets() -> dict[int, DatagramSocket]:
-    """Raw ESP sockets of both families by file descriptor; IPv6 may be absent."""
-    found: dict[int, DatagramSocket] = {}
-    try:
-        ipv4 = DatagramSocket(socket.AF_INET, socket.SOCK_RAW, ESP_NUMBER)
-    except OSError as error:
-        raise UnfitError(f"cannot open a raw socket for ESP: {error.strerror}", fix="run as root") from error
-    found[ipv4.fileno()] = ipv4
-    try:
-        ipv6 = DatagramSocket(socket.AF_INET6, socket.SOCK_RAW, ESP_NUMBER)
-    except OSError:
-        return found
-    found[ipv6.fileno()] = ipv6
-    return found
+        self._raw.close()

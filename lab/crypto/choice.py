@@ -46,12 +46,9 @@ class Selected:
         return None if chosen is None or (chosen.id == 0 and kind != _T.ESN) else chosen
 
     @property
-    def encr(self) -> Transform:
-        """The cipher (not for AH)."""
-        chosen = self.of(_T.ENCR)
-        if chosen is None:
-            raise LookupError("AH has no cipher")
-        return chosen
+    def encr(self) -> Transform | None:
+        """The cipher; None for AH."""
+        return self.of(_T.ENCR)
 
     @property
     def integ(self) -> Transform | None:

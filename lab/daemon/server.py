@@ -37,7 +37,7 @@ from lab.ike.actions import (
 from lab.ike.config import Child, Config
 from lab.ike.config import Connection as Configured
 from lab.ike.path import PORT, Path
-from lab.ipsec.dataplane import Acquire, Expired, Moved
+from lab.ipsec.dataplane import Acquire, Aging, Expired, Moved
 from lab.ipsec.drops import Drops, Reason
 from lab.trace import Trace
 from lab.wire.gateway import Gateway
@@ -175,10 +175,10 @@ class Server:
                 return self.endpoint.acquire(child, now)
             case Moved(spi_in=spi, path=path):
                 return self.endpoint.moved(spi, path, now)
+            case Aging(spi_in=spi):
+                return self.endpoint.aging(spi, now)
             case Expired(spi_in=spi):
-                views = (child for sa in self.endpoint.sas() for child in _children_of(sa))
-                name = next((str(child["name"]) for child in views if child["spi_in"] == spi.hex()), None)
-                return self.endpoint.terminate(now, child=name) if name else []
+                return self.endpoint.expired(spi, now)
 
     # -- what goes out
 

@@ -4,6 +4,7 @@
     "IKE_AUTH response 2"   ... with this message ID
     "MAIN_MODE message"     an exchange of IKEv1, whose messages do not say which way they go
     "ESP"                   ESP, in UDP or bare          "keepalive"  the octet 0xff on UDP 4500       "any"  everything
+    "AH"                    AH, which is always bare
 
 Both ports lead into one chain, so that the count runs over both. A NAT may have changed one of the two ports of a
 packet, never both: the IKE port is looked for on either side, and once per packet. Retransmissions count: "the first
@@ -67,6 +68,8 @@ def matches(what: str) -> list[str]:
         return [""]
     if what == "ESP":
         return ["meta l4proto esp", *_on_either_port(4500, "udp length > 9 @th,64,32 != 0")]
+    if what == "AH":
+        return ["meta l4proto ah"]
     if what == "keepalive":
         return _on_either_port(4500, "udp length 9")
     first_version = re.fullmatch(r"(\w+) message", what)
@@ -78,7 +81,7 @@ def matches(what: str) -> list[str]:
     if words is None or exchange is None:
         known, older = ", ".join(ExchangeType.__members__), ", ".join(ExchangeType1.__members__)
         raise ConfigError(
-            f"the gate does not know `{what}`; it knows ESP, keepalive, any, request or response of {known}, "
+            f"the gate does not know `{what}`; it knows ESP, AH, keepalive, any, request or response of {known}, "
             f"and message of {older}"
         )
     response = words[2] == "response"

@@ -4,7 +4,7 @@ What a UDP payload is, is decided by its ports: 4500 on either end means RFC 394
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from lab.errors import ProtocolError
@@ -19,6 +19,7 @@ from lab.wire.packets import (
     NON_ESP_MARKER,
     UDP,
     UDP_NUMBER,
+    IPv4,
     classify_4500,
 )
 from lab.wire.pcapng import Direction
@@ -33,6 +34,7 @@ class Sighting:
 
     `content` is what NAT leaves alone: the UDP payload, or the IP payload of ESP, AH and GRE. `body` is the IKE
     message or ESP packet inside, without the non-ESP marker. `frames` are the indices of its frames in the capture.
+    `packet` is the IP packet around AH, whose headers are under the ICV.
     """
 
     kind: Kind
@@ -48,6 +50,7 @@ class Sighting:
     frames: tuple[int, ...]
     direction: Direction = Direction.UNKNOWN
     note: str = ""
+    packet: bytes = field(default=b"", repr=False)
 
     @property
     def node(self) -> str:
@@ -91,7 +94,8 @@ def _recognise(frame: Frame, whole: Whole) -> Iterator[Sighting]:
     place = (frame.point, whole.first_ns, frame.time_ns, str(whole.ip.src), str(whole.ip.dst))
     if whole.protocol in _BARE:
         kind, payload = _BARE[whole.protocol], whole.payload
-        yield Sighting(kind, *place, 0, 0, payload, payload, whole.frames, frame.direction)
+        around = _around(whole) if kind == "ah" else b""
+        yield Sighting(kind, *place, 0, 0, payload, payload, whole.frames, frame.direction, packet=around)
     elif whole.protocol == UDP_NUMBER:
         try:
             udp = UDP.decode(whole.payload)
@@ -100,6 +104,15 @@ def _recognise(frame: Frame, whole: Whole) -> Iterator[Sighting]:
         if {udp.sport, udp.dport} & {IKE_PORT, NAT_PORT}:
             kind, body, note = _framing(udp)
             yield Sighting(kind, *place, udp.sport, udp.dport, udp.payload, body, whole.frames, frame.direction, note)
+
+
+def _around(whole: Whole) -> bytes:
+    """The IP packet as its receiver puts it together."""
+    if len(whole.frames) == 1:
+        return whole.ip.encode()
+    if isinstance(whole.ip, IPv4):
+        return replace(whole.ip, payload=whole.payload, fragment=0).encode()
+    return replace(whole.ip, protocol=whole.protocol, payload=whole.payload).encode()
 
 
 def _framing(udp: UDP) -> tuple[Kind, bytes, str]:

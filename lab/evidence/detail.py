@@ -1,9 +1,9 @@
 """detail.json: the octets of each message and the tree of its fields; the list index is the ladder's `n`.
 
-    {"n", "raw": hex, "tree": [node]}      `raw` is the IKE message or ESP packet as captured
+    {"n", "raw": hex, "tree": [node]}      `raw` is the IKE message, ESP packet or AH with payload as captured
     {"n", ..., "plain": hex}               what was inside SK (the payload chain) or ESP (the packet), where a key fits
     {"n", "same_as": k}                    a retransmission: its octets are those of #k
-    {"n", "omitted": true}                 one of many ESP packets of an SA; the capture has it
+    {"n", "omitted": true}                 one of many ESP or AH packets of an SA; the capture has it
 
 A node is what fields.py says, with `of`: "raw" or "plain" where its octets change (children inherit it), and `rfc`, the
 section that defines it. Kept apart from ladder.json, which stays small.
@@ -15,6 +15,7 @@ from lab.errors import Truncated
 from lab.evidence import detail_v1, fields
 from lab.evidence.fields import Node, branch, leaf, named, number
 from lab.evidence.inner import summary
+from lab.evidence.keyring import Inner
 from lab.evidence.reading import Reading
 from lab.evidence.scene import Scene
 from lab.wire.cursor import Reader
@@ -22,7 +23,7 @@ from lab.wire.header import SIZE
 from lab.wire.ids import ExchangeType, PayloadType
 from lab.wire.sealed import EncryptedFragment
 
-# As many ESP packets of one SA are shown in full.
+# As many ESP or AH packets of one SA are shown in full.
 ESP_SHOWN = 16
 _MAX_PAYLOADS = 200
 
@@ -36,7 +37,7 @@ def build(scene: Scene) -> list[dict[str, Any]]:
         shown[entry["spi"]] = shown.get(entry["spi"], 0) + 1
         if entry["retransmit_of"] is not None:
             found.append({"n": n, "same_as": entry["retransmit_of"]})
-        elif entry["protocol"] == "ESP" and shown[entry["spi"]] > ESP_SHOWN:
+        elif entry["protocol"] in ("ESP", "AH") and shown[entry["spi"]] > ESP_SHOWN:
             found.append({"n": n, "omitted": True})
         else:
             found.append(detail | of_datagram(flight.first.body, scene.reader.read(flight.first)))
@@ -55,6 +56,8 @@ def of_datagram(body: bytes, reading: Reading) -> dict[str, Any]:
     elif reading.protocol == "ESP":
         plain = reading.esp.data if reading.esp else None
         tree = _esp(body, reading)
+    elif reading.ah is not None:
+        plain, tree = None, _ah(body, reading.ah)
     else:
         plain, tree = None, _other(body, reading.protocol)
     if plain is not None:
@@ -131,6 +134,19 @@ def _esp(body: bytes, reading: Reading) -> list[Node]:
         place = {"at": [0, len(inner.data)], "of": "plain"}
         tree.append({"name": "Packet inside", "value": f"{what}; {inner.padding} octets of padding", **place})
     return tree
+
+
+def _ah(body: bytes, inner: Inner) -> list[Node]:
+    size = len(body) - len(inner.data)
+    tree = [branch("Authentication Header", 0, Reader(body).block(size), _ah_header) | {"rfc": "4302 2"}]
+    what = summary(inner.packet) if inner.packet is not None else f"protocol {inner.next_header}"
+    return [*tree, {"name": "Packet inside, in the clear", "value": what, "at": [size, len(inner.data)]}]
+
+
+def _ah_header(reader: Reader) -> list[Node]:
+    found = [leaf(reader, "Next header", 1, number), leaf(reader, "Payload length", 1, number)]
+    found += [leaf(reader, "Reserved", 2), leaf(reader, "SPI", 4), leaf(reader, "Sequence number", 4, number)]
+    return found + fields.rest(reader, "ICV and its padding")
 
 
 def _other(body: bytes, protocol: str) -> list[Node]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from lab.evidence import annotate, capture, clear, detail, keys, ladder, places, tshark, wireshark
+from lab.evidence import annotate, capture, clear, detail, forged, keys, ladder, places, tshark, wireshark
 from lab.evidence.files import write_atomically, write_json
 from lab.evidence.results import Evidence
 from lab.evidence.scene import Scene
@@ -70,11 +70,11 @@ def _problems(scene: Scene) -> list[str]:
 
     Nor is it a finding that an IKE message is wrong whose sender was told to misbehave.
     """
-    places = scene.places
+    impaired = scene.places.impaired
     sent = [
         entry
         for entry in scene.ladder
-        if not places.forwards(entry["from"]) and (entry["protocol"] == "ESP" or entry["from"] not in places.impaired)
+        if _own(scene, entry) and (entry["protocol"] in ("ESP", "AH") or entry["from"] not in impaired)
     ]
     return [
         *keys.disagreements(scene.keys),
@@ -84,10 +84,18 @@ def _problems(scene: Scene) -> list[str]:
     ]
 
 
+def _own(scene: Scene, entry: ladder.Entry) -> bool:
+    """Whether its sender made it: a router makes nothing, and a gateway may pass on what is not for it."""
+    first = entry["hops"][0]["src"]
+    owner = scene.places.owner(first.rpartition(":")[0] if entry["udp"] else first)
+    return not scene.places.forwards(entry["from"]) and owner in (None, entry["from"])
+
+
 def check(directory: Path) -> tshark.TsharkReport:
     """Let tshark decrypt the finished capture; raises UnfitError where tshark is not installed. Writes tshark.json."""
+    known, made_up = keys.read(directory / "keys.json"), forged.read(directory)
     where = places.read(directory / "topology.json")
-    report = tshark.verify(directory / WIRE, directory / PROFILE, keys.read(directory / "keys.json"), where)
+    report = tshark.verify(directory / WIRE, directory / PROFILE, known, where, made_up)
     facts = {"schema": "ikelab.tshark/1", "sentence": report.sentence(), **msgspec.to_builtins(report)}
     write_json(directory / "tshark.json", facts)
     return report

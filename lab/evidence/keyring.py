@@ -13,6 +13,7 @@ from lab.crypto.ciphers import CipherObject
 from lab.crypto.macs import MacObject
 from lab.crypto.sk import IkeCipher
 from lab.errors import ProtocolError
+from lab.evidence.ah_key import AhKey
 from lab.evidence.isakmp import Isakmp
 from lab.evidence.keys import ChildKeys, IkeKeys, Keys
 from lab.wire.header import Header
@@ -37,22 +38,23 @@ class Inner:
 
 
 class EspKey:
-    """Opens the ESP packets of one direction (RFC 4303)."""
+    """Opens the ESP packets of one direction (RFC 4303); `iv` and `icv` are octets."""
 
     def __init__(self, keys: ChildKeys) -> None:
         self._spec = registry.encr(_encr(keys.encr, keys.encr_key_length))
+        self.iv = self._spec.iv_octets
         self._cipher: CipherObject = self._spec.new(bytes.fromhex(keys.encr_key + keys.salt))
         self._mac: MacObject | None = None
-        self._icv = self._spec.icv_octets
+        self.icv = self._spec.icv_octets
         if not self._spec.aead and keys.integ:
             integ = registry.integ(_integ(keys.integ))
-            self._mac, self._icv = integ.new(bytes.fromhex(keys.integ_key)), integ.icv_octets
+            self._mac, self.icv = integ.new(bytes.fromhex(keys.integ_key)), integ.icv_octets
         self._esn, self._high = keys.esn, 0
 
     def open(self, packet: bytes) -> Inner:
         """Check the ICV and decrypt; raises ProtocolError where the packet is not authentic."""
         start = _ESP_HEADER + self._spec.iv_octets
-        if len(packet) < start + 2 + self._icv:
+        if len(packet) < start + 2 + self.icv:
             raise ProtocolError("ESP packet too short")
         if not self._esn:
             return self._trailer(self._decrypt(packet, start, b""))
@@ -69,7 +71,7 @@ class EspKey:
     def _decrypt(self, packet: bytes, start: int, high: bytes) -> bytes:
         iv, body = packet[_ESP_HEADER:start], packet[start:]
         if self._mac:
-            split = len(packet) - self._icv
+            split = len(packet) - self.icv
             self._mac.verify(packet[:split] + high, packet[split:])
             body = packet[start:split]
         return self._cipher.decrypt(iv, body, packet[:4] + high + packet[4:_ESP_HEADER])
@@ -112,6 +114,7 @@ class Keyring:
     def __init__(self, keys: Keys) -> None:
         self._ike: dict[tuple[str, str, bool], list[IkeCipher]] = {}
         self._esp: dict[str, list[EspKey]] = {}
+        self._ah: dict[str, list[AhKey]] = {}
         self.refused: list[str] = []
         self.isakmp = Isakmp(keys)
         self.refused += self.isakmp.refused
@@ -127,13 +130,29 @@ class Keyring:
                 self._ike.setdefault((entry.spi_i.lower(), entry.spi_r.lower(), initiator), []).append(opener)
         for child in keys.child:
             try:
-                self._esp.setdefault(child.spi.lower(), []).append(EspKey(child))
+                self._add(child)
             except (ProtocolError, ValueError) as error:
-                self.refused.append(f"ESP SA {child.spi} of {child.source}: {error}")
+                self.refused.append(f"{child.protocol} SA {child.spi} of {child.source}: {error}")
+
+    def _add(self, child: ChildKeys) -> None:
+        if child.protocol == "AH":
+            self._ah.setdefault(child.spi.lower(), []).append(AhKey(child))
+        else:
+            self._esp.setdefault(child.spi.lower(), []).append(EspKey(child))
 
     def openers(self, header: Header) -> Iterator[IkeCipher]:
         """What may open a message with this header."""
         yield from self._ike.get((header.spi_i.hex(), header.spi_r.hex(), header.initiator), ())
+
+    def esp_key(self, packet: bytes) -> EspKey | None:
+        """The key that opens an ESP packet, or None."""
+        for key in self._esp.get(packet[:4].hex(), ()):
+            try:
+                key.open(packet)
+            except ProtocolError:
+                continue
+            return key
+        return None
 
     def open_esp(self, packet: bytes) -> Inner | None:
         """The inside of an ESP packet, or None where no key fits."""
@@ -143,3 +162,13 @@ class Keyring:
             except ProtocolError:
                 continue
         return None
+
+    def vouches(self, spi: str, packet: bytes) -> bool:
+        """Whether the ICV of an IP packet with AH is right under a key of this SPI."""
+        for key in self._ah.get(spi, ()):
+            try:
+                key.check(packet)
+            except ProtocolError:
+                continue
+            return True
+        return False

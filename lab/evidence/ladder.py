@@ -6,7 +6,8 @@ from, to       node names
 src, dst       `address:port` at the sender's tap (no port for bare ESP, AH, GRE)
 protocol       IKEv1, IKEv2, ESP, AH, GRE, NAT-keepalive, unknown
 payloads       decrypted names; ["SK"] where no key fits; of a message in fragments they follow the last one
-encrypted      sealed on the wire; `opened` says whether a key fitted (null where nothing was sealed)
+encrypted      sealed on the wire; `opened` says whether a key fitted (null where nothing was sealed), of AH, which
+               encrypts nothing, whether the ICV is right
 retransmit_of  n of the first datagram with the same octets from the same node, or null
 lost           never seen at the receiver's tap
 spi            `initiator:responder` of IKE, 8 hex digits of ESP and AH
@@ -15,7 +16,7 @@ hops           [{point, t, src, dst}] at every capture point, so that NAT rewrit
 udp            whether it travelled in UDP
 auth           how the sender proves itself; only with AUTH
 cp             attributes of a Configuration payload, in words; only with CP
-inner          what was inside ESP, in words; only where it was opened
+inner          what was inside ESP or AH, in words; of ESP only where it was opened
 duplicates     copies that the network made; only where there were any
 note           what is wrong with it; only where something is
 """

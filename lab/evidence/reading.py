@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from lab.crypto.schemes import Scheme
 from lab.errors import ProtocolError
+from lab.evidence.ah_key import parts
 from lab.evidence.datagram import Kind, Sighting
 from lab.evidence.fields import configured
 from lab.evidence.inner import summary, upper
@@ -25,7 +26,7 @@ from lab.wire.payloads import Payload, decode_chain
 from lab.wire.payloads_v2 import CP, Auth
 from lab.wire.sealed import Encrypted, EncryptedFragment
 
-_Octets = tuple[Kind, bytes]
+_Octets = tuple[Kind, bytes, bytes]
 _IKEV1 = {2: "Main Mode", 4: "Aggressive Mode", 5: "Informational", 6: "Transaction", 32: "Quick Mode"}
 FIRST_VERSION = "IKEv1"
 _PROTOCOL: dict[Kind, str] = {"ah": "AH", "gre": "GRE", "keepalive": "NAT-keepalive"}
@@ -36,6 +37,7 @@ class Reading:
     """What one datagram says. `opened` is None where nothing was sealed; `chain` is the decrypted payload chain.
 
     Of a fragment it is a piece of one, unless `whole` says that the message was put together here.
+    AH seals without hiding: `opened` then says whether its ICV is right under one of the keys.
     """
 
     protocol: str
@@ -55,6 +57,7 @@ class Reading:
     chain: bytes | None = field(default=None, repr=False)
     first_inside: PayloadType = PayloadType.NONE
     esp: Inner | None = None
+    ah: Inner | None = None
     auth: str = ""
     cp: tuple[str, ...] = ()
     whole: bool = False
@@ -75,7 +78,7 @@ class Reader:
 
     def read(self, sighting: Sighting) -> Reading:
         """The reading of a sighting's octets."""
-        key = (sighting.kind, sighting.body)
+        key = (sighting.kind, sighting.body, sighting.packet)
         if key not in self._known:
             self._known[key] = self._read(sighting)
             self._gather(key)
@@ -110,9 +113,8 @@ class Reader:
             return self._ike(sighting.body)
         if sighting.kind == "esp":
             return self._esp(sighting)
-        if sighting.kind == "ah" and len(sighting.body) >= 12:
-            spi, seq = sighting.body[4:8].hex(), int.from_bytes(sighting.body[8:12], "big")
-            return Reading("AH", spi=spi, seq=seq)
+        if sighting.kind == "ah":
+            return self._ah(sighting)
         return Reading(_PROTOCOL.get(sighting.kind, "unknown"), note=sighting.note)
 
     def _esp(self, sighting: Sighting) -> Reading:
@@ -124,6 +126,17 @@ class Reader:
         inner = self._keyring.open_esp(packet)
         reading = Reading("ESP", encrypted=True, opened=inner is not None, spi=header.spi.hex(), seq=header.seq)
         return replace(reading, inner=_inside(inner, sighting), esp=inner) if inner else reading
+
+    def _ah(self, sighting: Sighting) -> Reading:
+        try:
+            header, payload = parts(sighting.packet)
+        except ProtocolError as error:
+            return Reading("unknown", note=f"not an AH packet: {error.reason}")
+        inner = Inner(header.next_header, payload, 0)
+        right = self._keyring.vouches(header.spi.hex(), sighting.packet)
+        return Reading(
+            "AH", opened=right, spi=header.spi.hex(), seq=header.seq, inner=_inside(inner, sighting), ah=inner
+        )
 
     def _ike(self, data: bytes) -> Reading:
         try:

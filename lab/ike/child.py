@@ -8,12 +8,38 @@ from lab.wire.payloads_v2 import TrafficSelector, Transform
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one direction of a child may carry, 0 for as much as there is to come (RFC 4301 4.4.2.1).
+
+    `rekey` is the soft limit, at which a successor is made; at `life`, the hard one, nothing goes through any more.
+    """
+
+    rekey_bytes: int = 0
+    rekey_packets: int = 0
+    life_bytes: int = 0
+    life_packets: int = 0
+
+    def soft(self, octets: int, packets: int) -> bool:
+        """Whether it is time for a successor."""
+        return _reached(self.rekey_bytes, octets) or _reached(self.rekey_packets, packets)
+
+    def hard(self, octets: int, packets: int) -> bool:
+        """Whether nothing may follow."""
+        return _reached(self.life_bytes, octets) or _reached(self.life_packets, packets)
+
+
+def _reached(limit: int, count: int) -> bool:
+    return 0 < limit <= count
+
+
+@dataclass(frozen=True, slots=True)
 class ChildSa:
     """A pair of ESP or AH SAs.
 
     `spi_in` is the SPI we chose and receive with, `spi_out` the peer's. Keys are octets in the order KEYMAT gives
-    them; an AEAD key has its salt at the end and `integ` None. `reqid` numbers the child of an endpoint and stays
-    over rekeys. `ke` is the group of the exchange that made it, None where it took the keys of the IKE SA alone.
+    them; an AEAD key has its salt at the end and `integ` None; AH has `encr` None and no key for it. `reqid` numbers
+    the child of an endpoint and stays over rekeys. `ke` is the group of the exchange that made it, None where it took
+    the keys of the IKE SA alone. Inner packets shorter than `tfc_padding` octets are filled up to it (RFC 4303 2.7).
     """
 
     name: str
@@ -21,7 +47,7 @@ class ChildSa:
     spi_out: bytes
     protocol: ProtocolId
     mode: str
-    encr: Transform
+    encr: Transform | None
     integ: Transform | None
     esn: bool
     key_encr_in: bytes = field(repr=False)
@@ -36,3 +62,5 @@ class ChildSa:
     ke: KeMethod | None = None
     replay_window: int = 32
     ike_spi_i: bytes = bytes(8)
+    limits: Limits = Limits()
+    tfc_padding: int = 0

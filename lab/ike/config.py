@@ -4,7 +4,7 @@ The keys mean what they mean to strongSwan, so that one text serves both. What s
 section `ikelab { }` of ours, whose keys carry the names of strongswan.conf.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
@@ -46,6 +46,11 @@ def ike_proposals(value: str) -> tuple[Proposal, ...]:
 def esp_proposals(value: str) -> tuple[Proposal, ...]:
     """Proposals for ESP, in order of preference."""
     return _proposals(value, ProtocolId.ESP)
+
+
+def ah_proposals(value: str) -> tuple[Proposal, ...]:
+    """Proposals for AH, in order of preference."""
+    return _proposals(value, ProtocolId.AH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +105,13 @@ class AuthConfig:
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """`children.NAME { }`."""
+    """`children.NAME { }`; `esp_proposals` has our defaults only where `ah_proposals` has nothing."""
 
     name: str
     local_ts: tuple[Selector, ...] = (Selector(None),)
     remote_ts: tuple[Selector, ...] = (Selector(None),)
     esp_proposals: tuple[Proposal, ...] = ()
+    ah_proposals: tuple[Proposal, ...] = ()
     mode: str = "tunnel"
     start_action: str = "none"
     dpd_action: str = "clear"
@@ -114,6 +120,19 @@ class Child:
     rand_time: float = -1.0
     replay_window: int = 32
     reqid: int = 0
+    tfc_padding: int = 0
+    rekey_bytes: int = 0
+    life_bytes: int = 0
+    rand_bytes: int = -1
+    rekey_packets: int = 0
+    life_packets: int = 0
+    rand_packets: int = -1
+
+    @property
+    def proposals(self) -> tuple[Proposal, ...]:
+        """What is offered, ESP first, numbered from 1 throughout (RFC 7296 3.3.1)."""
+        both = (*self.esp_proposals, *self.ah_proposals)
+        return tuple(replace(one, number=number) for number, one in enumerate(both, 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +250,7 @@ _CHILD: dict[str, options.Reader] = {
     "local_ts": options.selectors,
     "remote_ts": options.selectors,
     "esp_proposals": esp_proposals,
+    "ah_proposals": ah_proposals,
     "mode": options.one_of("tunnel", "transport"),
     "start_action": options.one_of("none", "start", "trap", "trap|start"),
     "close_action": options.one_of("none"),
@@ -240,6 +260,9 @@ _CHILD: dict[str, options.Reader] = {
     "rand_time": options.seconds,
     "replay_window": options.within(options.number, 0, 65536),
     "reqid": options.within(options.number, 0, 2**32 - 1),
+    "tfc_padding": options.within(options.number, 0, 65535),
+    **dict.fromkeys(("rekey_bytes", "life_bytes", "rand_bytes"), options.within(options.number, 0, 2**63 - 1)),
+    **dict.fromkeys(("rekey_packets", "life_packets", "rand_packets"), options.within(options.number, 0, 2**63 - 1)),
 }
 _SETTINGS: dict[str, options.Reader] = {
     "retransmit_timeout": options.within(options.real, 0.001, 3600),
@@ -388,9 +411,12 @@ def _child(section: Section, *, first_version: bool) -> Child:
     assert isinstance(written, tuple)
     if first_version and (missing := ikev1_numbers.inexpressible(written, phase=2)):
         raise section.error(f"version = 1 has no numbers for {missing}", "esp_proposals")
-    values.setdefault("esp_proposals", esp_proposals("default"))
+    if first_version and "ah_proposals" in values:
+        raise section.error("AH goes with IKEv2 only; write version = 2", "ah_proposals")
+    if "ah_proposals" not in values:
+        values.setdefault("esp_proposals", esp_proposals("default"))
     child = Child(name=section.name, **_effective(values))  # type: ignore[arg-type]
-    if not child.replay_window and any(t.id for p in child.esp_proposals for t in p.of(TransformType.ESN)):
+    if not child.replay_window and any(t.id for p in child.proposals for t in p.of(TransformType.ESN)):
         # RFC 4303 2.2.1: without a window a receiver cannot follow the half of the number that is not sent.
         raise section.error("replay_window = 0 goes only with proposals without esn", "replay_window")
     return child

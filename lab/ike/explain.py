@@ -8,6 +8,7 @@ from lab.crypto.schemes import Scheme, keyword
 from lab.crypto.signatures import PublicKey
 from lab.ike.credentials import Identity, identities_of
 from lab.ike.means import Means
+from lab.ike.nat import NatSituation
 from lab.wire.ids import AuthMethod, HashAlgorithm, NotifyType
 from lab.wire.payloads_v2 import Auth, Notify, Proposal, TrafficSelector
 
@@ -42,6 +43,15 @@ def refused(what: str, notify: Notify) -> str:
 def proposals(offered: Iterable[Proposal]) -> str:
     """`(we offer aes256gcm16-prfsha384-x25519)`, to stand behind a refusal."""
     return f"(we offer {', '.join(proposal.render(one) for one in offered)})"
+
+
+def ah_behind_nat(child: str, nat: NatSituation) -> str:
+    """Why a child of AH alone cannot be (RFC 3715 2.1 a, RFC 3948 1)."""
+    where = " and ".join(end for end, there in (("us", nat.local), ("the peer", nat.remote)) if there)
+    return (
+        f"child {child} wants AH, and there is a NAT before {where}: it changes addresses that the ICV of AH covers, "
+        "so every packet would fail its check, and AH has no form in UDP"
+    )
 
 
 def selectors(ours: Sequence[TrafficSelector]) -> str:

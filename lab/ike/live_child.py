@@ -1,6 +1,6 @@
 """A child under way: its state, its SPI, and what is known of its successors."""
 
-from lab.ike.child import ChildSa
+from lab.ike.child import ChildSa, Limits
 from lab.ike.collisions import Collisions
 from lab.ike.config import Child
 from lab.ike.host import Host
@@ -52,6 +52,18 @@ class LiveChild:
         """Whether it is installed and not on its way out."""
         return self.state in (ChildState.INSTALLED, ChildState.REKEYING)
 
+    def limits(self, host: Host) -> Limits:
+        """How much it may carry by the configuration; the soft limits are drawn at random, as times are."""
+        config = self.config
+        life_bytes = config.life_bytes or config.rekey_bytes * 11 // 10
+        life_packets = config.life_packets or config.rekey_packets * 11 // 10
+        return Limits(
+            _drawn(host, config.rekey_bytes, life_bytes, config.rand_bytes),
+            _drawn(host, config.rekey_packets, life_packets, config.rand_packets),
+            life_bytes,
+            life_packets,
+        )
+
     def lives_from(self, host: Host) -> None:
         """Set the times of rekeying and of the end by the configuration; the first is drawn at random (2.8)."""
         config, now = self.config, host.now
@@ -61,3 +73,10 @@ class LiveChild:
             self.rekey_at = now + max(0.0, config.rekey_time - spread * host.fraction())
         if life:
             self.expire_at = now + life
+
+
+def _drawn(host: Host, rekey: int, life: int, rand: int) -> int:
+    """A soft limit: up to `rand` (where that is not set, the room up to the hard limit) less than configured."""
+    if not rekey:
+        return 0
+    return max(1, rekey - int((rand if rand >= 0 else max(0, life - rekey)) * host.fraction()))

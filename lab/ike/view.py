@@ -38,8 +38,8 @@ def child_view(child: ChildSa) -> dict[str, object]:
         "encap": child.encap,
         "spi_in": child.spi_in.hex(),
         "spi_out": child.spi_out.hex(),
-        "encr": child.encr.id.name,
-        "encr_key_length": key_bits(child.encr),
+        "encr": child.encr.id.name if child.encr else None,
+        "encr_key_length": key_bits(child.encr) if child.encr else None,
         "integ": child.integ.id.name if child.integ else None,
         "ke": child.ke.name if child.ke else None,
         "esn": child.esn,
@@ -64,7 +64,7 @@ def child_keys(child: ChildSa) -> list[dict[str, object]]:
 def _direction(
     child: ChildSa, spi: bytes, ends: tuple[str, str], encr_key: bytes, integ_key: bytes
 ) -> dict[str, object]:
-    octets = registry.encr(child.encr).key_octets
+    octets = registry.encr(child.encr).key_octets if child.encr else 0
     return {
         "kind": "child",
         "protocol": child.protocol.name,
@@ -72,8 +72,8 @@ def _direction(
         "src": ends[0],
         "dst": ends[1],
         "encap": child.encap,
-        "encr": child.encr.id.name,
-        "encr_key_length": key_bits(child.encr),
+        "encr": child.encr.id.name if child.encr else "",
+        "encr_key_length": key_bits(child.encr) if child.encr else None,
         "encr_key": encr_key[:octets].hex(),
         "salt": encr_key[octets:].hex(),
         "integ": child.integ.id.name if child.integ else None,

@@ -41,7 +41,7 @@ class Agreed:
     def suite(self, method: AuthMethod1) -> Suite:
         """The algorithms of an ISAKMP SA."""
         chosen = self.selected
-        assert chosen.prf is not None and chosen.ke is not None, "phase 1 always has both"
+        assert chosen.encr is not None and chosen.prf is not None and chosen.ke is not None, "phase 1 always has them"
         assert chosen.integ is not None, "the hash"
         return Suite(registry.normal(chosen.encr), Prf(chosen.prf), Integ(chosen.integ.id), chosen.ke, method)
 

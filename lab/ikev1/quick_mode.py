@@ -325,6 +325,7 @@ def succeed(sa: Sa, old: LiveChild, new: LiveChild) -> None:
 def install(sa: Sa, child: LiveChild, terms: Terms, *, outbound: bool) -> None:
     """Derive the keys of both directions and put the child into the data plane."""
     chosen = terms.agreed.selected
+    assert chosen.encr is not None, "only ESP is offered and taken"
     encr = registry.normal(chosen.encr)
     integ = registry.integ(chosen.integ.id).key_octets if chosen.integ else 0
     size = registry.encr(encr).keymat_octets

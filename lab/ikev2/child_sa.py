@@ -36,13 +36,17 @@ Sides = tuple[Selectors, Selectors]  # local, remote
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What both sides agreed on for a child; `declined` says why it is a tunnel where somebody wished otherwise."""
+    """What both sides agreed on for a child; `declined` says why it is a tunnel where somebody wished otherwise.
+
+    `padded` False: the peer takes no TFC padding (1.3.1).
+    """
 
     chosen: Selected
     ts_local: Selectors
     ts_remote: Selectors
     mode: str = modes.TUNNEL
     declined: str = ""
+    padded: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +80,20 @@ class Secret:
     outbound: bool = True
 
 
-def proposals(child: LiveChild, *, ke: bool) -> tuple[Proposal, ...]:
+def usable(sa: Sa, config: Child) -> tuple[Proposal, ...]:
+    """The configured proposals that can come true under this IKE SA: behind a NAT none of AH."""
+    return tuple(one for one in config.proposals if one.protocol != ProtocolId.AH or not sa.nat.detected)
+
+
+def hopeless(sa: Sa, config: Child) -> Refusal | None:
+    """Why it is no use to ask for a child."""
+    return None if usable(sa, config) else Refusal(explain.ah_behind_nat(config.name, sa.nat))
+
+
+def proposals(sa: Sa, child: LiveChild, *, ke: bool) -> tuple[Proposal, ...]:
     """Our proposals under the child's SPI; IKE_AUTH exchanges no keys, so `ke` False leaves the groups out (1.2)."""
-    return tuple(replace(p if ke else without_ke(p), spi=child.spi_in) for p in child.config.esp_proposals)
+    configured = usable(sa, child.config)
+    return tuple(replace(p if ke else without_ke(p), spi=child.spi_in) for p in configured)
 
 
 def our_selectors(sa: Sa, config: Child) -> Sides:
@@ -106,7 +121,7 @@ def _at(selectors: Iterable[Selector], hosts: list[str]) -> Selectors:
 def offer(sa: Sa, child: LiveChild, *, ke: bool = False, sides: Sides | None = None) -> tuple[Payloads, Payloads]:
     """What an initiator sends: SAi2, and behind nonce and key exchange TSi, TSr and the notifies of the child."""
     local, remote = sides or _offered(sa, child.config)
-    return (SA(proposals(child, ke=ke)),), (
+    return (SA(proposals(sa, child, ke=ke)),), (
         *(() if modes.misfit(sa.path, local, remote) else modes.notify(child.mode)),
         TS(PayloadType.TSi, local),
         TS(PayloadType.TSr, remote),
@@ -122,7 +137,7 @@ def check_answer(
     sa_payload, tsi, tsr = answer.get(SA), answer.of(PayloadType.TSi), answer.of(PayloadType.TSr)
     if sa_payload is None or not isinstance(tsi, TS) or not isinstance(tsr, TS):
         return Refusal("peer's answer holds neither a child nor a reason why there is none")
-    chosen = accept(proposals(child, ke=ke), sa_payload.proposals)
+    chosen = accept(proposals(sa, child, ke=ke), sa_payload.proposals)
     if isinstance(chosen, Mismatch):
         return Refusal(f"peer's choice is none of our proposals: {chosen.reason}", NotifyType.NO_PROPOSAL_CHOSEN)
     local, remote = sides or our_selectors(sa, child.config)
@@ -130,11 +145,19 @@ def check_answer(
     wished = child.mode == modes.TRANSPORT
     if not modes.asked(answer):
         declined = (why or "the peer wants a tunnel") if wished else ""
-        return _agree(chosen, (tsi.selectors, local), (tsr.selectors, remote), declined=declined)
+        agreed = _agree(chosen, (tsi.selectors, local), (tsr.selectors, remote), declined=declined)
+        return _heard(agreed, answer)
     if why or not wished:
         return Refusal("peer chose transport mode; we asked for tunnel mode", NotifyType.NO_PROPOSAL_CHOSEN)
     ours, theirs = modes.as_seen(sa.nat, sa.path, tsi.selectors, tsr.selectors)
-    return _agree(chosen, (ours, local), (theirs, remote), modes.TRANSPORT)
+    return _heard(_agree(chosen, (ours, local), (theirs, remote), modes.TRANSPORT), answer)
+
+
+def _heard(terms: Terms | Refusal, message: Message) -> Terms | Refusal:
+    """The terms with what the peer says of itself beside them."""
+    if isinstance(terms, Refusal) or message.notify(NotifyType.ESP_TFC_PADDING_NOT_SUPPORTED) is None:
+        return terms
+    return replace(terms, padded=False)
 
 
 def _agree(
@@ -158,7 +181,7 @@ def _agree(
 def _refused(sa: Sa, child: LiveChild, error: Notify) -> str:
     reason = explain.refused(f"child {child.config.name}", error)
     if error.notify_type == NotifyType.NO_PROPOSAL_CHOSEN:
-        return f"{reason} {explain.proposals(child.config.esp_proposals)}"
+        return f"{reason} {explain.proposals(usable(sa, child.config))}"
     if error.notify_type == NotifyType.TS_UNACCEPTABLE:
         local, remote = _offered(sa, child.config)
         return f"{reason} (we offer {explain.selectors(local)} to {explain.selectors(remote)})"
@@ -188,13 +211,15 @@ def _fit(sa: Sa, config: Child, request: Message, *, ke: bool) -> Terms | Refusa
     for side, theirs, own in (("local", theirs_local, local), ("remote", theirs_remote, remote)):
         if not narrow(theirs, own):
             return Refusal(explain.unacceptable(side, theirs, own), NotifyType.TS_UNACCEPTABLE)
-    ours, offered = config.esp_proposals, sa_payload.proposals
+    ours, offered = usable(sa, config), sa_payload.proposals
+    if sa.nat.detected and (not ours or all(one.protocol == ProtocolId.AH for one in offered)):
+        return Refusal(explain.ah_behind_nat(config.name, sa.nat), NotifyType.NO_PROPOSAL_CHOSEN)
     if not ke:
         ours, offered = tuple(map(without_ke, ours)), tuple(map(without_ke, offered))
     chosen = select(ours, offered)
     if isinstance(chosen, Mismatch):
         return Refusal(chosen.reason, NotifyType.NO_PROPOSAL_CHOSEN)
-    return _agree(chosen, (theirs_local, local), (theirs_remote, remote), mode, declined)
+    return _heard(_agree(chosen, (theirs_local, local), (theirs_remote, remote), mode, declined), request)
 
 
 def _mode(sa: Sa, config: Child, request: Message, offered: Sides) -> tuple[Sides, str, str]:
@@ -224,7 +249,7 @@ def install(sa: Sa, child: LiveChild, terms: Terms, secret: Secret) -> None:
     chosen = terms.chosen
     if terms.declined:
         sa.host.trace.emit("note", f"child {child.config.name} is no transport mode: {terms.declined}")
-    encr = registry.normal(chosen.encr)
+    encr = registry.normal(chosen.encr) if chosen.encr else None
     cut = keys.child_keys(sa.agreed.prf_spec, sa.keys.sk_d, secret.seed, encr=encr, integ=chosen.integ)
     to_responder, to_initiator = (cut.encr_i, cut.integ_i), (cut.encr_r, cut.integ_r)
     incoming, outgoing = (to_initiator, to_responder) if secret.initiator else (to_responder, to_initiator)
@@ -249,8 +274,16 @@ def install(sa: Sa, child: LiveChild, terms: Terms, secret: Secret) -> None:
         ke=secret.ke,
         replay_window=child.config.replay_window,
         ike_spi_i=sa.spi_i,
+        limits=child.limits(sa.host),
+        tfc_padding=_tfc_padding(child.config, terms),
     )
     sa.install(child, keyed, outbound=secret.outbound)
     if sa.host.keylog:
         for entry in child_keys(keyed):
             sa.host.act(KeyLog(entry))
+
+
+def _tfc_padding(config: Child, terms: Terms) -> int:
+    """What inner packets are filled up to: only a tunnel of ESP can tell the padding from the packet (RFC 4303 2.7)."""
+    fits = terms.mode == modes.TUNNEL and terms.chosen.proposal.protocol == ProtocolId.ESP
+    return config.tfc_padding if fits and terms.padded else 0

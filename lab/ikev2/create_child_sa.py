@@ -46,7 +46,7 @@ class Agreement:
 def ask_for(sa: Sa, child: LiveChild, *head: Payload, sides: Sides | None = None) -> Ask:
     """The request for a child; `sides` are the selectors to offer where they are not those of the configuration."""
     first, last = child_sa.offer(sa, child, ke=True, sides=sides)
-    return Ask((*head, *first), sa.new_nonce(), last, offered_groups(child.config.esp_proposals))
+    return Ask((*head, *first), sa.new_nonce(), last, offered_groups(child_sa.usable(sa, child.config)))
 
 
 def conclude(
@@ -89,6 +89,9 @@ def busy(refusal: Refusal) -> bool:
 def initiator(sa: Sa, config: Child, tries: int = 1) -> Exchange:
     """RFC 7296 1.3.1    HDR, SK {SA, Ni, [KEi], TSi, TSr}  -->    <--  HDR, SK {SA, Nr, [KEr], TSi, TSr}."""
     child = sa.new_child(config)
+    if refusal := child_sa.hopeless(sa, config):
+        informational.withdraw(sa, child, refusal)
+        return
     ask = ask_for(sa, child, *virtual_address.ask(sa))
     answer = yield from ask.exchange(sa)
     unaddressed = virtual_address.take(sa, answer) if isinstance(answer, Message) else None

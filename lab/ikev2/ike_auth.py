@@ -51,6 +51,8 @@ def initiator(sa: Sa) -> Exchange:
     expected = wanted or Identity.of_address(sa.path.remote_host)
     sa.virtual.asks = bool(sa.connection.vips)
     config = childless.first_child(sa)
+    if config and (hopeless := child_sa.hopeless(sa, config)):
+        raise ProtocolError(hopeless.reason)
     child = sa.new_child(config) if config else None
     first, last = child_sa.offer(sa, child) if child else ((), ())
     contact = (Notify(NotifyType.INITIAL_CONTACT),) if sa.first_contact and sa.local_id != NOBODY else ()

@@ -53,11 +53,15 @@ def refuse(sa: Sa, notify: NotifyType) -> Exchange:
 
 
 def delete_child(sa: Sa, child: LiveChild, reason: str = "deleted by us") -> Exchange:
-    """RFC 7296 1.4.1    HDR, SK {D(ESP, SPI)}  -->    <--  HDR, SK {D(ESP, SPI)}; the SPI we receive with."""
+    """RFC 7296 1.4.1    HDR, SK {D(ESP, SPI)}  -->    <--  HDR, SK {D(ESP, SPI)}; the SPI we receive with.
+
+    A child that we refused to install is deleted in every protocol that it was offered in.
+    """
     if child.state in (ChildState.DELETING, ChildState.GONE):
         return
     child.life.become(ChildState.DELETING)
-    yield _request(Delete(ProtocolId.ESP, (child.spi_in,)))
+    protocols = {child.sa.protocol} if child.sa else {one.protocol for one in child.config.proposals}
+    yield _request(*(Delete(protocol, (child.spi_in,)) for protocol in sorted(protocols)))
     _give_way(sa, child)
     sa.drop_child(child, reason)
 

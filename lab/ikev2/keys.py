@@ -34,8 +34,8 @@ class Suite:
     @classmethod
     def of(cls, selected: Selected) -> "Suite":
         """From a negotiated proposal."""
-        if selected.prf is None or selected.ke is None:
-            raise ProtocolError("the proposal for the IKE SA lacks PRF or KE", NotifyType.NO_PROPOSAL_CHOSEN)
+        if selected.encr is None or selected.prf is None or selected.ke is None:
+            raise ProtocolError("the proposal for the IKE SA lacks ENCR, PRF or KE", NotifyType.NO_PROPOSAL_CHOSEN)
         further = tuple(group for _, group in selected.additional)
         return cls(registry.normal(selected.encr), selected.integ, selected.prf, selected.ke, further)
 
@@ -95,9 +95,12 @@ def ike_keys(suite: Suite, seed_key: bytes, nonces: bytes, spis: bytes) -> IkeKe
     return IkeKeys(*_cut(prf_plus(prf, seed_key, nonces + spis, sum(sizes)), sizes))
 
 
-def child_keys(prf: PrfSpec, sk_d: bytes, seed: bytes, *, encr: Transform, integ: Transform | None) -> ChildKeys:
-    """The keys of a child (2.17); `seed` is [g^ir (new) |] Ni | Nr [| SK(1) | ... SK(n)]."""
-    encr_size = registry.encr(encr).keymat_octets
+def child_keys(prf: PrfSpec, sk_d: bytes, seed: bytes, *, encr: Transform | None, integ: Transform | None) -> ChildKeys:
+    """The keys of a child (2.17); `seed` is [g^ir (new) |] Ni | Nr [| SK(1) | ... SK(n)].
+
+    AH has no cipher, so no key for one.
+    """
+    encr_size = registry.encr(encr).keymat_octets if encr else 0
     integ_size = registry.integ(integ.id).key_octets if integ else 0
     sizes = (encr_size, integ_size, encr_size, integ_size)
     return ChildKeys(*_cut(prf_plus(prf, sk_d, seed, sum(sizes)), sizes))

@@ -22,7 +22,7 @@ from lab.ikev2.child_sa import Refusal, Sides
 from lab.ikev2.create_child_sa import Agreement, accept, ask_for, busy, conclude, further, refuse
 from lab.ikev2.exchange import Exchange, Payloads
 from lab.ikev2.sa import Sa
-from lab.wire.ids import NotifyType, ProtocolId
+from lab.wire.ids import NotifyType
 from lab.wire.message import Message
 from lab.wire.payloads_v2 import Notify
 
@@ -40,7 +40,7 @@ def initiator(sa: Sa, old: LiveChild) -> Exchange:
     new = sa.new_child(old.config, old.reqid)
     new.quiet, new.mode = True, old.keyed.mode
     sides: Sides = old.keyed.ts_local, old.keyed.ts_remote
-    head = Notify(NotifyType.REKEY_SA, protocol=ProtocolId.ESP, spi=old.spi_in)
+    head = Notify(NotifyType.REKEY_SA, protocol=old.keyed.protocol, spi=old.spi_in)
     ask = ask_for(sa, new, head, sides=sides)
     answer = yield from ask.exchange(sa)
     agreed = conclude(sa, new, ask, answer, sides)

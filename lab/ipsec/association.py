@@ -1,16 +1,15 @@
-"""One child as installed: two ESP directions, the selectors of both sides, the path, and what went through."""
+"""One child as installed: two directions of ESP or AH, the selectors of both sides, the path, and what went through."""
 
 from collections.abc import Callable
 from dataclasses import replace
 
 from lab.ike.child import ChildSa
 from lab.ike.path import Path
+from lab.ipsec.carrier import carrier
 from lab.ipsec.drops import Dropped, Reason
-from lab.ipsec.esp import NONE, EspIn, EspOut
 from lab.ipsec.flow import flow_of
 from lab.ipsec.outer import with_congestion
 from lab.ipsec.selector import Selectors
-from lab.ipsec.transport import put_back, taken_out
 
 
 class Association:
@@ -18,13 +17,13 @@ class Association:
 
     __slots__ = (
         "_told",
+        "_warned",
         "bytes_in",
         "bytes_out",
+        "carrier",
         "child",
-        "incoming",
         "last_in",
         "last_out",
-        "outgoing",
         "packets_in",
         "packets_out",
         "path",
@@ -33,10 +32,11 @@ class Association:
 
     def __init__(self, child: ChildSa, random: Callable[[int], bytes]) -> None:
         self.child, self.path, self._told = child, child.path, child.path
-        self.outgoing, self.incoming = EspOut(child, random), EspIn(child)
+        self.carrier = carrier(child, random)
         self.selectors = Selectors.of(child.ts_local, child.ts_remote)
         self.bytes_in = self.bytes_out = self.packets_in = self.packets_out = 0
         self.last_in = self.last_out = 0.0
+        self._warned = False
 
     @property
     def transport(self) -> bool:
@@ -44,9 +44,10 @@ class Association:
         return self.child.mode == "transport"
 
     def seal(self, inner: bytes, now: float) -> bytes:
-        """The ESP packet for an inner packet that the selectors take."""
-        out = self.outgoing
-        packet = out.seal(*taken_out(inner)) if self.transport else out.encapsulate(inner)
+        """The ESP packet, or the IP packet with AH, for an inner packet that the selectors take."""
+        if self.child.limits.hard(self.bytes_out, self.packets_out):
+            raise Dropped(Reason.LIFETIME)
+        packet = self.carrier.wrap(inner, self.path)
         self.packets_out += 1
         self.last_out = now
         self.bytes_out += len(inner)
@@ -54,7 +55,9 @@ class Association:
 
     def open(self, packet: bytes, path: Path, outer_class: int, now: float) -> bytes:
         """The inner packet, after every check; Dropped where one fails."""
-        inner = self._unwrapped(packet, path, outer_class) if self.transport else self.incoming.decapsulate(packet)
+        if self.child.limits.hard(self.bytes_in, self.packets_in):
+            raise Dropped(Reason.LIFETIME)
+        inner = self.carrier.unwrap(packet, path, outer_class)
         flow = flow_of(inner)
         if not self.selectors.inbound(flow):
             raise Dropped(Reason.INNER_SELECTORS, str(flow))
@@ -67,11 +70,13 @@ class Association:
         self.bytes_in += len(inner)
         return inner
 
-    def _unwrapped(self, packet: bytes, path: Path, outer_class: int) -> bytes:
-        payload, next_header = self.incoming.open(packet)
-        if next_header == NONE:
-            raise Dropped(Reason.DUMMY)
-        return put_back(payload, next_header, path, outer_class, translated=self.child.encap)
+    def aging(self) -> bool:
+        """Whether one direction has just reached its soft limit; said once."""
+        soft = self.child.limits.soft
+        if self._warned or not (soft(self.bytes_out, self.packets_out) or soft(self.bytes_in, self.packets_in)):
+            return False
+        self._warned = True
+        return True
 
     def move(self, path: Path, *, encap: bool) -> None:
         """Go along another path from now on, in UDP or not."""
@@ -84,7 +89,7 @@ class Association:
         It is told once, so that a flood from elsewhere does not become as many messages. Packets that came late say
         nothing, and neither does raw ESP, which has no ports that a NAT could have changed.
         """
-        if not self.child.encap or path in (self.path, self._told) or not self.incoming.newest:
+        if not self.child.encap or path in (self.path, self._told) or not self.carrier.newest:
             return False
         self._told = path
         return True

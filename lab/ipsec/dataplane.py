@@ -1,7 +1,8 @@
-"""The data plane of one endpoint: plain packets in, ESP out, and back.
+"""The data plane of one endpoint: plain packets in, ESP or AH out, and back.
 
-    outbound    flow -> policy -> DISCARD | Acquire, once | seal -> EspPacket
-    inbound     SPI -> window, ICV, window moves, padding -> selectors -> ECN -> Deliver; Moved where the path is new
+    outbound    flow -> policy -> DISCARD | Acquire, once | seal -> EspPacket | AhPacket
+    inbound     protocol and SPI -> window, ICV, window moves, padding -> selectors -> ECN -> Deliver; Moved where the
+                path is new
 
 Rules of this file:
 - Pure: the caller has the sockets. `now` only stamps the trace.
@@ -10,10 +11,12 @@ Rules of this file:
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from lab.errors import ProtocolError
 from lab.ike.child import ChildSa
 from lab.ike.path import Path
+from lab.ipsec.ah import spi_of
 from lab.ipsec.association import Association
 from lab.ipsec.drops import Dropped, Drops, Reason
 from lab.ipsec.esp import HEADER
@@ -21,6 +24,7 @@ from lab.ipsec.flow import Flow, flow_of
 from lab.ipsec.outer import traffic_class
 from lab.ipsec.policy import Discard, Policies, Trap
 from lab.trace import Trace
+from lab.wire.ids import ProtocolId
 from lab.wire.payloads_v2 import TrafficSelector
 
 MOST_OCTETS = 65535 - 20 - 8  # what fits into UDP over IPv4
@@ -35,6 +39,14 @@ class EspPacket:
     path: Path
     encap: bool
     traffic_class: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AhPacket:
+    """Send this IP packet as it is: its headers are under the ICV. `path` says where it goes."""
+
+    data: bytes
+    path: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +73,21 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True)
-class Expired:
-    """A child has no sequence numbers left: it must go (RFC 4303 3.3.3); said once."""
+class Aging:
+    """A child has carried what its soft limits allow: it wants a successor (RFC 4301 4.4.2.1); said once."""
 
     spi_in: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """A child has no sequence numbers left (RFC 4303 3.3.3) or is past its hard limits: it must go; said once."""
+
+    spi_in: bytes
+
+
+Outbound = EspPacket | AhPacket | Acquire | Aging | Expired
+Inbound = Deliver | Moved | Aging | Expired
 
 
 class Dataplane:
@@ -124,7 +147,7 @@ class Dataplane:
         """IKE could not make this child; the next packet may ask again."""
         self._asked.discard(child)
 
-    def outbound(self, packet: bytes, now: float) -> list[EspPacket | Acquire | Expired]:
+    def outbound(self, packet: bytes, now: float) -> list[Outbound]:
         """What becomes of a packet that came out of the tunnel device."""
         self._trace.now = now
         try:
@@ -135,7 +158,7 @@ class Dataplane:
             self.drops.add(Reason.INNER_HEADER, direction="out", detail=error.reason)
         return []
 
-    def _protect(self, packet: bytes) -> list[EspPacket | Acquire | Expired]:
+    def _protect(self, packet: bytes) -> list[Outbound]:
         flow = flow_of(packet)
         match self.policies.find(flow):
             case None:
@@ -148,55 +171,90 @@ class Dataplane:
             case policy:
                 return self._send(policy.association, packet)
 
-    def _acquire(self, child: str, flow: Flow) -> list[EspPacket | Acquire | Expired]:
+    def _acquire(self, child: str, flow: Flow) -> list[Outbound]:
         if child in self._asked:
             return []
         self._asked.add(child)
         return [Acquire(child, flow)]
 
-    def _send(self, association: Association, packet: bytes) -> list[EspPacket | Acquire | Expired]:
+    def _send(self, association: Association, packet: bytes) -> list[Outbound]:
         child = association.child
         try:
             data = association.seal(packet, self._trace.now)
         except Dropped as drop:
             self.drops.add(drop.why, direction="out", spi=child.spi_out.hex(), detail=drop.detail)
-            if drop.why is not Reason.EXHAUSTED or child.spi_in in self._expired:
-                return []
-            self._expired.add(child.spi_in)
-            return [Expired(child.spi_in)]
+            return [*self._ended(child, drop.why)]
         if len(data) > MOST_OCTETS:
             raise Dropped(Reason.TOO_BIG, f"{len(packet)} octets inside")
-        return [EspPacket(data, association.path, child.encap, traffic_class(packet))]
+        aging = [Aging(child.spi_in)] if association.aging() else []
+        if child.protocol == ProtocolId.AH:
+            return [AhPacket(data, association.path), *aging]
+        return [EspPacket(data, association.path, child.encap, traffic_class(packet)), *aging]
 
-    def inbound(self, packet: bytes, path: Path, now: float, outer_class: int = 0) -> list[Deliver | Moved]:
+    def _ended(self, child: ChildSa, why: Reason) -> list[Expired]:
+        """What is said, once, of a child that a packet was too much for."""
+        if why not in (Reason.EXHAUSTED, Reason.LIFETIME) or child.spi_in in self._expired:
+            return []
+        self._expired.add(child.spi_in)
+        return [Expired(child.spi_in)]
+
+    def inbound(self, packet: bytes, path: Path, now: float, outer_class: int = 0) -> list[Inbound]:
         """What becomes of an ESP packet (behind its UDP header if it had one) that came along `path`."""
         self._trace.now = now
-        spi = packet[:4]
+        return self._arrive(packet[:4], partial(self._esp, packet, path, outer_class))
+
+    def inbound_ah(self, packet: bytes, path: Path, now: float) -> list[Inbound]:
+        """What becomes of an IP packet with AH, all its headers included, that came along `path`."""
+        self._trace.now = now
+        return self._arrive(b"", partial(self._ah, packet, path))
+
+    def _arrive(self, spi: bytes, work: Callable[[], list[Inbound]]) -> list[Inbound]:
+        """The one place where a packet that came in may be dropped."""
+        at = {"spi": spi.hex()} if spi else {}
         try:
-            return self._open(packet, path, outer_class)
+            return work()
         except Dropped as drop:
-            self.drops.add(drop.why, direction="in", spi=spi.hex(), detail=drop.detail)
+            self.drops.add(drop.why, direction="in", **at, detail=drop.detail)
         except ProtocolError as error:
-            self.drops.add(Reason.INNER_HEADER, direction="in", spi=spi.hex(), detail=error.reason)
+            self.drops.add(Reason.INNER_HEADER, direction="in", **at, detail=error.reason)
         return []
 
-    def _open(self, packet: bytes, path: Path, outer_class: int) -> list[Deliver | Moved]:
+    def _esp(self, packet: bytes, path: Path, outer_class: int) -> list[Inbound]:
         if len(packet) < HEADER:
             raise Dropped(Reason.TOO_SHORT, f"{len(packet)} octets")
-        association = self._by_spi.get(packet[:4])
-        if association is None:
-            raise Dropped(Reason.UNKNOWN_SPI)
-        inner = association.open(packet, path, outer_class, self._trace.now)
+        return self._open(self._of(ProtocolId.ESP, packet[:4]), packet, path, outer_class)
+
+    def _ah(self, packet: bytes, path: Path) -> list[Inbound]:
+        return self._open(self._of(ProtocolId.AH, spi_of(packet)), packet, path, traffic_class(packet))
+
+    def _of(self, protocol: ProtocolId, spi: bytes) -> Association:
+        association = self._by_spi.get(spi)
+        if association is None or association.child.protocol != protocol:
+            raise Dropped(Reason.UNKNOWN_SPI, f"{protocol.name} {spi.hex()}")
+        return association
+
+    def _open(self, association: Association, packet: bytes, path: Path, outer_class: int) -> list[Inbound]:
+        try:
+            inner = association.open(packet, path, outer_class, self._trace.now)
+        except Dropped as drop:
+            if not (ended := self._ended(association.child, drop.why)):
+                raise
+            self.drops.add(drop.why, direction="in", spi=association.child.spi_in.hex())
+            return [*ended]
         # A peer that sends through a new child also receives on it (RFC 7296 2.8).
         self.use(association.child.spi_in)
         # Before the packet: its answer may already want the new path.
         moved = [Moved(association.child.spi_in, path)] if association.strayed(path) else []
-        return [*moved, Deliver(inner)]
+        aging = [Aging(association.child.spi_in)] if association.aging() else []
+        return [*moved, Deliver(inner), *aging]
 
     def largest_inner(self, rooms: Mapping[bytes, int]) -> int:
-        """The longest inner packet for all children in effect; `rooms` is the most octets of ESP, by inbound SPI."""
-        shapes = ((rooms[spi], association.outgoing.shape) for spi, association in self._by_spi.items())
-        return min((shape.largest_inner(room) for room, shape in shapes), default=ORDINARY)
+        """The longest inner packet for all children in effect.
+
+        `rooms` is the most octets of ESP, or of AH and what is behind it, by inbound SPI.
+        """
+        carriers = ((rooms[spi], association.carrier) for spi, association in self._by_spi.items())
+        return min((carrier.largest_inner(room) for room, carrier in carriers), default=ORDINARY)
 
     def child(self, spi_in: bytes) -> ChildSa | None:
         """The child in effect that we receive under this SPI."""

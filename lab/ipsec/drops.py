@@ -10,7 +10,8 @@ from lab.trace import Trace
 class Reason(StrEnum):
     """Every reason that the data plane has for dropping a packet."""
 
-    TOO_SHORT = "too short for an ESP packet"
+    TOO_SHORT = "too short for an ESP or AH packet"
+    ICV_LENGTH = "AH header of another length than its algorithm has"
     UNKNOWN_SPI = "unknown SPI"
     SEQUENCE_ZERO = "sequence number 0"
     REPLAYED = "sequence number seen before"
@@ -27,8 +28,9 @@ class Reason(StrEnum):
     NO_POLICY = "no policy for this packet"
     DISCARD = "policy says discard"
     NO_SA = "no SA yet, one is being asked for"
+    LIFETIME = "the lifetime in octets or packets is over"
     EXHAUSTED = "sequence numbers are used up"
-    TOO_BIG = "packet is larger than ESP can carry"
+    TOO_BIG = "packet is larger than an IP packet can carry"
     NO_PROTOCOL = "neither IKE nor ESP on a port for both"
     GRE_HEADER = "GRE packet is malformed"
     GRE_KEY = "GRE key of no tunnel"

@@ -24,7 +24,7 @@ from lab.crypto import registry
 from lab.errors import ProtocolError
 from lab.ike.child import ChildSa
 from lab.ipsec.drops import Dropped, Reason
-from lab.ipsec.replay import ReplayWindow
+from lab.ipsec.numbers import Numbered, Windowed
 from lab.wire.ids import Integ
 from lab.wire.payloads_v2 import Transform
 
@@ -40,7 +40,8 @@ class Shape:
 
     __slots__ = ("align", "cipher", "counter_iv", "icv", "iv", "mac", "step")
 
-    def __init__(self, encr: Transform, integ: Transform | None, key_encr: bytes, key_integ: bytes) -> None:
+    def __init__(self, encr: Transform | None, integ: Transform | None, key_encr: bytes, key_integ: bytes) -> None:
+        assert encr is not None, "ESP is nothing without a cipher, be it NULL"
         spec = registry.encr(encr)
         self.cipher, self.iv, self.counter_iv = spec.new(key_encr), spec.iv_octets, spec.counter_iv
         self.step, self.align = spec.block, max(spec.block, 4)
@@ -59,34 +60,33 @@ class Shape:
         return (room - self.overhead) // self.align * self.align - TRAILER
 
 
-class EspOut:
+class EspOut(Numbered):
     """The sending direction of a child."""
 
     def __init__(self, child: ChildSa, random: Callable[[int], bytes]) -> None:
-        self.spi, self.sequence = child.spi_out, 0
+        super().__init__(child)
         self.shape = Shape(child.encr, child.integ, child.key_encr_out, child.key_integ_out)
-        self._esn, self._random = child.esn, random
-        self._last = 2**64 - 1 if child.esn else 2**32 - 1
+        self._random, self._tfc = random, child.tfc_padding
 
     def encapsulate(self, inner: bytes) -> bytes:
-        """The ESP packet around an IP packet (tunnel mode); Dropped once the sequence numbers are used up."""
-        return self.seal(inner, IPV6 if inner[0] >> 4 == 6 else IPV4)
+        """The ESP packet around an IP packet (tunnel mode); Dropped once the sequence numbers are used up.
+
+        Behind a short packet is TFC padding, which the receiver knows from the length in the packet (2.7).
+        """
+        return self.seal(inner.ljust(self._tfc, b"\0"), IPV6 if inner[0] >> 4 == 6 else IPV4)
 
     def seal(self, payload: bytes, next_header: int) -> bytes:
         """The ESP packet around any payload."""
-        if self.sequence >= self._last:
-            raise Dropped(Reason.EXHAUSTED)
-        self.sequence += 1
-        shape, number = self.shape, self.sequence.to_bytes(8, "big")
+        shape, number = self.shape, self.next_number()
         padding = -(len(payload) + TRAILER) % shape.align
         plaintext = payload + _MONOTONE[:padding] + bytes((padding, next_header))
         iv = self.explicit_iv(number)
         header = self.spi + number[4:]
-        aad = self.spi + number if self._esn else header
+        aad = self.spi + number if self.esn else header
         packet = header + iv + shape.cipher.encrypt(iv, plaintext, aad)
         if shape.mac is None:
             return packet
-        return packet + shape.mac.sign(packet + number[:4] if self._esn else packet)
+        return packet + shape.mac.sign(packet + number[:4] if self.esn else packet)
 
     def explicit_iv(self, number: bytes) -> bytes:
         """The IV of the packet with this 64-bit sequence number."""
@@ -94,14 +94,12 @@ class EspOut:
         return number[8 - octets :] if self.shape.counter_iv else self._random(octets)
 
 
-class EspIn:
+class EspIn(Windowed):
     """The receiving direction of a child."""
 
     def __init__(self, child: ChildSa) -> None:
-        self.spi = child.spi_in
+        super().__init__(child)
         self.shape = Shape(child.encr, child.integ, child.key_encr_in, child.key_integ_in)
-        self.window = ReplayWindow(child.replay_window, esn=child.esn)
-        self.newest = False
 
     def decapsulate(self, packet: bytes) -> bytes:
         """The IP packet inside (tunnel mode)."""
@@ -110,26 +108,23 @@ class EspIn:
             raise Dropped(Reason.DUMMY)  # RFC 4303 2.6: discard without a word
         if next_header not in (IPV4, IPV6):
             raise Dropped(Reason.NEXT_HEADER, str(next_header))
-        return _without_tfc(payload, 4 if next_header == IPV4 else 6)
+        return inner_packet(payload, 4 if next_header == IPV4 else 6)
 
     def open(self, packet: bytes) -> tuple[bytes, int]:
         """Payload and next header; `newest` then says whether no later packet had come before this one."""
-        shape, window = self.shape, self.window
+        shape = self.shape
         text = len(packet) - shape.overhead
         if text < TRAILER or text % shape.step:
             raise Dropped(Reason.TOO_SHORT, f"{len(packet)} octets")
-        number = window.whole(int.from_bytes(packet[4:8], "big"))
-        if number < 0:
-            raise Dropped(Reason.TOO_OLD, "before the first number")
-        window.check(number)
-        plaintext = self._authentic(packet, number)
-        self.newest = window.commit(number)
+        number = self.unseen(packet[4:8])
+        plaintext = self._decrypted(packet, number)
+        self.authentic(number)
         return _without_padding(plaintext)
 
-    def _authentic(self, packet: bytes, number: int) -> bytes:
+    def _decrypted(self, packet: bytes, number: int) -> bytes:
         shape = self.shape
         start, end = HEADER + shape.iv, len(packet) - (0 if shape.mac is None else shape.icv)
-        high = (number >> 32).to_bytes(4, "big") if self.window.esn else b""
+        high = self.high(number)
         try:
             if shape.mac is not None:
                 shape.mac.verify(packet[:end] + high, packet[end:])
@@ -147,8 +142,8 @@ def _without_padding(plaintext: bytes) -> tuple[bytes, int]:
     return plaintext[:end], next_header
 
 
-def _without_tfc(payload: bytes, version: int) -> bytes:
-    """Cut what traffic flow confidentiality put behind the inner packet (RFC 4303 2.7)."""
+def inner_packet(payload: bytes, version: int) -> bytes:
+    """The IP packet of this version at the front; TFC padding may stand behind it (RFC 4303 2.7)."""
     shortest = 20 if version == 4 else 40
     if len(payload) < shortest or payload[0] >> 4 != version:
         raise Dropped(Reason.INNER_HEADER, "version or length")

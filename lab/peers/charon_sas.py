@@ -47,7 +47,7 @@ def child_view(child: Fields) -> Fields:
         "encap": child.get("encap") == "yes",
         "spi_in": child.get("spi-in", ""),
         "spi_out": child.get("spi-out", ""),
-        "encr": names.encr(child.get("encr-alg", "")),
+        "encr": names.encr(child.get("encr-alg", "")) or None,
         "encr_key_length": int(child.get("encr-keysize", 0)),
         "integ": names.integ(child.get("integ-alg", "")) or None,
         "ke": names.ke(child.get("dh-group", "")) or None,

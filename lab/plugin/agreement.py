@@ -10,7 +10,7 @@ from typing import Any
 
 from lab.evidence.keys import Agreement, Keys, compare
 
-_WORDS = (("ike", "IKE"), ("child", "ESP"))
+_WORDS = (("ike", "IKE"), ("child", "IPsec"))
 Sas = Mapping[str, Sequence[Mapping[str, Any]]]
 
 

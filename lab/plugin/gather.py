@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lab.emulation import graph
 from lab.errors import BrokenError
-from lab.evidence import finish, keys
+from lab.evidence import finish, forged, keys
 from lab.evidence.files import write_json
 from lab.peers.base import PeerDriver, PeerFault
 from lab.peers.frr import Frr
@@ -43,6 +43,8 @@ def gather(lab: "Lab") -> list[str]:
         finding = agree(merged, sas)
         lab.steps.add("keys", FAILED if finding.problems else PASSED, finding.sentence)
         problems += finding.problems
+    if lab.forged:
+        forged.write(lab.forged, lab.directory)
     if (lab.directory / finish.RAW).exists():
         lab.finished = finish.finish(lab.directory)
         problems += lab.finished.problems

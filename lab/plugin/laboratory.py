@@ -28,8 +28,10 @@ from lab.emulation import topology as topologies
 from lab.emulation.network import Network
 from lab.errors import BrokenError
 from lab.evidence import capture, keys, ladder, layers, places
+from lab.evidence.files import write_json
 from lab.evidence.finish import FinishReport
 from lab.evidence.keyring import Keyring
+from lab.evidence.keys import Keys
 from lab.ike.swanctl import Section
 from lab.matrix import OUR_PEERS
 from lab.peers.ca import Ca
@@ -73,6 +75,7 @@ class Lab:
         self._pings: list[int] = []
         self._own_pings: list[int] = []
         self._virtual_pings: dict[tuple[str, str], list[int]] = {}
+        self.forged: list[bytes] = []
         self.uncaptured = 0
         self.impaired: tuple[str, ...] = ()
 
@@ -230,32 +233,41 @@ class Lab:
         self.step("protected", "ESP holds the ping from the virtual address, and nothing of it is outside ESP")
         frames = self.frames()
         found = self._ladder(frames)
-        for (source, target), counts in self._virtual_pings.items():
-            proofs.carries_ping(found, source, target, counts)
-            proofs.no_plaintext(frames, (source, target))
-        proofs.all_opened(found)
+        for ends, counts in self._virtual_pings.items():
+            proofs.carries_ping(found, ends, counts)
+            proofs.no_plaintext(frames, ends)
+        self._all_opened(frames, found)
         return found
 
-    def prove_transport(self) -> Ladder:
-        """The gateways' own ping travelled inside ESP behind their IP header, and none of it outside ESP."""
-        self.step("protected", "ESP in transport mode holds the ping, and no echo is outside ESP")
+    def prove_transport(self, protocol: str = "ESP") -> Ladder:
+        """The gateways' own ping travelled behind its IP header inside ESP or AH, and none of it outside."""
+        self.step("protected", f"{protocol} in transport mode holds the ping, and no echo is outside {protocol}")
         frames = self.frames()
         found = self._ladder(frames)
-        proofs.carries_own_ping(found, self._own_pings)
+        proofs.carries_own_ping(found, self._own_pings, protocol)
         proofs.no_open_echo(frames)
-        proofs.all_opened(found)
+        self._all_opened(frames, found)
         return found
 
-    def prove_protected(self) -> Ladder:
-        """The ping travelled inside ESP, the capture opens with our keys, and nothing of it was seen in the open."""
-        self.step("protected", "ESP holds the ping, and nothing of it is outside ESP")
+    def prove_protected(self, protocol: str = "ESP") -> Ladder:
+        """The ping travelled inside ESP or AH, the capture opens with our keys, and nothing of it was seen outside."""
+        self.step("protected", f"{protocol} holds the ping, and nothing of it is outside {protocol}")
         frames = self.frames()
         found = self._ladder(frames)
         inner = self.inner("left"), self.inner("right")
-        proofs.carries_ping(found, *inner, self._pings)
+        proofs.carries_ping(found, inner, self._pings, protocol)
         proofs.no_plaintext(frames, inner)
-        proofs.all_opened(found)
+        self._all_opened(frames, found)
         return found
+
+    def _all_opened(self, frames: list[capture.Frame], found: Ladder) -> None:
+        proofs.all_opened(found)
+        if checked := proofs.every_icv(frames, self.keys()):
+            self.steps.note(f"the ICV of AH is right at all {checked} places where a packet was seen")
+
+    def keys(self) -> Keys:
+        """The keys that both sides have logged until now."""
+        return keys.merge(part for gateway in self.running for part in gateway.logged_keys())
 
     def until(self, condition: Callable[[], Any], what: str, timeout: float, every: float = POLL_S) -> Any:
         """Wait until the condition is true and return what it gave; AssertionError in words when time runs out."""
@@ -278,15 +290,15 @@ class Lab:
 
     def packets(self) -> list[layers.Packet]:
         """Every packet captured until now, with all its headers, opened where it was sealed."""
-        return layers.packets(self.frames(), Keyring(self._keys()).open_esp)
+        return layers.packets(self.frames(), Keyring(self.keys()).open_esp)
 
     def _ladder(self, frames: list[capture.Frame]) -> Ladder:
         where = places.of_topology(self.network.describe())
-        return Ladder(ladder.build(frames, self._keys(), where))
+        return Ladder(ladder.build(frames, self.keys(), where))
 
-    def _keys(self) -> keys.Keys:
-        """The keys that both sides have logged until now."""
-        return keys.merge(part for gateway in self.running for part in gateway.logged_keys())
+    def leave(self, name: str, facts: dict[str, Any]) -> None:
+        """Add a file of facts to the evidence; `records` says which there are."""
+        write_json(self.directory / name, facts)
 
     def unsupported(self, reason: str) -> None:
         """End the scenario as unsupported."""

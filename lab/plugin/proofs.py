@@ -8,6 +8,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from lab.evidence.capture import Frame
+from lab.evidence.datagram import sightings
+from lab.evidence.keyring import Keyring
+from lab.evidence.keys import Keys
 from lab.evidence.network import packet
 from lab.plugin.sight import Entry, Ladder, line
 from lab.wire.packets import ICMP
@@ -37,31 +40,44 @@ def all_opened(ladder: Ladder) -> None:
     assert not closed, f"{len(closed)} of {len(ladder)} packets do not open with the run's keys, first: {closed[0]}"
 
 
-def carries_ping(ladder: Ladder, source: str, target: str, counts: Sequence[int]) -> None:
-    """ESP from each gateway holds the echo requests there and the replies back, of every ping; each counts from 1."""
-    protocol = "ICMPv6" if ":" in target else "ICMP"
-    for sender, word, ends in (
+def carries_ping(ladder: Ladder, ends: tuple[str, str], counts: Sequence[int], protocol: str = "ESP") -> None:
+    """ESP or AH of each gateway holds the echo requests there and the replies of every ping; each counts from 1."""
+    source, target = ends
+    family = "ICMPv6" if ":" in target else "ICMP"
+    for sender, word, way in (
         ("left", "echo-request", f"{source} -> {target}"),
         ("right", "echo-reply", f"{target} -> {source}"),
     ):
-        wanted = Counter(f"{protocol} {word} {ends} seq {number}" for count in counts for number in range(1, count + 1))
-        found = [entry.get("inner", "") for entry in ladder.esp(sender)]
+        wanted = Counter(f"{family} {word} {way} seq {number}" for count in counts for number in range(1, count + 1))
+        found = [entry.get("inner", "") for entry in ladder.protected(sender, protocol)]
         missing = list(wanted - Counter(found))
-        assert not missing, f"too few ESP packets of {sender} hold {missing[0]!r}; they hold {found}"
+        assert not missing, f"too few {protocol} packets of {sender} hold {missing[0]!r}; they hold {found}"
 
 
-def carries_own_ping(ladder: Ladder, counts: Sequence[int]) -> None:
-    """ESP from each gateway holds its echoes behind the IP header that it travelled with: transport mode."""
+def carries_own_ping(ladder: Ladder, counts: Sequence[int], protocol: str = "ESP") -> None:
+    """ESP or AH from each gateway holds its echoes behind the IP header that it travelled with: transport mode."""
     for sender, word in (("left", "echo-request"), ("right", "echo-reply")):
-        sent = [entry for entry in ladder.esp(sender) if f"ICMP {word} " in entry.get("inner", "")]
+        sent = [entry for entry in ladder.protected(sender, protocol) if f"ICMP {word} " in entry.get("inner", "")]
         wrapped = [e for e in sent if f" {word} {_host(e['src'])} -> {_host(e['dst'])} " not in e["inner"]]
         assert not wrapped, f"not transport mode: from {wrapped[0]['src']} came {wrapped[0]['inner']}"
-        assert len(sent) >= sum(counts) > 0, f"{len(sent)} ESP packets of {sender} hold an {word}, not {sum(counts)}"
+        assert len(sent) >= sum(counts) > 0, (
+            f"{len(sent)} {protocol} packets of {sender} hold an {word}, not {sum(counts)}"
+        )
 
 
 def _host(place: str) -> str:
     """The address of a place of the ladder, which has a port where the packet was in UDP."""
     return place.rpartition(":")[0] if place.count(":") == 1 else place
+
+
+def every_icv(frames: Sequence[Frame], keys: Keys) -> int:
+    """Every packet of AH at every capture point has the ICV that its key gives; how many there were."""
+    keyring = Keyring(keys)
+    found = [sighting for sighting in sightings(frames) if sighting.kind == "ah"]
+    for sighting in found:
+        right = keyring.vouches(sighting.body[4:8].hex(), sighting.packet)
+        assert right, f"{sighting.point} saw AH {sighting.src} -> {sighting.dst} whose ICV is not that of its key"
+    return len(found)
 
 
 def no_open_echo(frames: Sequence[Frame]) -> None:

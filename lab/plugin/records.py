@@ -21,6 +21,8 @@ ALSO = {
     "sas.json": ("sas", "the SAs that both sides listed at the end"),
     "counters.json": ("counters", "what both sides counted"),
     "routing.json": ("routing", "what a disturbance cost: lost hellos, time without an answered echo, state changes"),
+    "coverage.json": ("coverage", "which changed octets the receiver noticed, and the parts of the packet"),
+    "forged.json": ("forged", "what the scenario itself put on a link"),
     "nat.json": ("nat", "the mappings of the NAT boxes at the end"),
     "topology.json": ("topology", "the network as it was built"),
     "logs": ("logs", "both sides' logs"),

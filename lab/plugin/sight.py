@@ -45,7 +45,11 @@ class Ladder:
 
     def esp(self, sender: str = "") -> list[Entry]:
         """ESP packets, of one sender or of both."""
-        return [e for e in self.entries if e["protocol"] == "ESP" and (not sender or e["from"] == sender)]
+        return self.protected(sender, "ESP")
+
+    def protected(self, sender: str = "", protocol: str = "ESP") -> list[Entry]:
+        """ESP or AH packets, of one sender or of both."""
+        return [e for e in self.entries if e["protocol"] == protocol and (not sender or e["from"] == sender)]
 
     def keepalives(self, sender: str = "") -> list[Entry]:
         """NAT keepalives."""

@@ -57,11 +57,11 @@ class Tunnel:
     `local` and `remote`, from that side's own view, and `secrets`, `authorities` and `pools`, section by section. `gre`
     are the GRE tunnels of our own data plane, by interface. `second` is a further connection (and its child) by that
     name, the same but for our identity, `NAME.lab`; `more` is text of swanctl.conf that is put in beside all this.
-    `files` are those that the others name.
+    `files` are those that the others name. Without `esp` there is no ESP: then `child` has `ah_proposals`.
     """
 
     ike: str = IKE
-    esp: str = ESP
+    esp: str | None = ESP
     secret: str = SECRET
     connection: Mapping[str, str] = field(default_factory=dict)
     child: Mapping[str, str] = field(default_factory=dict)
@@ -114,7 +114,16 @@ def _tree(tunnel: Tunnel, ends: Ends) -> Section:
         esp=tunnel.esp,
         secret=tunnel.secret,
     )
-    return parse(text, "tunnel")
+    tree = parse(text, "tunnel")
+    if tunnel.esp is None:
+        del (
+            tree.sections["connections"]
+            .sections[CONNECTION]
+            .sections["children"]
+            .sections[CHILD]
+            .values["esp_proposals"]
+        )
+    return tree
 
 
 def _adjusted(tree: Section, tunnel: Tunnel) -> Section:

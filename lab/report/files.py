@@ -28,6 +28,8 @@ NOTES = {
     "detail.json": "Every message decrypted: payload trees and octets",
     "result.json": "The verdict with its steps and evidence, for programs",
     "sas.json": "Security associations as both peers reported them",
+    "coverage.json": "Octets that the ICV covers",
+    "forged.json": "Fingerprints of what the scenario itself put on a link",
     "nat.json": "NAT mappings",
     "topology.json": "The network as it was built",
     "topology.svg": "Its drawing",

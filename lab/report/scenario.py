@@ -9,7 +9,8 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from lab.report import associations, drawing, facts, files, rungs, words
+from lab.report import associations, coverage, drawing, facts, files, rungs, words
+from lab.report.coverage import Coverage
 from lab.report.facts import Doubts, Facts
 from lab.report.model import Result, Verdict
 from lab.report.rungs import Ladder
@@ -55,6 +56,7 @@ class Page:
     counts: str
     negotiated: list[tuple[str, list[tuple[str, str]]]]
     topology: Markup | None
+    coverage: Coverage | None
     ladder: Ladder | None
     sides: list[associations.Side]
     keys: list[tuple[str, list[tuple[str, str]]]]
@@ -79,6 +81,7 @@ def load(directory: Path, result: Result) -> Page:
         counts=_counts(facts.table(found, "messages")),
         negotiated=_negotiated(facts.table(found, "negotiated")),
         topology=_topology(directory, doubts),
+        coverage=coverage.load(directory, doubts),
         ladder=rungs.load(directory, result, doubts),
         sides=associations.sides(facts.load(directory / "sas.json", doubts)),
         keys=associations.keys(facts.load(directory / "keys.json", doubts)),
@@ -102,6 +105,7 @@ def sections(page: Page) -> list[tuple[str, str, bool]]:
         ("steps", "Steps", bool(page.steps)),
         ("again", "Run it again", bool(page.reproduce)),
         ("topology", "Topology", bool(page.topology)),
+        ("coverage", "What the ICV covers", bool(page.coverage)),
         ("ladder", "Messages", bool(page.ladder)),
         ("sas", "Security associations", bool(page.sides or page.keys)),
         ("negotiated", "Negotiated", bool(page.negotiated)),

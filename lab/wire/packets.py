@@ -1,4 +1,4 @@
-"""IPv4, IPv6, UDP and ESP headers around IKE, checksums, and what a datagram on port 4500 is (RFC 3948 2)."""
+"""IPv4, IPv6, UDP, ESP and AH headers around IKE, checksums, and what a datagram on port 4500 is (RFC 3948 2)."""
 
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
@@ -147,3 +147,45 @@ class ESPHeader:
     def encode(self) -> bytes:
         """The 8 octets."""
         return self.spi + self.seq.to_bytes(4, "big")
+
+
+@dataclass(frozen=True, slots=True)
+class AHHeader:
+    """The Authentication Header (RFC 4302 2); `icv` has the explicit padding at its end.
+
+    +-------------+-------------+---------------------------+
+    | Next Header | Payload Len |         Reserved          |
+    +-------------+-------------+---------------------------+
+    |            Security Parameters Index (SPI)            |
+    +-------------------------------------------------------+
+    |                    Sequence Number                    |
+    +-------------------------------------------------------+
+    |         Integrity Check Value (variable) ...          |
+    +-------------------------------------------------------+
+    """
+
+    next_header: int
+    spi: bytes
+    seq: int
+    icv: bytes
+    reserved: int = 0
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        """Read the header by its Payload Len, which counts words of 32 bits and leaves out two of them."""
+        reader = Reader(data)
+        next_header, words, reserved = reader.u8(), reader.u8(), reader.u16()
+        if words < 1:
+            raise ProtocolError("AH header shorter than its fixed part")
+        spi, seq = reader.take(4), reader.u32()
+        return cls(next_header, spi, seq, reader.take(words * 4 - 4), reserved)
+
+    def encode(self) -> bytes:
+        """The octets of the header."""
+        front = Writer().u8(self.next_header).u8((len(self.icv) + 4) // 4).u16(self.reserved)
+        return bytes(front.raw(self.spi).u32(self.seq).raw(self.icv))
+
+    @property
+    def size(self) -> int:
+        """Octets of the whole header."""
+        return 12 + len(self.icv)

@@ -136,7 +136,7 @@ def honest(lab):
     """Afterwards an attempt without any impairment comes up, and ESP carries a ping both ways."""
     lab.establish()
     lab.ping(PINGS)
-    proofs.carries_ping(lab.ladder(), lab.inner("left"), lab.inner("right"), [PINGS])
+    proofs.carries_ping(lab.ladder(), (lab.inner("left"), lab.inner("right")), [PINGS])
 
 
 def answer(ladder, row, sender):

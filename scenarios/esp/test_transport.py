@@ -1,7 +1,10 @@
 """Transport mode: packets of the gateways themselves keep their IP header, and only what is behind it is protected."""
 
+from socket import AF_INET, SOCK_DGRAM, SOCK_STREAM
+
 import pytest
 
+from lab.evidence.network import packet
 from lab.matrix import DEFAULT, ON_XFRM
 from lab.plugin.tunnel import CHILD, Tunnel
 
@@ -10,6 +13,7 @@ TRANSPORT = {"mode": "transport"}
 EVERY_PLANE = tuple(map(str, (*DEFAULT, *ON_XFRM)))
 MODE = "N(USE_TRANSPORT_MODE)"
 SETTLED_S = 10
+PORT, KINDS, NUMBERS = 7777, {"TCP": SOCK_STREAM, "UDP": SOCK_DGRAM}, (6, 17)
 
 
 def agreed(left, right, mode):
@@ -93,6 +97,59 @@ def test_transport_declined(lab, left, right):
     assert MODE in request["payloads"], f"transport mode was not asked for: {request['payloads']}"
     assert MODE not in response["payloads"], f"the responder agreed: {response['payloads']}"
     agreed(left, right, "tunnel")
+
+
+def ask(lab, kind):
+    """Octets sent from the left gateway to the right one over TCP or UDP, and what came back."""
+    left, right = (lab.network.node(name) for name in ("left", "right"))
+    text = bytes(n & 0xFF for n in range(700))
+    with right.socket(AF_INET, kind) as there, left.socket(AF_INET, kind) as here:
+        there.bind(("", PORT))
+        here.settimeout(SETTLED_S)
+        there.settimeout(SETTLED_S)
+        if kind == SOCK_STREAM:
+            there.listen()
+        here.connect((lab.ends().right_public, PORT))
+        here.send(text)
+        if kind == SOCK_DGRAM:
+            data, sender = there.recvfrom(2000)
+            there.sendto(data, sender)
+        else:
+            with there.accept()[0] as served:
+                served.settimeout(SETTLED_S)
+                served.sendall(served.recv(2000))
+                return text, here.recv(2000)
+        return text, here.recv(2000)
+
+
+@pytest.mark.rfc("3948#3.1.2")
+@pytest.mark.needs("transport", "nat-t")
+@pytest.mark.pairings(*EVERY_PLANE)
+@pytest.mark.parametrize("protocol", list(KINDS))
+def test_behind_nat(lab, left, right, protocol):
+    """TCP and UDP sum up addresses that the NAT changes: each side mends the sum, and the octets come back."""
+    lab.up("nat-initiator", Tunnel(child=HOSTS | TRANSPORT))
+    lab.establish()
+    lab.step(protocol, f"700 octets there and back over {protocol}")
+    sent, got = ask(lab, KINDS[protocol])
+    assert got == sent, f"{len(got)} octets came back, other than those sent"
+
+    lab.step("protected", f"{protocol} travelled inside ESP, both ways, and nowhere outside")
+    ladder = lab.ladder()
+    for sender in ("left", "right"):
+        inner = [entry.get("inner", "") for entry in ladder.esp(sender)]
+        assert any(one.startswith(f"{protocol} ") and str(PORT) in one for one in inner), f"{sender} sent {inner}"
+    assert not ladder.sealed(), "a packet does not open with the run's keys"
+    for frame in lab.frames():
+        ip = packet(frame)
+        outside = frame.node in ("left-nat", "internet")
+        seen = outside and ip is not None and ip.protocol in NUMBERS and str(PORT) in ports(ip)
+        assert not seen, f"{frame.point} saw {protocol} outside ESP"
+
+
+def ports(ip):
+    """The ports of TCP or UDP in words."""
+    return [str(int.from_bytes(ip.payload[at : at + 2])) for at in (0, 2)]
 
 
 @pytest.mark.rfc("7296#2.23.1", "3948#3.1.2")

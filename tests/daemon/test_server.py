@@ -26,7 +26,7 @@ from lab.ike.actions import (
 )
 from lab.ike.config import load
 from lab.ike.path import Path
-from lab.ipsec.dataplane import Acquire, Expired, Moved
+from lab.ipsec.dataplane import Acquire, Aging, Expired, Moved
 from lab.ipsec.drops import Reason
 from lab.trace import Trace
 from lab.wire.gateway import Gateway
@@ -483,8 +483,13 @@ def test_wrong_arguments_are_answered_in_words(bench: Bench, request_: dict[str,
 def test_reports_of_the_backend_reach_the_endpoint(bench: Bench) -> None:
     bench.endpoint.views = [view(1, "net")]
     bench.endpoint.asked.clear()
-    bench.server._reports([Acquire("net", "flow"), Moved(SPI, PATH), Expired(SPI), Expired(b"gone")], 100.0)
-    assert bench.endpoint.asked == [("acquire", "net", 100.0), ("moved", SPI, PATH, 100.0), ("terminate", 100.0, "net")]
+    bench.server._reports([Acquire("net", "flow"), Moved(SPI, PATH), Aging(SPI), Expired(SPI)], 100.0)
+    assert bench.endpoint.asked == [
+        ("acquire", "net", 100.0),
+        ("moved", SPI, PATH, 100.0),
+        ("aging", SPI, 100.0),
+        ("expired", SPI, 100.0),
+    ]
 
 
 def test_an_acquire_that_cannot_be_is_given_up(bench: Bench) -> None:

@@ -413,7 +413,7 @@ def test_garbage_is_counted_by_reason_and_hurts_nobody(site: Site) -> None:
     # A kernel with ESP of its own sees the raw packets too; it must not answer them with "unreachable".
     assert site.right.call(unreachables_sent) == 0
     drops = right.call("stats")["drops"]
-    assert drops["too short for an ESP packet"] >= 4
+    assert drops["too short for an ESP or AH packet"] >= 4
     assert drops["integrity check failed"] >= 2 and drops["unknown SPI"] >= 1
     assert "Traceback" not in right.stderr()
 
@@ -429,6 +429,21 @@ def test_ipv6_inside_and_outside(site: Site) -> None:
     left.call("initiate", child="net", timeout=10)
     for size in (1, 1300, 4000):
         assert site.ask(size, "2001:db8:2::1") and site.ask(size)
+
+
+def test_transport_mode_over_ipv6(site: Site) -> None:
+    """The route to the peer itself leads into the tunnel, and IKE and ESP still leave by the wire."""
+    site.left.join(site.right, "wan", "2001:db8::1/64", "2001:db8::2/64")
+    ends = {"here": "2001:db8::1", "there": "2001:db8::2", "local_ts": "dynamic", "remote_ts": "dynamic"}
+    texts = {side: config(side, **ends).replace("esp_", "mode = transport\n        esp_") for side in ("left", "right")}
+    left, right = site.start(**texts)
+    site.echo("2001:db8::2")
+    left.call("initiate", child="net", timeout=10)
+    for size in (1, 1300):
+        assert site.ask(size, "2001:db8::2")
+    left.call("liveness", ike="gw")
+    assert left.child()["packets_out"] == right.child()["packets_in"] >= 2 and left.child()["mode"] == "TRANSPORT"
+    assert left.call("stats")["drops"] == right.call("stats")["drops"] == {}
 
 
 def test_keys_and_events_are_in_their_files(site: Site) -> None:

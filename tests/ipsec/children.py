@@ -55,6 +55,15 @@ def child(proposal: str = "aes128gcm16", **changes: object) -> ChildSa:
     return replace(made, **changes)
 
 
+def ah_child(proposal: str = "sha256", **changes: object) -> ChildSa:
+    """The same with AH."""
+    (integ,) = parse(proposal, ProtocolId.AH).of(TransformType.INTEG)
+    octets = registry.integ(integ.id).key_octets
+    keys = {"key_integ_in": bytes(range(100, 100 + octets)), "key_integ_out": bytes(range(150, 150 + octets))}
+    none = {"encr": None, "key_encr_in": b"", "key_encr_out": b"", "encap": False}
+    return child(protocol=ProtocolId.AH, integ=integ, **none, **(keys | changes))
+
+
 def mirror(left: ChildSa) -> ChildSa:
     """The other end of a child."""
     path = left.path

@@ -1,21 +1,24 @@
 """Two data planes back to back, and every drop with its reason."""
 
 import gc
+import os
 import random
 import tracemalloc
+from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_address
+from resource import RUSAGE_SELF, getrusage
 
 import pytest
 
 from lab.ike.child import ChildSa
 from lab.ike.path import Path
-from lab.ipsec.dataplane import Acquire, Dataplane, Deliver, EspPacket, Expired, Moved
+from lab.ipsec.dataplane import Acquire, AhPacket, Dataplane, Deliver, EspPacket, Expired, Moved
 from lab.ipsec.drops import Reason
 from lab.trace import Record, Trace
-from lab.wire.packets import IPv4, IPv6
+from lab.wire.packets import IPv4, IPv6, decode_ip
 from lab.wire.payloads_v2 import TrafficSelector
-from tests.ipsec.children import LEFT, PROPOSALS, RIGHT, child, mirror, predictable
+from tests.ipsec.children import LEFT, PROPOSALS, RIGHT, ah_child, child, mirror, predictable
 
 
 def packet(src: str = "10.1.0.5", dst: str = "10.2.0.7", payload: bytes = bytes(64), tos: int = 0) -> bytes:
@@ -151,7 +154,7 @@ def test_congestion_comes_in_and_is_counted_where_it_kills() -> None:
 def test_used_up_sequence_numbers_are_told_once() -> None:
     sa = child()
     left = plane()
-    left.install(sa).outgoing.sequence = 2**32 - 2
+    left.install(sa).carrier.outgoing.sequence = 2**32 - 2
     assert isinstance(left.outbound(packet(), 0.0)[0], EspPacket)
     assert left.outbound(packet(), 0.0) == [Expired(sa.spi_in)]
     assert left.outbound(packet(), 0.0) == []
@@ -229,15 +232,48 @@ def test_drops_are_traced_but_a_flood_is_thinned() -> None:
     assert records[0].text == "unknown SPI" and records[-1].now == 4095.0
 
 
-def test_random_packets_leave_no_trace_in_memory() -> None:
-    source, (left, _) = random.Random(2), pair()
-    spi = child().spi_in
+def flooded(seed: int) -> tuple[Dataplane, Callable[[int], None]]:
+    """A data plane with a child of ESP and one of AH, and what throws random packets at it, three at a time."""
+    source, esp, ah = random.Random(seed), child(), ah_child(spi_in=b"\xc1\x00\x00\x03", name="ah")
+    here = plane(esp, ah)
+    fronts = [
+        ah_front(version) + middle
+        for version in (4, 6)
+        for middle in (b"", b"\x04\x05\x00\x00" + ah.spi_in, b"\x11\x04\x00\x00" + ah.spi_in)
+    ]
 
     def flood(count: int) -> None:
         for _ in range(count):
-            left.inbound(source.choice((b"", spi)) + source.randbytes(source.randrange(90)), LEFT, 0.0)
-            left.outbound(source.randbytes(source.randrange(60)), 0.0)
+            here.inbound(source.choice((b"", esp.spi_in)) + source.randbytes(source.randrange(90)), LEFT, 0.0)
+            here.inbound_ah(source.choice(fronts) + source.randbytes(source.randrange(90)), LEFT, 0.0)
+            here.outbound(source.randbytes(source.randrange(60)), 0.0)
 
+    return here, flood
+
+
+def ah_front(version: int) -> bytes:
+    """The header of a packet whose next one is AH."""
+    if version == 4:
+        return IPv4(ip_address(LEFT.remote_host), ip_address(LEFT.local_host), 51, b"").encode()
+    return IPv6(ip_address("2001:db8::1"), ip_address("2001:db8::2"), 51, b"").encode()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.skipif(os.environ.get("IKELAB_SLOW") != "1", reason="takes minutes: IKELAB_SLOW=1")
+def test_ten_million_random_packets_leave_memory_flat() -> None:
+    here, flood = flooded(3)
+    flood(100_000)
+    before = getrusage(RUSAGE_SELF).ru_maxrss
+    for _ in range(33):
+        flood(101_000)
+    grown = getrusage(RUSAGE_SELF).ru_maxrss - before
+    assert sum(here.drops.counts.values()) == 3 * (100_000 + 33 * 101_000) > 10_000_000
+    assert grown < 2048, f"{grown} KiB more after ten million packets"
+
+
+def test_random_packets_leave_no_trace_in_memory() -> None:
+    left, flood = flooded(2)
     flood(2000)
     gc.collect()
     tracemalloc.start()
@@ -246,5 +282,79 @@ def test_random_packets_leave_no_trace_in_memory() -> None:
     gc.collect()
     grown = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
-    assert grown < 20_000, f"{grown} octets more after 20,000 packets"
-    assert sum(left.drops.counts.values()) == 24_000
+    assert grown < 20_000, f"{grown} octets more after 30,000 packets"
+    assert sum(left.drops.counts.values()) == 36_000
+    wanted = {Reason.UNKNOWN_SPI, Reason.INTEGRITY, Reason.ICV_LENGTH, Reason.TOO_SHORT, Reason.INNER_HEADER}
+    assert wanted <= set(left.drops.counts), left.drops.counts
+
+
+# AH between two data planes.
+def ah_pair(**changes: object) -> tuple[Dataplane, Dataplane]:
+    sa = ah_child(**changes)
+    return plane(sa), plane(mirror(sa))
+
+
+HOSTS = {"ts_local": (TrafficSelector.of_network(LEFT.local_host),), "mode": "transport"}
+HOSTS |= {"ts_remote": (TrafficSelector.of_network(LEFT.remote_host),)}
+
+
+def ah_packet(sender: Dataplane, inner: bytes) -> bytes:
+    (sealed,) = sender.outbound(inner, 0.0)
+    assert isinstance(sealed, AhPacket)
+    return sealed.data
+
+
+@pytest.mark.parametrize("mode", ["tunnel", "transport"])
+def test_ah_there_and_back(mode: str) -> None:
+    left, right = ah_pair(**(HOSTS if mode == "transport" else {}))
+    inner = packet(tos=0xB8) if mode == "tunnel" else packet(LEFT.local_host, LEFT.remote_host, tos=0xB8)
+    sealed = ah_packet(left, inner)
+    outer = decode_ip(sealed)
+    assert (str(outer.src), str(outer.dst), outer.protocol, outer.tos) == (LEFT.local_host, LEFT.remote_host, 51, 0xB8)
+    (delivered,) = right.inbound_ah(sealed, RIGHT, 0.0)
+    got, sent = decode_ip(delivered.packet), decode_ip(inner)
+    assert (got.src, got.dst, got.protocol, got.payload, got.tos) == (
+        *(sent.src, sent.dst, sent.protocol, sent.payload, sent.tos),
+    )
+    assert right.inbound_ah(sealed, RIGHT, 0.0) == []
+    assert right.drops.counts == {Reason.REPLAYED: 1} and not left.drops.counts
+    assert right.usage()["c2000002"]["packets_in"] == left.usage()["c1000001"]["packets_out"] == 1
+
+
+def test_congestion_on_the_way_comes_out_of_an_ah_tunnel() -> None:
+    left, right = ah_pair()
+    marked = replace(decode_ip(ah_packet(left, packet(tos=2))), tos=3).encode()
+    (delivered,) = right.inbound_ah(marked, RIGHT, 0.0)
+    assert decode_ip(delivered.packet).tos == 3
+
+
+def test_each_protocol_has_spis_of_its_own() -> None:
+    left, right = ah_pair()
+    esp_left, esp_right = pair(encap=False)
+    sealed = ah_packet(left, packet())
+    assert esp_right.inbound_ah(sealed, RIGHT, 0.0) == []
+    assert right.inbound(send(esp_left, packet()), RIGHT, 0.0) == []
+    assert right.drops.counts == esp_right.drops.counts == {Reason.UNKNOWN_SPI: 1}
+
+
+def test_what_ah_does_not_take() -> None:
+    left, right = ah_pair()
+    sealed = ah_packet(left, packet())
+    for broken in (b"", sealed[:19], sealed[:25], bytes(40)):
+        assert right.inbound_ah(broken, RIGHT, 0.0) == []
+    assert right.drops.counts == {Reason.OUTER_HEADER: 3, Reason.TOO_SHORT: 1}
+    elsewhere = plane(ah_child(ts_local=(TrafficSelector.of_network("0.0.0.0/0"),)))
+    assert right.inbound_ah(ah_packet(elsewhere, packet(src="10.9.0.1")), RIGHT, 0.0) == []
+    assert right.drops.counts[Reason.INNER_SELECTORS] == 1
+
+
+def test_a_fragment_does_not_go_into_transport_mode_of_ah() -> None:
+    left, _ = ah_pair(**HOSTS)
+    whole = decode_ip(packet(LEFT.local_host, LEFT.remote_host))
+    assert left.outbound(replace(whole, fragment=0x2000).encode(), 0.0) == []
+    assert left.drops.counts == {Reason.NOT_WHOLE: 1}
+
+
+def test_the_room_for_inner_packets_is_what_ah_leaves() -> None:
+    left, _ = ah_pair(proposal="sha512")
+    assert left.largest_inner({b"\xc1\0\0\1": 1480}) == 1480 - 48

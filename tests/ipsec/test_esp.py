@@ -328,3 +328,14 @@ def test_icmp_through_scapy_still_checks_out() -> None:
     sender, receiver = pair("chacha20poly1305")
     ping = bytes(IP(src="10.1.0.5", dst="10.2.0.7") / ICMP() / b"hello")
     assert IP(receiver.decapsulate(sender.encapsulate(ping)))[ICMP].load == b"hello"
+
+
+def test_tfc_padding_hides_how_long_packets_are() -> None:
+    sa = child("aes128gcm16", tfc_padding=300)
+    sender, receiver = EspOut(sa, predictable), EspIn(mirror(sa))
+    inner = [
+        IPv4(ip_address("10.1.0.5"), ip_address("10.2.0.7"), 17, bytes(size)).encode() for size in (0, 90, 280, 400)
+    ]
+    packets = [sender.encapsulate(one) for one in inner]
+    assert len({len(packet) for packet in packets[:3]}) == 1 < len(packets[3]) - len(packets[0])
+    assert [receiver.decapsulate(packet) for packet in packets] == inner

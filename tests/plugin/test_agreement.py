@@ -23,7 +23,7 @@ SAS = {"left": listed("c1", "c2"), "right": listed("c2", "c1")}
 
 def test_equal_keys_are_counted():
     finding = agree(merge([side("left", child("c1"), child("c2")), side("right", child("c1"), child("c2"))]), SAS)
-    assert finding.problems == () and finding.sentence == "equal keys on both sides: 1 IKE SA, 2 ESP SAs"
+    assert finding.problems == () and finding.sentence == "equal keys on both sides: 1 IKE SA, 2 IPsec SAs"
 
 
 def test_a_different_key_is_a_problem():

@@ -67,8 +67,8 @@ PING = [
 
 
 def test_a_ping_inside_esp():
-    proofs.carries_ping(Ladder(PING), "10.1.0.10", "10.2.0.10", [1])
-    proofs.carries_ping(Ladder(PING * 2), "10.1.0.10", "10.2.0.10", [1, 1])
+    proofs.carries_ping(Ladder(PING), ("10.1.0.10", "10.2.0.10"), [1])
+    proofs.carries_ping(Ladder(PING * 2), ("10.1.0.10", "10.2.0.10"), [1, 1])
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_ping_inside_esp():
 )
 def test_a_ping_that_is_not_inside_esp(entries, counts):
     with pytest.raises(AssertionError, match=r"too few ESP packets of (left|right) hold"):
-        proofs.carries_ping(Ladder(entries), "10.1.0.10", "10.2.0.10", counts)
+        proofs.carries_ping(Ladder(entries), ("10.1.0.10", "10.2.0.10"), counts)
 
 
 def frame(point, src, dst, direction):

@@ -269,6 +269,7 @@ def write_evidence(place: Path, wire: Wire, topology: str, verdict: str) -> None
     _write_json(place / "sas.json", {"left": sas("left"), "right": sas("right")} if verdict != "failed" else {})
     if wire.nat:
         _write_json(place / "nat.json", mappings())
+        _write_json(place / "coverage.json", coverage())
     (place / "topology.svg").write_text(graph.svg(topologies.load(topology)))
     for name in ("wire.pcapng", "clear.pcapng", "wireshark-profile.zip"):
         (place / name).write_bytes(bytes(4200))
@@ -277,6 +278,26 @@ def write_evidence(place: Path, wire: Wire, topology: str, verdict: str) -> None
         (place / "configs").mkdir(exist_ok=True)
         (place / "logs" / f"{side}.log").write_text(log(side))
         (place / "configs" / f"{side}.swanctl.conf").write_text(config(side))
+
+
+def coverage() -> Facts:
+    """coverage.json of an AH packet whose inner part is made up and short."""
+    outcomes = {1: "taken", 6: "taken", 8: "taken"} | dict.fromkeys((0, 2, 3, 7, 9, 10, 11, 16, 17, 18, 19), "ip")
+    counter = "XfrmInStateProtoError"
+    parts = [("new IP header", 0, 20, "203.0.113.2"), ("AH", 20, 24, "next header 4"), ("payload", 44, 4, "")]
+    return {
+        "schema": "ikelab.coverage/1", "protocol": "AH", "mode": "tunnel", "receiver": "strongswan (right)",
+        "octets": "45" * 48, "covered": [at for at in range(48) if at not in (1, 6, 7, 8, 10, 11)],
+        "ip_decides": {str(at): "total length" for at, outcome in outcomes.items() if outcome == "ip"},
+        "parts": [
+            {"name": name, "at": at, "octets": octets, "what": what, "covered": True, "hidden": name == "payload"}
+            for name, at, octets, what in parts
+        ],
+        "flips": [
+            {"at": at, "outcome": outcomes.get(at, "icv"), "counter": "" if at in outcomes else counter}
+            for at in range(48)
+        ],
+    }  # fmt: skip
 
 
 def topology_json(*, nat: bool) -> Facts:

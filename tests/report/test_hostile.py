@@ -17,7 +17,9 @@ HOSTILE = (
 )
 SHOWN = "<img src=x onerror=\"document.title='pwned'\"><script>document.title='pwned'</script>"
 # Left alone, so that the page is still found and still has a ladder with all its rows.
-STRUCTURE = frozenset({"dir", "verdict", "point", "from", "to", "protocol", "kind", "ends", "raw", "plain", "of"})
+STRUCTURE = frozenset(
+    {"dir", "verdict", "point", "from", "to", "protocol", "kind", "ends", "raw", "plain", "of", "octets", "outcome"}
+)
 
 
 def poison(value: Any, key: str = "") -> Any:

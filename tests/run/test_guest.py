@@ -38,7 +38,7 @@ def test_our_stack_and_strongswan_in_a_guest(tmp_path):
             "index.html",
         }
         steps = {step["name"]: step for step in json.loads((place / "result.json").read_text())["steps"]}
-        assert steps["keys"]["detail"] == "equal keys on both sides: 1 IKE SA, 2 ESP SAs"
+        assert steps["keys"]["detail"] == "equal keys on both sides: 1 IKE SA, 2 IPsec SAs"
         assert steps["tshark"]["verdict"] == "passed", steps["tshark"]
 
 

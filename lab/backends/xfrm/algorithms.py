@@ -6,7 +6,7 @@ length, where RFC 4868 has 128.
 
 from lab.backends.xfrm.messages import Authentic, Crypt
 from lab.ike.child import ChildSa
-from lab.wire.ids import Encr, Integ, OpenEnum, ProtocolId
+from lab.wire.ids import Encr, Integ, OpenEnum
 
 # fmt: off
 AEAD: dict[OpenEnum, tuple[str, int]] = {
@@ -45,18 +45,18 @@ class Unknown(ValueError):
 
 def attributes(child: ChildSa, key_encr: bytes, key_integ: bytes) -> list[tuple[str, bytes]]:
     """The attributes that name the algorithms of a child and hold the keys of one direction."""
-    encr = child.encr.id
-    if child.protocol == ProtocolId.ESP and encr in AEAD:
-        return [("XFRMA_ALG_AEAD", _keyed(*AEAD[encr], key_encr))]
     found = []
-    if child.protocol == ProtocolId.ESP:
+    if child.encr is not None:
+        encr = child.encr.id
+        if encr in AEAD:
+            return [("XFRMA_ALG_AEAD", _keyed(*AEAD[encr], key_encr))]
         if encr not in CRYPT:
             raise Unknown(f"the kernel has no {encr.name} for ESP")
         name = CRYPT[encr].encode()
         found.append(("XFRMA_ALG_CRYPT", Crypt.pack({"alg_name": name, "alg_key_len": len(key_encr) * 8}) + key_encr))
     if child.integ is not None:
         if child.integ.id not in AUTH:
-            raise Unknown(f"the kernel has no {child.integ.id.name}")
+            raise Unknown(f"the kernel has no {child.integ.id.name} for {child.protocol.name}")
         found.append(("XFRMA_ALG_AUTH_TRUNC", _keyed(*AUTH[child.integ.id], key_integ)))
     return found
 

@@ -2,7 +2,8 @@
 
     InstallChild   inbound state, policies in and fwd; unless it stands by: outbound state, policy out
     UseChild       outbound state, policy out
-    EXPIRE         soft: the first packet came to a child that stands by; hard: sequence numbers are used up
+    EXPIRE         soft: the first packet came to a child that stands by, or a soft limit is reached (once per state:
+                   of one that stood by the sending one tells); hard: a hard limit, or sequence numbers are used up
     ACQUIRE        a packet met a trap;     MAPPING   an authentic packet came from another address or port
 
 Rules of this file:
@@ -31,7 +32,7 @@ from lab.backends.xfrm.states import REQID, Key, States, key, probe
 from lab.ike.child import ChildSa
 from lab.ike.path import Path
 from lab.ike.virtual import Address
-from lab.ipsec.dataplane import Acquire, Expired, Moved
+from lab.ipsec.dataplane import Acquire, Aging, Expired, Moved
 from lab.ipsec.drops import Reason
 from lab.ipsec.flow import Flow
 from lab.trace import Trace
@@ -129,6 +130,8 @@ class Xfrm:
             if spi in (spi_in, child.spi_out):
                 if message["hard"]:
                     return [Expired(spi_in)]
+                if spi_in not in self._standby:
+                    return [Aging(spi_in)]
                 self.use(spi_in)
         return []
 

@@ -8,6 +8,7 @@ Rules of this file:
 """
 
 import errno
+import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -21,6 +22,7 @@ from lab.backends.xfrm.messages import (
     GETSA,
     NEWSA,
     STATE_AF_UNSPEC,
+    STATE_ALIGN4,
     STATE_ESN,
     TRANSPORT,
     TUNNEL,
@@ -112,11 +114,13 @@ def message(child: ChildSa, path: Path, *, inbound: bool, standby: bool = False)
             "family": family(this.dst),
             "mode": MODES[child.mode],
             "replay_window": 0 if _newer(child) else child.replay_window,
-            "flags": (STATE_AF_UNSPEC if child.mode == "tunnel" else 0) | (STATE_ESN if child.esn else 0),
+            "flags": _flags(child, this),
         }
     )
     keys = (child.key_encr_in, child.key_integ_in) if inbound else (child.key_encr_out, child.key_integ_out)
     made["attrs"] = [*_encap(child, path, inbound=inbound), *attributes(child, *keys)]
+    if child.tfc_padding and not inbound:
+        made["attrs"].append(("XFRMA_TFCPAD", child.tfc_padding.to_bytes(4, sys.byteorder)))
     if _newer(child):
         words = -(-child.replay_window // 32)
         # Without the bitmap behind it, which then begins empty.
@@ -125,14 +129,27 @@ def message(child: ChildSa, path: Path, *, inbound: bool, standby: bool = False)
     return made
 
 
+def _flags(child: ChildSa, this: Key) -> int:
+    flags = (STATE_AF_UNSPEC if child.mode == "tunnel" else 0) | (STATE_ESN if child.esn else 0)
+    # RFC 4302 3.3.3.2.1: AH is padded to 8 octets in IPv6 only; without this flag Linux does it in IPv4 too.
+    ipv4_ah = child.protocol == ProtocolId.AH and family(this.dst) == FAMILIES[4]
+    return flags | (STATE_ALIGN4 if ipv4_ah else 0)
+
+
 def _newer(child: ChildSa) -> bool:
     return child.esn or child.replay_window > WIDEST_OLD_WINDOW
 
 
 def _limits(child: ChildSa, *, standby: bool) -> dict[str, int]:
-    limits = dict(NO_LIMITS)
+    wanted = child.limits
+    limits = {
+        "soft_byte_limit": wanted.rekey_bytes or UNLIMITED,
+        "soft_packet_limit": wanted.rekey_packets or UNLIMITED,
+        "hard_byte_limit": wanted.life_bytes or UNLIMITED,
+        "hard_packet_limit": wanted.life_packets or UNLIMITED,
+    }
     if not child.esn:
-        limits["hard_packet_limit"] = LAST_SEQUENCE
+        limits["hard_packet_limit"] = min(limits["hard_packet_limit"], LAST_SEQUENCE)
     if standby:
         limits["soft_packet_limit"] = 0  # compared before the first packet is counted
     return limits

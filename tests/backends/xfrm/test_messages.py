@@ -15,7 +15,7 @@ from lab.backends.xfrm.policies import Way
 from lab.backends.xfrm.policies import message as policy
 from lab.backends.xfrm.selectors import selectors
 from lab.backends.xfrm.states import message as state
-from lab.ike.child import ChildSa
+from lab.ike.child import ChildSa, Limits
 from lab.ike.path import Path as Way4
 from lab.wire.ids import Encr, Integ, ProtocolId, TransformType
 from lab.wire.payloads_v2 import TrafficSelector, Transform
@@ -88,7 +88,17 @@ CHILDREN = {
     "esn": child(esp(Encr.ENCR_AES_GCM_16, 128), 20, None, esn=True),
     "window-128": child(esp(Encr.ENCR_AES_GCM_16, 128), 20, None, replay_window=128),
     "transport": child(esp(Encr.ENCR_AES_GCM_16, 128), 20, None, mode="transport"),
-    "ah": child(esp(Encr.ENCR_NULL), 0, SHA256, protocol=ProtocolId.AH),
+    "tfc": child(esp(Encr.ENCR_AES_GCM_16, 128), 20, None, tfc_padding=700),
+    "limits": child(*(esp(Encr.ENCR_AES_GCM_16, 128), 20, None), limits=Limits(1000, 20, 2000, 40)),
+    "ah": child(None, 0, SHA256, protocol=ProtocolId.AH),
+    "ah-ipv6": child(
+        *(None, 0, SHA256),
+        protocol=ProtocolId.AH,
+        mode="transport",
+        path=Way4("2001:db8::1", 500, "2001:db8::2", 500),
+        ts_local=(TrafficSelector.of_network("2001:db8::1/128"),),
+        ts_remote=(TrafficSelector.of_network("2001:db8::2/128"),),
+    ),
     "ipv6": child(
         *(esp(Encr.ENCR_AES_GCM_16, 128), 20, None),
         path=Way4("2001:db8::1", 500, "2001:db8::2", 500),
@@ -112,15 +122,25 @@ def words_of_state(given: ChildSa, *, inbound: bool) -> list[str]:
     said = ["src", ends[0], "dst", ends[1], "proto", given.protocol.name.lower()]
     said += ["spi", f"0x{(given.spi_in if inbound else given.spi_out).hex()}", "mode", given.mode, "reqid", str(REQID)]
     flags = ["af-unspec"] * (given.mode == "tunnel") + ["esn"] * given.esn
+    flags += ["align4"] * (given.protocol == ProtocolId.AH and ":" not in path.local_host)
     said += ["replay-window", str(window)] + (["flag", *flags] if flags else [])
-    said += [] if given.esn else ["limit", "packet-hard", str(2**32 - 1)]
+    said += ["tfcpad", str(given.tfc_padding)] if given.tfc_padding and not inbound else []
+    limits = given.limits
+    for word, limit in (
+        ("byte-soft", limits.rekey_bytes),
+        ("packet-soft", limits.rekey_packets),
+        ("byte-hard", limits.life_bytes),
+    ):
+        said += ["limit", word, str(limit)] if limit else []
+    last = limits.life_packets or (0 if given.esn else 2**32 - 1)
+    said += ["limit", "packet-hard", str(last)] if last else []
     if given.encap:
         ports = [path.remote_port, path.local_port] if inbound else [path.local_port, path.remote_port]
         said += ["encap", "espinudp", *map(str, ports), "0.0.0.0"]
-    if given.encr.id in AEAD:
+    if given.encr is not None and given.encr.id in AEAD:
         name, icv = AEAD[given.encr.id]
         return [*said, "aead", name, f"0x{keys[0].hex()}", str(icv)]
-    if given.protocol == ProtocolId.ESP:
+    if given.encr is not None:
         said += ["enc", CRYPT[given.encr.id], f"0x{keys[0].hex()}" if keys[0] else ""]
     name, icv = AUTH[given.integ.id]
     return [*said, "auth-trunc", name, f"0x{keys[1].hex()}", str(icv)]
