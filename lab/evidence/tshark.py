@@ -320,7 +320,7 @@ def _wrong_ike(reading: Reading, row: _Row | None) -> str:
 
 def _nameless(reading: Reading, row: _Row | None) -> bool:
     """Whether all that tshark holds against a message is an ID payload of type ID_NULL (RFC 7619 2.2)."""
-    if row is None or not row.ike_decrypted or row.ike_forged or reading.chain is None:
+    if row is None or not row.ike_decrypted or row.ike_forged or reading.chain is None or reading.note:
         return False
     inside = decode_chain(reading.first_inside, reading.chain)
     return any(isinstance(payload, ID) and payload.id_type == IdType.ID_NULL for payload in inside)

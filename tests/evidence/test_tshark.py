@@ -1,6 +1,7 @@
 """tshark as a witness is only worth something if it also says no: each kind of wrongness must be found."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,9 @@ from lab.crypto import registry
 from lab.crypto import wireshark as names
 from lab.errors import BrokenError, UnfitError
 from lab.evidence import capture, finish, keys, tshark, wireshark
-from lab.evidence.datagram import Sighting
-from lab.evidence.reading import Reading
+from lab.evidence.datagram import Sighting, sightings
+from lab.evidence.keyring import Keyring
+from lab.evidence.reading import Reader, Reading
 from lab.wire.ids import IdType, Integ, PayloadType, TransformType
 from lab.wire.payloads import encode_chain
 from lab.wire.payloads_v2 import ID, Transform
@@ -250,3 +252,14 @@ def test_only_an_authentic_message_with_id_null_may_be_malformed_to_tshark(
     seen = Sighting("ike", "left.wan", 0, 0, "192.0.2.1", "198.51.100.1", 500, 500, b"", b"", (0,))
     tshark._judge(report, seen, reading, row, {})
     assert (report.ok, report.unsupported) == ((True, {"ID_NULL": 1}) if excused else (False, {}))
+
+
+def test_what_is_malformed_inside_sk_names_nobody(tmp_path: Path) -> None:
+    """Nobody's ID_NULL is looked for in a chain that cannot be read."""
+    directory = finished(tmp_path, "direct-cbc")
+    known = Reader(Keyring(keys.read(directory / "keys.json")))
+    readings = (known.read(one) for one in sightings(capture.read(directory / "wire.pcapng")))
+    opened = next(reading for reading in readings if reading.opened and reading.protocol == "IKEv2")
+    malformed = replace(opened, chain=bytes(4), first_inside=PayloadType.IDi, note="malformed inside SK")
+    row = tshark._Row((), True, False, False, False, (), "")
+    assert not tshark._nameless(malformed, row)
