@@ -250,7 +250,7 @@ def test_only_an_authentic_message_with_id_null_may_be_malformed_to_tshark(
     row = tshark._Row((35,), decrypted, forged, False, False, (), "malformed")
     report = tshark.TsharkReport()
     seen = Sighting("ike", "left.wan", 0, 0, "192.0.2.1", "198.51.100.1", 500, 500, b"", b"", (0,))
-    tshark._judge(report, seen, reading, row, {})
+    tshark._judge(report, seen, reading, row, {}, False)
     assert (report.ok, report.unsupported) == ((True, {"ID_NULL": 1}) if excused else (False, {}))
 
 

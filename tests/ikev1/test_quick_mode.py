@@ -2,9 +2,10 @@
 
 import pytest
 
-from lab.ikev1 import quick_mode, vendor
+from lab.ikev1 import phase2, quick_mode, vendor
+from lab.ikev1.sa import Sa
 from lab.wire.message_v1 import Message1
-from lab.wire.payloads_v1 import NatD, VendorId1
+from lab.wire.payloads_v1 import Hash1, NatD, VendorId1
 from tests.ikev1.v1 import ESP, INFORMATIONAL, MAIN, QUICK, first, ladder, of, right_of, sa, settled
 from tests.pair import Nat, Pair
 
@@ -217,3 +218,28 @@ def test_nat_traversal_by_each_document(monkeypatch: pytest.MonkeyPatch, vendor_
     assert sa(pair.left).nat_numbers is not None
     assert quick_mode.wire_mode(sa(pair.left), mode) == quick_mode.wire_mode(sa(pair.right), mode) == wire
     assert [[(c.mode, c.encap) for c in side.installed.values()] for side in pair.sides] == [[(mode, True)]] * 2
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_wrong_hash_in_a_well_formed_message(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """HASH(1), HASH(2), HASH(3), sealed with the right key and not authentic: dropped in words, nothing moves on."""
+    name = "last_hash" if number == 3 else "hashed"
+    true = getattr(phase2, name)
+
+    def wrong(one: Sa, *rest: object) -> object:
+        made = true(one, *rest)
+        if one.initiator != (number != 2):
+            return made
+        if isinstance(made, Hash1):
+            return Hash1(made.data[:-1] + bytes([made.data[-1] ^ 1]))
+        return Hash1(made[0].data[:-1] + bytes([made[0].data[-1] ^ 1])), *made[1:]
+
+    monkeypatch.setattr(phase2, name, wrong)
+    pair = Pair(first()).initiate()
+    victim = pair.left if number == 2 else pair.right
+    assert "HASH of QUICK_MODE does not verify" in victim.drops
+    assert "child-up" not in victim.names
+    assert bool(pair.right.installed) == (number != 1), (
+        "the responder makes something of a first message that is forged"
+    )
+    assert len(pair.wire.seen(of(QUICK))) == number
