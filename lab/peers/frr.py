@@ -112,6 +112,10 @@ class Frr:
         """The routes that OSPF has found, as zebra knows them."""
         return frr_show.routes(self.ask("zebra", frr_show.ROUTES))
 
+    def hellos_in(self) -> int:
+        """How many hellos ospfd has taken; an interface that was made anew counts from 0."""
+        return sum(frr_show.hellos_in(self.ask("ospfd", frr_show.TRAFFIC)).values())
+
     def logs(self) -> list[Path]:
         """The log files written so far."""
         return sorted(self.run.glob("*.log"))

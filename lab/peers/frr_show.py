@@ -11,7 +11,7 @@ from typing import Any
 from lab.errors import BrokenError
 
 NEIGHBORS, NEIGHBORS_DETAIL = "show ip ospf neighbor json", "show ip ospf neighbor detail json"
-ROUTES = "show ip route ospf json"
+ROUTES, TRAFFIC = "show ip route ospf json", "show ip ospf interface traffic json"
 FULL = "Full"
 
 
@@ -76,6 +76,11 @@ def routes(text: str) -> list[Route]:
         for row in rows
         for hop in row["nexthops"]
     ]
+
+
+def hellos_in(text: str) -> dict[str, int]:
+    """The answer to TRAFFIC: how many hellos ospfd has taken, by interface."""
+    return {name: int(counters["helloIn"]) for name, counters in _object(text).items()}
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -5,14 +5,15 @@
     unbroken(watched.cost)
 
 Rules: hellos are counted where they left one gateway and came in at the other, as the ESP packets that they travelled
-in; being cut off is counted at the tap of the host that asked. Both are read from the capture; of what ospfd says only
-the number of state changes and the age of the adjacency are taken. What was measured is in routing.json.
+in; being cut off is counted at the tap of the host that asked. Both are read from the capture. Of what ospfd says are
+taken: how many hellos it took (a packet that came in may be under an SA that is no more), how often a neighbour's state
+changed, and how long it has been up. What was measured is in routing.json.
 """
 
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from lab.evidence.files import write_json
@@ -33,11 +34,15 @@ UNDER_WAY_S = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Hellos:
-    """Hellos that one router sent, how many did not come in at the other one, and how many of these in a row."""
+    """Hellos that one router sent, how many did not come in at the other one in ESP, and how many of these in a row.
+
+    `taken` are those that the other one's ospfd counted until the end, None where its count began anew meanwhile.
+    """
 
     sent: int
     lost: int
     in_a_row: int
+    taken: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +103,7 @@ class Watched:
 @contextmanager
 def watch(lab: "Lab", event: str, *, pings: int, every: float, before: int = 20) -> Iterator[Watched]:
     """Watch for as long as `pings` echo requests take; the block runs when `before` of them are answered."""
-    watched, changes, began = Watched(), _changes(lab), time.time()
+    watched, changes, taken, began = Watched(), _changes(lab), _taken(lab), time.time()
     ping = Pinging(lab.network.node("left-host"), lab.inner("right"), pings, every)
     ping.begun(before)
     yield watched
@@ -111,7 +116,10 @@ def watch(lab: "Lab", event: str, *, pings: int, every: float, before: int = 20)
         Cost(
             event=event,
             took_s=round(ended - began, 6),
-            hellos={name: hellos(said, packets, name, ended - UNDER_WAY_S) for name in SIDES},
+            hellos={
+                name: replace(hellos(said, packets, name, ended - UNDER_WAY_S), taken=count)
+                for name, count in _since(taken, _taken(lab)).items()
+            },
             echoes=cut_off(seen, lab.inner("left"), lab.inner("right"), every, began),
             adjacencies=_adjacencies(lab, changes),
             descriptions=len({one.packet.last("ESP") for one in said if one.ospf.kind is _DESCRIPTION}),
@@ -125,6 +133,15 @@ _DESCRIPTION = OspfType.DATABASE_DESCRIPTION
 
 def _changes(lab: "Lab") -> dict[str, int]:
     return {name: sum(neighbor.changes for neighbor in lab.routers[name].neighbors()) for name in SIDES}
+
+
+def _taken(lab: "Lab") -> dict[str, int]:
+    """How many hellos of each router the other one has taken."""
+    return {"left": lab.routers["right"].hellos_in(), "right": lab.routers["left"].hellos_in()}
+
+
+def _since(before: dict[str, int], after: dict[str, int]) -> dict[str, int | None]:
+    return {name: count - before[name] if count >= before[name] else None for name, count in after.items()}
 
 
 def _adjacencies(lab: "Lab", before: dict[str, int]) -> dict[str, Adjacency]:
@@ -141,7 +158,7 @@ def hellos(said: Sequence[Said], packets: Sequence[Packet], name: str, until: fl
     left = [one.packet.last("ESP") for one in routing.sent(said, name, OspfType.HELLO) if one.t < until]
     other = "right" if name == "left" else "left"
     came = {packet.last("ESP") for packet in packets if packet.node == other}
-    arrived = [packet in came for packet in left]
+    arrived = [packet is not None and packet in came for packet in left]  # None: it left in the clear
     return Hellos(len(left), arrived.count(False), _longest_run(arrived))
 
 
@@ -180,5 +197,8 @@ def nothing_lost(cost: Cost) -> None:
     for name, count in cost.hellos.items():
         assert count.sent, f"{name} sent no hello during {cost.event}"
         assert not count.lost, f"{count.lost} of {count.sent} hellos of {name} were lost during {cost.event}"
+        assert count.taken is not None and count.taken >= count.sent, (
+            f"of {count.sent} hellos of {name} only {count.taken} were taken during {cost.event}"
+        )
     echo = cost.echoes
     assert not echo.lost, f"{echo.lost} of {echo.sent} echoes were lost during {cost.event}, {echo.outage_s:g} s long"

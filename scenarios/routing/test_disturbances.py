@@ -129,5 +129,7 @@ def test_peer_restarts(lab, left, right):
     lab.step("measured", f"cut off for {watched.cost.echoes.outage_s:.1f} s")
     cost = watched.cost
     assert cost.echoes.series[-1][1], "the last echo was not answered"
+    taken = cost.hellos["left"].taken
+    assert taken is None or taken < cost.hellos["left"].sent, f"all hellos of {left} were taken, so nothing was lost"
     assert 0 < cost.echoes.outage_s < 30.0, f"the hosts were cut off for {cost.echoes.outage_s} s"
     routing.ping(lab, 5)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lab.errors import BrokenError
-from lab.peers.frr_show import Neighbor, Route, neighbors, routes
+from lab.peers.frr_show import Neighbor, Route, hellos_in, neighbors, routes
 
 HERE = Path(__file__).parent
 NEIGHBOR, DETAIL, ROUTE = (
@@ -37,6 +37,12 @@ def test_routes_of_our_own_and_one_that_was_learned():
 def test_an_answer_of_another_shape_is_the_labs_mistake(text):
     with pytest.raises(BrokenError):
         neighbors(text, text)
+
+
+def test_hellos_that_ospfd_took():
+    counters = '"ifIndex":10,"helloIn":4,"helloOut":5,"dbDescIn":2,"dbDescOut":3,"packetsQueued":0'
+    assert hellos_in(f'{{"gre1":{{{counters}}}}}') == {"gre1": 4}
+    assert hellos_in("{}") == {}
 
 
 def test_no_json_instead_of_routes():

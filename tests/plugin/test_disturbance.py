@@ -35,6 +35,16 @@ def test_a_hello_that_may_still_be_under_way_is_not_lost():
     assert counted(range(5), range(4), until=3.5) == Hellos(4, 0, 0)
 
 
+def test_a_hello_that_left_in_the_clear_is_lost():
+    clear = replace(hello(1, "left:wan"), layers=(Layer("IPv4", b""), Layer("OSPF", ospf())))
+    packets = [clear, replace(clear, point="right:wan", direction=Direction.INBOUND)]
+    assert disturbance.hellos(routing.heard(packets), packets, "left", 100.0) == Hellos(1, 1, 1)
+
+
+def test_a_count_that_began_anew_says_nothing():
+    assert disturbance._since({"left": 9, "right": 5}, {"left": 12, "right": 2}) == {"left": 3, "right": None}
+
+
 def echoes(*answers, every=1.0):
     seen = []
     for n, answered in enumerate(answers):
@@ -62,7 +72,7 @@ def test_how_long_hosts_were_cut_off(answers, lost, outage):
 QUIET = Cost(
     "a test",
     10.0,
-    {"left": Hellos(10, 0, 0), "right": Hellos(9, 0, 0)},
+    {"left": Hellos(10, 0, 0, taken=11), "right": Hellos(9, 0, 0, taken=9)},
     Echoes(0.1, 50, 0, 0.0),
     {"left": Adjacency(5, 5, 60.0), "right": Adjacency(5, 5, 60.0)},
     0,
@@ -96,6 +106,8 @@ def test_an_adjacency_that_broke(change, words):
     [
         ({"hellos": QUIET.hellos | {"left": Hellos(10, 1, 1)}}, "1 of 10 hellos of left were lost"),
         ({"hellos": QUIET.hellos | {"left": Hellos(0, 0, 0)}}, "left sent no hello"),
+        ({"hellos": QUIET.hellos | {"left": Hellos(10, 0, 0, taken=9)}}, "of 10 hellos of left only 9 were taken"),
+        ({"hellos": QUIET.hellos | {"left": Hellos(10, 0, 0)}}, "of 10 hellos of left only None were taken"),
         ({"echoes": Echoes(0.1, 50, 2, 0.2)}, r"2 of 50 echoes were lost during a test, 0\.2 s long"),
     ],
 )
