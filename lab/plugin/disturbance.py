@@ -109,6 +109,8 @@ def watch(lab: "Lab", event: str, *, pings: int, every: float, before: int = 20)
     yield watched
     ping.over()
     ended = time.time()
+    # At once: reading the capture takes long enough for further hellos.
+    counted, adjacencies = _since(taken, _taken(lab)), _adjacencies(lab, changes)
     seen = [echo for echo in echoes(lab.frames(), "left-host") if echo.t >= began]
     packets = [packet for packet in lab.packets() if packet.t >= began]
     said = routing.heard(packets)
@@ -118,10 +120,10 @@ def watch(lab: "Lab", event: str, *, pings: int, every: float, before: int = 20)
             took_s=round(ended - began, 6),
             hellos={
                 name: replace(hellos(said, packets, name, ended - UNDER_WAY_S), taken=count)
-                for name, count in _since(taken, _taken(lab)).items()
+                for name, count in counted.items()
             },
             echoes=cut_off(seen, lab.inner("left"), lab.inner("right"), every, began),
-            adjacencies=_adjacencies(lab, changes),
+            adjacencies=adjacencies,
             descriptions=len({one.packet.last("ESP") for one in said if one.ospf.kind is _DESCRIPTION}),
         )
     )
