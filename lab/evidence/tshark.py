@@ -147,27 +147,47 @@ def dissect(pcap: Path, profile: Path, *, limit_s: float = 300.0) -> tuple[dict[
     return dict(_rows(answer.stdout.decode(errors="replace").splitlines())), complaints
 
 
-def _dissect_apart(pcap: Path, profile: Path, without: frozenset[int]) -> tuple[dict[int, _Row], list[str]]:
+def _dissect_apart(
+    pcap: Path, profile: Path, seen: Iterable[Sighting], without: frozenset[int]
+) -> tuple[dict[int, _Row], list[str]]:
     """The same, each capture point alone: tshark would mix the fragments that several points saw of one packet.
 
-    The frames of the indices `without` are left out.
+    A point that saw the same octets in the same order as another one needs no look of its own. The frames of the
+    indices `without` are left out.
     """
     whole = pcapng.decode(pcap.read_bytes())
+    points: dict[str, list[Sighting]] = {}
+    for sighting in seen:
+        points.setdefault(sighting.point, []).append(sighting)
     rows: dict[int, _Row] = {}
     complaints: list[str] = []
+    looked: dict[tuple[tuple[bytes, int], ...], list[int]] = {}
+    for number, interface in enumerate(whole.interfaces):
+        here = [one for one in points.get(interface.name, []) if one.frames[-1] not in without]
+        told = [frame + 1 for one in here for frame in one.frames]
+        alike = looked.setdefault(tuple((one.content, len(one.frames)) for one in here), told)
+        if alike is told and told:
+            numbers = [n for n, p in enumerate(whole.packets, 1) if p.interface == number and n - 1 not in without]
+            found, more = _dissect_some(whole, number, numbers, profile)
+            rows |= found
+            complaints += more
+        rows |= {n: rows[other] for n, other in zip(told, alike, strict=True) if other in rows}
+    return rows, complaints
+
+
+def _dissect_some(
+    whole: pcapng.Capture, interface: int, numbers: Sequence[int], profile: Path
+) -> tuple[dict[int, _Row], list[str]]:
+    """What tshark says of these frames of one capture point, by their numbers in the whole capture."""
     with TemporaryDirectory(prefix="ikelab-") as scratch:
         part = Path(scratch) / "part.pcapng"
-        for number, interface in enumerate(whole.interfaces):
-            numbers = [n for n, p in enumerate(whole.packets, 1) if p.interface == number and n - 1 not in without]
-            with part.open("wb") as file:
-                writer = pcapng.PcapngWriter(file.write)
-                writer.interface(interface.name, interface.link_type)
-                for n in numbers:
-                    writer.packet(replace(whole.packets[n - 1], interface=0))
-            found, more = dissect(part, profile)
-            rows |= {numbers[n - 1]: row for n, row in found.items()}
-            complaints += more
-    return rows, complaints
+        with part.open("wb") as file:
+            writer = pcapng.PcapngWriter(file.write)
+            writer.interface(whole.interfaces[interface].name, whole.interfaces[interface].link_type)
+            for n in numbers:
+                writer.packet(replace(whole.packets[n - 1], interface=0))
+        found, complaints = dissect(part, profile)
+    return {numbers[n - 1]: row for n, row in found.items()}, complaints
 
 
 def _rows(lines: Iterable[str]) -> Iterator[tuple[int, _Row]]:
@@ -217,7 +237,7 @@ def verify(
     first_version = any(reader.read(sighting).isakmp for sighting in seen)
     again = dict(_without_iv(seen, reader))
     apart = pieces or first_version
-    rows, complaints = _dissect_apart(pcap, profile, frozenset(again)) if apart else dissect(pcap, profile)
+    rows, complaints = _dissect_apart(pcap, profile, seen, frozenset(again)) if apart else dissect(pcap, profile)
     report = TsharkReport(version(), problems=[Problem(0, text) for text in complaints])
     for sighting in seen:
         reading = reader.read(sighting)
