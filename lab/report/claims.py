@@ -81,6 +81,7 @@ def _sentence(claim: Claim, worst: Verdict | None, shown: Sequence[Shown]) -> st
     if worst is not Verdict.PASSED:
         return f"Not shown: of the scenarios that should prove it, the gravest is {worst.value}."
     if without:
-        return f"Shown in part: {without} of {words.count(len(shown), 'proof')} was not run; the others passed."
+        were = "was" if without == 1 else "were"
+        return f"Shown in part: {without} of {words.count(len(shown), 'proof')} {were} not run; the others passed."
     truth = "as it is written" if claim.judgement == STANDS else "as it is put right here"
     return f"Shown by this run {truth}" + (", but for what has no scenario yet." if claim.missing else ".")

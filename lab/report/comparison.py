@@ -1,7 +1,7 @@
 """The table "IKEv1 and IKEv2 compared": which scenarios prove each cell, and how their messages are read.
 
-Rules of this file: data only, no figures. A cell without a scenario says what there is not; a note says what the RFCs
-say where the captures alone would mislead.
+Rules of this file: data only, no figures. `missing` names what no scenario shows yet; a note says what the RFCs say
+where the captures alone would mislead.
 """
 
 from dataclasses import dataclass
@@ -76,7 +76,7 @@ ROWS = (
     Row(
         "EAP",
         Side(
-            missing="XAUTH, which IKEv1 implementations have in its place, has no scenario yet.",
+            missing="XAUTH, which IKEv1 implementations have in its place.",
             note="ISAKMP has no payload that could carry EAP.",
             clauses=("2408#3.1",),
         ),
@@ -168,14 +168,14 @@ ROWS = (
         ),
         Side(
             (_look("A passive observer", "ikev1/identity-protection/ikev2", seen.identities),),
-            missing="The initiator's identity in the hands of an active attacker has no scenario yet.",
+            missing="The initiator's identity in the hands of an active attacker.",
             clauses=("7296#5",),
         ),
     ),
     Row(
         "DoS protection",
         Side(
-            missing="No scenario yet floods an IKEv1 responder.",
+            missing="A flood of first messages against an IKEv1 responder.",
             note="The cookies of ISAKMP are its SPIs: a responder may hold state from the first message on.",
             clauses=("2408#2.5.3",),
         ),

@@ -46,9 +46,9 @@ def until_traffic(messages: Sequence[Message], _: Facts) -> str:
 
 def with_eap(messages: Sequence[Message], negotiated: Facts) -> str:
     """The same for EAP: how many more than the one pair of IKE_AUTH that there is without it."""
-    said, pairs = until_traffic(messages, negotiated), once(messages, "IKE_AUTH")
-    carrying = sum("EAP" in one.payloads for one in pairs)
-    return f"{said}: {len(pairs) - 2} more than with one pair of IKE_AUTH, EAP in {carrying}" if said else ""
+    said, auth = until_traffic(messages, negotiated), once(messages, "IKE_AUTH")
+    carrying = f"{sum('EAP' in one.payloads for one in auth)} of them with EAP"
+    return f"{said}, {len(auth) - 2} more than with one pair of IKE_AUTH; {carrying}" if said else ""
 
 
 def exchanges(name: str) -> Reader:
@@ -66,9 +66,17 @@ def exchanges(name: str) -> Reader:
 
 
 def _exchange_of(one: Message) -> tuple[object, ...]:
-    """What the messages of one exchange share. In IKEv2 both sides count from 0, in IKEv1 numbers are at random."""
+    """What the messages of one exchange share. In IKEv2 both sides count from 0, in IKEv1 numbers are at random.
+
+    The responder's SPI is not among it: the first request does not have it yet.
+    """
     asker = "" if one.protocol == "IKEv1" else one.receiver if one.response else one.sender
-    return one.spi, one.message_id, asker
+    return one.spi.partition(":")[0], one.message_id, asker
+
+
+def _role(name: str, messages: Sequence[Message]) -> str:
+    """Who began is the initiator."""
+    return "the initiator" if name == once(messages)[0].sender else "the responder"
 
 
 def ports(messages: Sequence[Message], _: Facts) -> str:
@@ -105,16 +113,17 @@ def traversal(messages: Sequence[Message], _: Facts) -> str:
 
 
 def recovery(messages: Sequence[Message], _: Facts) -> str:
-    """`1 message lost, 2 sent again, the first of them by left after 4.0 s`."""
+    """`1 message lost, 2 sent again, first by the initiator after 4.0 s`."""
     ike = [one for one in messages if one.exchange]
     again = [one for one in ike if one.retransmit_of is not None]
-    if not again:
+    if not again or not once(ike):
         return ""
     first = again[0]
     before = next((one.sent for one in ike if one.number == first.retransmit_of), None)
     after = f" after {first.sent - before:.1f} s" if before is not None and first.sent is not None else ""
     lost = words.count(sum(one.lost for one in ike), "message")
-    return f"{lost} lost, {len(again)} sent again, the first of them by {first.sender}{after}"
+    by = "first by" if len(again) > 1 else "by"
+    return f"{lost} lost, {len(again)} sent again, {by} {_role(first.sender, ike)}{after}"
 
 
 def acknowledged(messages: Sequence[Message], _: Facts) -> str:
@@ -126,15 +135,14 @@ def acknowledged(messages: Sequence[Message], _: Facts) -> str:
 
 
 def one_way(messages: Sequence[Message], _: Facts) -> str:
-    """`1 Informational message by left, 0 by right`: IKEv1 acknowledges none of them."""
-    sides = dict.fromkeys(name for one in once(messages) for name in (one.sender, one.receiver))
-    sent = Counter(one.sender for one in once(messages, "Informational"))
-    listed = sorted(sides, key=lambda name: -sent[name])
-    if not sent:
+    """`1 Informational message by the initiator, 0 by the responder`: IKEv1 acknowledges none of them."""
+    listed = once(messages, "Informational")
+    if not listed:
         return ""
-    return f"{words.count(sent[listed[0]], 'Informational message')} by {listed[0]}" + "".join(
-        f", {sent[name]} by {name}" for name in listed[1:]
-    )
+    sender, receiver = listed[0].sender, listed[0].receiver
+    sent = Counter(one.sender for one in listed)
+    own = words.count(sent[sender], "Informational message")
+    return f"{own} by {_role(sender, messages)}, {sent[receiver]} by {_role(receiver, messages)}"
 
 
 def identities(messages: Sequence[Message], _: Facts) -> str:
@@ -174,7 +182,8 @@ def refusal(messages: Sequence[Message], negotiated: Facts) -> str:
 def suite(_: Sequence[Message], negotiated: Facts) -> str:
     """The algorithms of the IKE SA."""
     ike = facts.table(negotiated, "ike")
-    bits = facts.text(ike, "encr_key_length")
-    encr = facts.text(ike, "encr") + (f" with {bits} bits" if bits else "")
+    encr, bits = facts.text(ike, "encr"), facts.text(ike, "encr_key_length")
+    if bits and "CHACHA20" not in encr:  # which has one length, and peers differ in whether they say it
+        encr += f" with {bits} bits"
     said = [encr, *(facts.text(ike, key) for key in ("integ", "prf", "ke"))]
     return f"IKE SA of {', '.join(filter(None, said))}" if encr else ""
