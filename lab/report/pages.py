@@ -1,4 +1,4 @@
-"""Writes the pages of a run: the index and one page for each result.
+"""Writes the pages of a run: the index, one page for each result, the comparison of the versions and the claims.
 
 Rules of this file: autoescape is always on; a file appears whole or not at all; one page that cannot be written does
 not take the others with it.
@@ -14,12 +14,12 @@ from markupsafe import Markup
 
 from lab import __version__
 from lab.errors import ConfigError
-from lab.report import assets, banner, detail, index, model, scenario, words
+from lab.report import assets, banner, claims, compared, detail, index, model, scenario, words
 from lab.report.model import Result, Run
 
 
 def build(run_dir: Path) -> Path:
-    """Write `index.html` and a page in every scenario's directory; returns the path of the index.
+    """Write `index.html`, what it links to, and a page in every scenario's directory; returns the path of the index.
 
     ConfigError if `run_dir` is no run directory at all.
     """
@@ -29,6 +29,8 @@ def build(run_dir: Path) -> Path:
     linked = [one for one in run.results if one.directory and (run_dir / one.directory).is_dir()]
     for place, one in enumerate(linked):
         _write_scenario(run_dir, run, one, linked[max(0, place - 1) : place], linked[place + 1 : place + 2])
+    _write(run_dir / "compared.html", _compared(run_dir, run))
+    _write(run_dir / "claims.html", _claims(run))
     target = run_dir / "index.html"
     _write(target, _index(run))
     return target
@@ -52,6 +54,16 @@ def _index(run: Run) -> str:
     )
 
 
+def _compared(run_dir: Path, run: Run) -> str:
+    lines = compared.table(run_dir, run)
+    return _render("compared.html", "", run=run, lines=lines, most=compared.MOST_LINKS, index=index)
+
+
+def _claims(run: Run) -> str:
+    pairings, judged = claims.judge(run)
+    return _render("claims.html", "", run=run, pairings=pairings, judged=judged, index=index)
+
+
 def _write_scenario(run_dir: Path, run: Run, result: Result, before: Sequence[Result], after: Sequence[Result]) -> None:
     assert result.directory is not None
     page = scenario.load(run_dir / result.directory, result)
@@ -73,7 +85,7 @@ def _write_scenario(run_dir: Path, run: Run, result: Result, before: Sequence[Re
 
 
 def _render(template: str, script: str, **values: object) -> str:
-    style, code = assets.static("style.css"), assets.static("copy.js") + assets.static(script)
+    style, code = assets.static("style.css"), assets.static("copy.js") + (assets.static(script) if script else "")
     return (
         _environment()
         .get_template(template)

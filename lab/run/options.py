@@ -14,7 +14,8 @@ KERNELS = ("auto", "guest", "host")
 DEFAULT_PARENT = Path("reports", "out")
 LATEST = "latest"
 # What a run directory of ours holds at its top; anything else in DIR is somebody else's.
-OWN = frozenset({"run.json", "events.jsonl", "index.html", "scenarios", "batches", "reports", "static", "junit.xml"})
+PAGES = ("index.html", "compared.html", "claims.html")
+OWN = frozenset({"run.json", "events.jsonl", *PAGES, "scenarios", "batches", "reports", "static", "junit.xml"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ playwright = pytest.importorskip("playwright.sync_api", reason="the browser test
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="the browser tests need axe")
 
 from lab.report import build  # noqa: E402 - after importorskip
+from tests.report.proven import write_proven  # noqa: E402
 from tests.report.synthetic import write_many, write_run  # noqa: E402
 from tests.report.test_hostile import PAGE as HOSTILE_PAGE  # noqa: E402
 from tests.report.test_hostile import write_hostile_run  # noqa: E402
@@ -41,6 +42,13 @@ def browser() -> Iterator[playwright.Browser]:
 @pytest.fixture(scope="module")
 def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = write_run(tmp_path_factory.mktemp("run"))
+    build(run)
+    return run
+
+
+@pytest.fixture(scope="module")
+def proven(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = write_proven(tmp_path_factory.mktemp("proven") / "run")
     build(run)
     return run
 
@@ -85,6 +93,20 @@ def test_axe_finds_nothing(browser: playwright.Browser, run_dir: Path, name: str
         visit.open_everything()
         found = axe.Axe().run(visit.page)
         assert found.violations_count == 0, found.generate_report()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["compared.html", "claims.html"])
+def test_the_comparison_and_the_claims_are_at_peace_too(
+    browser: playwright.Browser, proven: Path, name: str, scheme: str
+) -> None:
+    with Visit(browser, proven / name, color_scheme=scheme) as visit:
+        found = axe.Axe().run(visit.page)
+        assert found.violations_count == 0, found.generate_report()
+        assert visit.requests == [(proven / name).as_uri()]
+        assert visit.complaints == []
+        visit.page.set_viewport_size(PHONE)
+        assert visit.page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
 
 
 def test_both_schemes_are_drawn_and_differ(browser: playwright.Browser, run_dir: Path, tmp_path: Path) -> None:
