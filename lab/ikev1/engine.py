@@ -298,7 +298,7 @@ class Engine:
         chosen = [t for t in open_ones if quick_mode.spi_of(t.step) in named] or open_ones
         if chosen:
             self._talks.pop(chosen[0].message_id)
-            with contextlib.suppress(StopIteration):
+            with contextlib.suppress(StopIteration, ProtocolError):
                 chosen[0].exchange.throw(ProtocolError(reason))
 
     def _open(self, message: Message1, iv: bytes) -> Message1:

@@ -19,7 +19,9 @@ def user(*, password=PASSWORD, more="", **tunnel):
     left = v1.tunnel(
         secrets={"xauth-user": {"id": USER, "secret": password}}, more=_second_round("local-2", name), **tunnel
     )
-    right = v1.tunnel(secrets={"xauth-user": {"id": USER, "secret": PASSWORD}}, more=_second_round("remote-2", ""), **tunnel)
+    right = v1.tunnel(
+        secrets={"xauth-user": {"id": USER, "secret": PASSWORD}}, more=_second_round("remote-2", ""), **tunnel
+    )
     return left, right
 
 
@@ -30,7 +32,9 @@ def _second_round(section, more):
 def lent(left, right):
     """The same with an address of a pool."""
     client = replace(left, connection={**left.connection, "vips": "0.0.0.0"}, child={"local_ts": "dynamic"})
-    gateway = replace(right, connection={**right.connection, "pools": "lab"}, child={"remote_ts": "dynamic"}, pools=POOL)
+    gateway = replace(
+        right, connection={**right.connection, "pools": "lab"}, child={"remote_ts": "dynamic"}, pools=POOL
+    )
     return client, gateway
 
 
@@ -70,7 +74,9 @@ def test_xauth_behind_signatures(lab, left, right):
     """Both gateways prove themselves by certificates, and the user by its password behind them."""
     ca = lab.ca()
     ours, theirs = user()
-    lab.up("direct", left=papers.certified(ours, ca, "left"), right=papers.certified(theirs, ca, "right"))
+    leaves = {side: ca.leaf(side, "rsa-2048", identities=(f"{side}.lab",)) for side in ("left", "right")}
+    plain = {"left": ours, "right": theirs}
+    lab.up("direct", **{side: papers.trusting(papers.certified(plain[side], leaves[side]), ca.root) for side in plain})
     lab.establish()
     lab.ping()
     ladder = lab.prove_protected()
@@ -107,7 +113,10 @@ def test_wrong_password(lab, left, right):
     """With a wrong password the four messages of XAUTH are the last: no Quick Mode, and no SA on either side."""
     ours, theirs = user(password="another")
     lab.up("direct", left=ours, right=theirs)
-    outcome = lab.fail()
+    lab.step("handshake", f"{left} answers XAUTH with a password that is not the user's")
+    outcome = left.initiate()
+    assert not outcome.up, "a tunnel came up with a wrong password"
+    assert not left.established() and not right.established(), "one side holds an SA"
 
     lab.step("messages", "six and four, and no Quick Mode")
     ladder = lab.ladder()

@@ -9,10 +9,23 @@ from lab.errors import ConfigError
 from lab.ike.config import load
 from lab.ike.credentials import user_identity
 from lab.ikev1.sa import Sa
-from lab.wire.ids_v1 import CfgType1, ExchangeType1, Xauth1
-from lab.wire.payloads_v1 import Attribute, Attributes1, Hash1
+from lab.wire.ids_v1 import CfgType1, ExchangeType1, NotifyType1, Protocol1, Xauth1
+from lab.wire.payloads_v1 import Attribute, Attributes1, Delete1, Hash1, Notify1
 from tests.ikev1.test_hostile import answered
-from tests.ikev1.v1 import AGGRESSIVE, MAIN, QUICK, authentic, first, ladder, of, right_of, sa, sealed, settled
+from tests.ikev1.v1 import (
+    AGGRESSIVE,
+    INFORMATIONAL,
+    MAIN,
+    QUICK,
+    authentic,
+    first,
+    ladder,
+    of,
+    right_of,
+    sa,
+    sealed,
+    settled,
+)
 from tests.pair import Pair
 
 TRANSACTION = ExchangeType1.TRANSACTION
@@ -223,6 +236,24 @@ def test_fuzzed_conversations(mode: str) -> None:
         for side in pair.sides:
             stats = side.endpoint.stats()
             assert stats["engines"] <= 4 and stats["child_spis"] <= 2, stats
+
+
+def test_the_client_refuses_by_a_notify() -> None:
+    """An error notify in the midst of XAUTH ends the ISAKMP SA, and nothing is sent for it."""
+    pair = waiting()
+    notify = Notify1(NotifyType1.AUTHENTICATION_FAILED)
+    assert answered(pair.right, authentic(pair.left, INFORMATIONAL, notify), pair.now) == []
+    assert pair.right.sas == []
+    assert "AUTHENTICATION_FAILED" in str(pair.right.told("failed")[0]["reason"])
+
+
+def test_a_delete_in_the_midst_of_xauth() -> None:
+    pair = waiting()
+    cookies = sa(pair.left).spi_i + sa(pair.left).spi_r
+    answered(pair.right, authentic(pair.left, INFORMATIONAL, Delete1(Protocol1.ISAKMP, (cookies,))), pair.now)
+    assert pair.right.sas == []
+    assert pair.right.told("failed")[0]["reason"] == "deleted by the peer before XAUTH was over"
+    assert pair.right.endpoint.stats()["half_open"] == 0
 
 
 def test_another_type_is_refused_in_words() -> None:
