@@ -13,7 +13,7 @@ _ROUND: dict[str, options.Reader] = {"auth": options.one_of("xauth", "xauth-gene
 def rounds(section: Section, side: str) -> tuple[list[Section], list[Section]]:
     """The sections of one side of a connection: those of XAUTH, and the others."""
     found = [inner for name, inner in section.sections.items() if name == side or name.startswith(f"{side}-")]
-    by_user = [inner for inner in found if inner.get("auth").startswith("xauth")]
+    by_user = [inner for inner in found if inner.name != side and inner.get("auth").startswith("xauth")]
     return by_user, [inner for inner in found if inner not in by_user]
 
 

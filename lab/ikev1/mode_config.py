@@ -21,11 +21,16 @@ from lab.wire.payloads_v2 import CP
 
 
 def request(sa: Sa, message_id: int) -> Exchange:
-    """CFG_REQUEST  -->    <--  CFG_REPLY; the addresses are ours from now on."""
-    wanted = _of(configuration.request(sa.connection.vips))
+    """CFG_REQUEST  -->    <--  CFG_REPLY; the addresses are ours from now on, or stay ours behind a phase 1 anew."""
+    held = sa.virtual.local
+    wanted = configuration.request(held or sa.connection.vips)
     try:
-        answer = yield from attributes.ask(sa, message_id, CfgType1.CFG_REQUEST, wanted)
-        lending.take(sa, CP(CfgType.CFG_REPLY, _pairs(answer)))
+        answer = yield from attributes.ask(sa, message_id, CfgType1.CFG_REQUEST, _of(wanted))
+        reply = CP(CfgType.CFG_REPLY, _pairs(answer))
+        if not held:
+            lending.take(sa, reply)
+        elif held != (given := configuration.read(wanted, reply).addresses):
+            raise ProtocolError(f"peer gives {', '.join(map(str, given))} where {', '.join(map(str, held))} was ours")
     except (ProtocolError, ExchangeTimeout) as error:
         reason = error.reason if isinstance(error, ProtocolError) else str(error)
         sa.failed(reason, sa.goal, stage="Mode Config", asked=True)

@@ -19,7 +19,7 @@ def come_up(sa: Sa) -> None:
         sa.virtual.lends = bool(sa.connection.pools)
     if old is not None and old.alive:
         _take_over(sa, old)
-    if sa.virtual.wanted and sa.heir is None:
+    if sa.virtual.asks and sa.heir is None:
         sa.put_first(mode_config.request)
 
 

@@ -10,6 +10,7 @@ from lab.plugin import papers
 from lab.plugin.tunnel import CONNECTION
 
 USER, PASSWORD, VIP = "carol", "Ar3etTnp", "10.3.0.1"
+SETTLED_S = 20
 POOL = {"lab": {"addrs": "10.3.0.0/24"}}
 
 
@@ -105,6 +106,34 @@ def test_mode_config(lab, left, right):
         assert child[key] == [f"{VIP}/32"], f"{side} has {key} {child[key]}"
     (mine,), (other,) = left.established(), right.established()
     assert mine["local_vips"] == other["remote_vips"] == [VIP]
+
+
+@pytest.mark.rfc("2409#5.4")
+@pytest.mark.needs("ikev1", "xauth", "mode-config", "rekey")
+def test_a_user_authenticates_anew(lab, left, right):
+    """Phase 1 and XAUTH anew: the user keeps its address, and the tunnel goes on."""
+    ours, theirs = lent(*user())
+    lab.up("direct", left=ours, right=theirs)
+    lab.establish()
+    (before,) = left.established()
+    outcome = left.rekey(ike=CONNECTION)
+    assert outcome.up, f"{left} could not begin phase 1 anew: {outcome.reason}"
+    lab.until(lambda: anew(left, before) and anew(right, before), "one new ISAKMP SA on both sides", SETTLED_S)
+    lab.ping_virtual(VIP)
+    ladder = lab.prove_virtual()
+
+    lab.step("messages", "phase 1 twice, four messages of XAUTH each time, the address kept")
+    assert len(v1.messages(ladder, v1.MAIN)) == 12, f"not two times Main Mode: {ladder.words()}"
+    asked = [e for e in v1.messages(ladder, v1.TRANSACTION) if e["from"] == "right"]
+    assert len(asked) >= 5, f"XAUTH was not repeated: {ladder.words()}"
+    (mine,), (other,) = left.established(), right.established()
+    assert mine["local_vips"] == other["remote_vips"] == [VIP]
+
+
+def anew(gateway, before):
+    """Whether just one ISAKMP SA is left, and it is another than before."""
+    cookies = [sa["spi_i"] for sa in gateway.established()]
+    return len(cookies) == 1 and cookies[0] != before["spi_i"]
 
 
 @pytest.mark.rfc("2409#5.4")

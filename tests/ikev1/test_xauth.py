@@ -350,14 +350,14 @@ def test_an_end_of_the_sa_is_no_address() -> None:
 
 
 def test_the_address_outlives_authenticating_anew() -> None:
-    """XAUTH anew, no Mode Config: the address goes with the children, and its lease with it."""
+    """XAUTH and Mode Config anew: the address goes with the children, and its lease with it."""
     pair = configured().initiate()
     pair.left.do("rekey")
     pair.wait(10)
     assert pair.left.sas[-1]["local_vips"] == pair.right.sas[-1]["remote_vips"] == ["10.3.0.1"]
     assert [str(a) for a in pair.left.addresses] == ["10.3.0.1"]
     assert list(pair.right.endpoint.host.pools["lab"].holders) == [ip_address("10.3.0.1")]
-    assert len(pair.wire.seen(of(TRANSACTION))) == 10
+    assert len(pair.wire.seen(of(TRANSACTION))) == 12
     pair.check()
 
 
