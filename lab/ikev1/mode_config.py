@@ -36,6 +36,9 @@ def request(sa: Sa, message_id: int) -> Exchange:
         sa.failed(reason, sa.goal, stage="Mode Config", asked=True)
         sa.queue.clear()
         informational.end(sa, "there is no virtual address")
+    sa.configuring = False
+    if sa.heir_of is not None:
+        sa.host.touch(sa.heir_of.spi)  # the SA that this one replaces was kept until now
     return None
 
 

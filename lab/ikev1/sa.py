@@ -38,7 +38,8 @@ class Sa(IkeSa):
     `spi_i` and `spi_r` are the cookies. `iv` is the last block of phase 1 that was sealed or opened, `queue` what waits
     for phase 1 to be over, `hint` what the peer or the last dropped message told about a phase 1 that does not get on.
     `first` is what goes before the queue: XAUTH, which keeps the SA from being established, and Mode Config. `over_at`
-    is when phase 1 was over, `initial_contact` whether the peer said that this is its only SA with us.
+    is when phase 1 was over, `initial_contact` whether the peer said that this is its only SA with us, `configuring`
+    whether Mode Config is not over.
     `sai`, `gxi`, `gxr`, `idi`, `idr` are the bodies that HASH_I and HASH_R cover. `heir_of` is the SA that this one is
     to take over from, `heir` the one that took over from it. `switching` holds the rekeyings of ours
     whose new child is not used yet.
@@ -61,7 +62,7 @@ class Sa(IkeSa):
         self.heir: Sa | None = None
         self.switching: list[Switch] = []
         self.lifetime = 0
-        self.wants_heir = self.certificate_wanted = self.initial_contact = False
+        self.wants_heir = self.certificate_wanted = self.initial_contact = self.configuring = False
         self.over_at: float | None = None
         self.first: deque[Plan] = deque()
 

@@ -14,7 +14,7 @@ def come_up(sa: Sa) -> None:
     old = _current(sa.heir_of) if sa.heir_of else None if sa.initiator else _replaced_by(sa)
     sa.established()
     if sa.initiator:
-        sa.virtual.asks = bool(sa.connection.vips)
+        sa.virtual.asks = sa.configuring = bool(sa.connection.vips)
     else:
         sa.virtual.lends = bool(sa.connection.pools)
     if old is not None and old.alive:
