@@ -12,7 +12,7 @@ from lab.crypto import ikev1_numbers, proposal
 from lab.crypto.certificates import Certificate, Crl
 from lab.crypto.schemes import RSA
 from lab.crypto.signatures import PrivateKey
-from lab.ike import options, pool_config
+from lab.ike import options, pool_config, xauth_config
 from lab.ike.credentials import NOBODY, Credentials, Identity, SharedSecret, secret_octets
 from lab.ike.files import FileReader, Files, no_files
 from lab.ike.gre import Gre, tunnels
@@ -84,7 +84,8 @@ class AuthConfig:
     """`local { }` or `remote { }`: how one side proves who it is; `id` None is `%any`.
 
     `eap_id` is the name in EAP: of the user where it is local; where it is remote, `%any` asks the peer for it, a name
-    is taken as the peer's, and without one its IKE identity is.
+    is taken as the peer's, and without one its IKE identity is. `xauth`: this side also proves itself by XAUTH, by
+    the name `xauth_id` (empty: its IKE identity; of a peer, any).
 
     `certs` are our own certificates, or those of the peer that are trusted as they are; without `cacerts` every CA of
     the section `authorities` may have issued the peer's. `revocation` = strict wants a valid CRL for each certificate.
@@ -93,6 +94,8 @@ class AuthConfig:
     auth: Means = PRE_SHARED_KEY
     id: Identity | None = None
     eap_id: str = ""
+    xauth: bool = False
+    xauth_id: str = ""
     certs: tuple[Certificate, ...] = ()
     cacerts: tuple[Certificate, ...] = ()
     revocation: str = "relaxed"
@@ -359,6 +362,8 @@ def _check_first_version(
     """IKEv1 has one method of authentication for both sides, and no numbers for what came after it."""
     if local.auth.signed != remote.auth.signed or local.eap or remote.eap:
         raise section.error("with version = 1 both sides have auth = psk, or both auth = pubkey", "version")
+    if local.xauth and remote.xauth:
+        raise section.error("XAUTH is for one side: write auth = xauth in local-2 or in remote-2", "version")
     if local.auth.signed and not any(certificate.public.family == RSA for certificate in local.certs):
         raise section.error("with version = 1 and auth = pubkey a certificate with an RSA key is needed", "version")
     for key in ("ppk_id", "ppk_required"):
@@ -373,7 +378,7 @@ def _check_first_version(
 
 def _auth(section: Section, side: str, files: Files) -> tuple[Section, AuthConfig]:
     """The one authentication round of a side; `auth` must be written, so that nobody takes one for the other."""
-    rounds = [inner for name, inner in section.sections.items() if name == side or name.startswith(f"{side}-")]
+    _, rounds = xauth_config.rounds(section, side)
     if len(rounds) != 1:
         raise section.error(f"exactly one section {side!r} is needed, {len(rounds)} found")
     readers: dict[str, options.Reader] = {
@@ -388,7 +393,7 @@ def _auth(section: Section, side: str, files: Files) -> tuple[Section, AuthConfi
     values = options.read(rounds[0], readers)
     if "auth" not in values:
         raise rounds[0].error("auth = psk or auth = pubkey is needed")
-    found = AuthConfig(**values)  # type: ignore[arg-type]
+    found = AuthConfig(**values, **xauth_config.second(section, side))  # type: ignore[arg-type]
     if found.auth.null and found.id not in (None, NOBODY):
         raise rounds[0].error("who proves nothing is nobody: leave id out with auth = null, or write %null", "id")
     return rounds[0], found
@@ -428,7 +433,7 @@ def _effective(values: dict[str, object]) -> dict[str, object]:
 
 def _credentials(tree: Section, files: Files) -> Credentials:
     secrets, authorities = (tree.sections.get(name, Section()) for name in ("secrets", "authorities"))
-    options.read(secrets, {}, (r"(ike|eap|ppk).*", *_KEYS))
+    options.read(secrets, {}, (r"(ike|eap|xauth|ppk).*", *_KEYS))
     options.read(authorities, {}, (".*",))
     certificates: tuple[Certificate, ...] = ()
     crls: tuple[Crl, ...] = ()
@@ -442,8 +447,10 @@ def _credentials(tree: Section, files: Files) -> Credentials:
     inner = secrets.sections.items()
     return Credentials(
         shared=tuple(_secret(section) for name, section in inner if name.startswith("ike")),
-        eap=tuple(_secret(section) for name, section in inner if name.startswith("eap")),
-        keys=tuple(_private(section, files) for name, section in inner if not name.startswith(("ike", "eap", "ppk"))),
+        eap=tuple(_secret(section) for name, section in inner if name.startswith(("eap", "xauth"))),
+        keys=tuple(
+            _private(section, files) for name, section in inner if not name.startswith(("ike", "eap", "xauth", "ppk"))
+        ),
         ppks=tuple(_ppk(section) for name, section in inner if name.startswith("ppk")),
         authorities=certificates,
         crls=crls,

@@ -213,15 +213,15 @@ class Credentials:
         return tuple(found[1:])
 
     def eap_secret(self, user: bytes) -> bytes | None:
-        """The password of an EAP identity as it came; what names its owner exactly goes first."""
-        identity = _eap_identity(user)
+        """The password of a name in EAP or XAUTH as it came; what names its owner exactly goes first."""
+        identity = user_identity(user)
         ranked = [(max((_fit(identity, one) for one in s.owners), default=1), s.secret) for s in self.eap]
         best = max((rank for rank, _ in ranked), default=0)
         return next((secret for rank, secret in ranked if rank == best), None) if best else None
 
 
-def _eap_identity(user: bytes) -> Identity:
-    """An EAP identity is text; what cannot be read as one, or would mean anybody, is itself and no more."""
+def user_identity(user: bytes) -> Identity:
+    """A name in EAP or XAUTH is text; what cannot be read as one, or would mean anybody, is itself and no more."""
     with contextlib.suppress(ValueError):
         if found := Identity.parse(user.decode()):
             return found

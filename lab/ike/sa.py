@@ -176,6 +176,13 @@ class IkeSa:
         for address in addresses:
             self.host.act(AddAddress(address))
 
+    def dynamic(self) -> tuple[list[str], list[str]]:
+        """The addresses that the selector `dynamic` means, ours and the peer's: the virtual ones if there are any."""
+        virtual, path = self.virtual, self.path
+        return [str(a) for a in virtual.local] or [path.local_host], [str(a) for a in virtual.remote] or [
+            path.remote_host
+        ]
+
     def _give_back(self) -> None:
         """The virtual addresses of both sides end with the SA."""
         for address in self.virtual.local:

@@ -18,3 +18,8 @@ class Virtual:
     lends: bool = False
     local: tuple[Address, ...] = ()
     remote: tuple[Address, ...] = ()
+
+    @property
+    def wanted(self) -> bool:
+        """Whether we have yet to get the addresses that we want."""
+        return self.asks and not self.local

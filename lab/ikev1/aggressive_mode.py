@@ -25,6 +25,10 @@ AGGRESSIVE_MODE = ExchangeType1.AGGRESSIVE_MODE
 FIRST: Check = has(SA1, KE1, Nonce1, ID1)
 
 
+def _over(message: Message1) -> str:
+    return f"{message.exchange.name} after its end"
+
+
 def initiator(sa: Sa) -> Exchange:
     """RFC 2409 5    SAi, KE, Ni, IDii --> <-- SAr, KE, Nr, IDir, HASH_R    HASH_I -->."""
     sa.life.become(IkeState.CONNECTING)
@@ -32,7 +36,14 @@ def initiator(sa: Sa) -> Exchange:
     offer, group = phase1.offer_of_one_group(sa)
     pair = registry.group(group).generate(sa.host.random)
     sa.ni, sa.gxi = sa.new_nonce(), pair.public
-    first = (offer, KE1(pair.public), Nonce1(sa.ni), phase1.own_id(sa), *proof.requests(sa), *vendor.announcements())
+    first = (
+        offer,
+        KE1(pair.public),
+        Nonce1(sa.ni),
+        phase1.own_id(sa),
+        *proof.requests(sa),
+        *vendor.announcements(xauth=sa.xauth),
+    )
     answer = yield Step(AGGRESSIVE_MODE, first, encrypted=False, sealed_next=False, check=FIRST)
 
     phase1.accepted(sa, offer, answer)
@@ -46,7 +57,8 @@ def initiator(sa: Sa) -> Exchange:
         sa.path = sa.path.floated()
     last = (*discovery, *phase1.prove(sa), *phase1.first_contact(sa))
     phase1.establish(sa, answer)
-    return Step(AGGRESSIVE_MODE, last, repeat=False)
+    # Where the peer is to go on, only its next message shows that it has this one.
+    return Step(AGGRESSIVE_MODE, last, repeat=sa.waits_for_xauth, check=_over)
 
 
 def responder(sa: Sa, first: Message1, path: Path) -> Exchange:

@@ -13,7 +13,7 @@ IKEv1 has no acknowledgements (RFC 2408 5.1), so:
 
 import contextlib
 import hashlib
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -21,8 +21,8 @@ from lab.errors import ProtocolError
 from lab.ike.actions import Send
 from lab.ike.path import Path
 from lab.ike.states import IkeState
-from lab.ikev1 import explain, informational, quick_mode
-from lab.ikev1.exchange import Exchange, ExchangeTimeout, Step
+from lab.ikev1 import explain, informational, quick_mode, transaction
+from lab.ikev1.exchange import Exchange, ExchangeTimeout, Plan, Step
 from lab.ikev1.keys import phase2_iv
 from lab.ikev1.sa import Sa
 from lab.wire.header import Header
@@ -34,6 +34,7 @@ from lab.wire.payloads_v1 import Notify1
 # Exchanges of phase 2 under way, and datagrams whose answer is kept, at most.
 MOST_TALKS, MOST_ANSWERS = 64, 256
 _PHASE_1 = (ExchangeType1.MAIN_MODE, ExchangeType1.AGGRESSIVE_MODE)
+TRANSACTION = ExchangeType1.TRANSACTION
 _INITIAL = (IkeState.CREATED, IkeState.CONNECTING)
 
 
@@ -94,14 +95,22 @@ class Engine:
         if not self.sa.alive:
             self._talks.clear()
             self.sa.queue.clear()
-        while self.sa.queue and self.sa.usable:
+            self.sa.first.clear()
+        while queue := self._waiting():
             if len(self._talks) >= MOST_TALKS:
                 return
-            self._begin_phase2()
+            self._begin_phase2(queue.popleft())
 
-    def _begin_phase2(self) -> None:
+    def _waiting(self) -> deque[Plan]:
+        """What may be begun now: XAUTH and Mode Config come first and are waited for."""
+        sa = self.sa
+        if sa.first or not sa.usable or any(t.ours and t.step.exchange == TRANSACTION for t in self._talks.values()):
+            return sa.first
+        return sa.queue
+
+    def _begin_phase2(self, plan: Plan) -> None:
         message_id = self._new_message_id()
-        exchange = self.sa.queue.popleft()(self.sa, message_id)
+        exchange = plan(self.sa, message_id)
         iv = phase2_iv(self.sa.agreed, self.sa.iv, message_id)
         try:
             step = next(exchange)
@@ -126,7 +135,7 @@ class Engine:
         self._chain(talk, iv)
         talk.step, talk.data, talk.sent = step, data, 1
         talk.due = self.sa.host.now + self.sa.host.config.settings.retransmit_timeout if step.repeat else None
-        if last:
+        if last and not step.repeat:
             self._talks.pop(talk.message_id, None)
         else:
             self._talks[talk.message_id] = talk
@@ -197,6 +206,8 @@ class Engine:
             self._next(talk, message, arrival)
         elif message.exchange == ExchangeType1.QUICK_MODE and message.header.message_id:
             self._first_of_quick_mode(message, arrival)
+        elif message.exchange == TRANSACTION and message.header.message_id:
+            self._transaction(message, arrival)
         else:
             raise ProtocolError(f"{message.exchange.name} has no place here ({self.sa.state.name})")
 
@@ -226,7 +237,8 @@ class Engine:
     def _first_of_quick_mode(self, message: Message1, arrival: Arrival) -> None:
         if not self.sa.usable:
             self._remind(arrival.path)
-            raise ProtocolError("QUICK_MODE before phase 1 is over")
+            what = "XAUTH" if self.sa.over_at is not None else "phase 1"
+            raise ProtocolError(f"QUICK_MODE before {what} is over")
         if len(self._talks) >= MOST_TALKS:
             raise ProtocolError(f"{len(self._talks)} exchanges under way, no more are taken")
         message_id = message.header.message_id
@@ -238,6 +250,19 @@ class Engine:
         step = next(exchange)
         talk = Talk(exchange, message_id, self._last_block(message), False, step)
         self._taken(arrival.digest, self._go(talk, step))
+
+    def _transaction(self, message: Message1, arrival: Arrival) -> None:
+        """The peer asks or sets: one message that one message answers."""
+        if self.sa.over_at is None:
+            raise ProtocolError("TRANSACTION before phase 1 is over")
+        message_id = message.header.message_id
+        message = self._open(message, phase2_iv(self.sa.agreed, self.sa.iv, message_id))
+        if problem := transaction.unauthentic(self.sa, message):
+            raise ProtocolError(problem)
+        self._authentic(arrival, message, None)
+        data, _ = self._encode(message_id, self._last_block(message), transaction.responder(self.sa, message))
+        self._send(data)
+        self._taken(arrival.digest, data)
 
     def _remind(self, path: Path) -> None:
         """The peer goes on although we wait for its last message of phase 1: it was lost, so ask for it, once for one.
@@ -273,7 +298,7 @@ class Engine:
         chosen = [t for t in open_ones if quick_mode.spi_of(t.step) in named] or open_ones
         if chosen:
             self._talks.pop(chosen[0].message_id)
-            with contextlib.suppress(StopIteration):
+            with contextlib.suppress(StopIteration, ProtocolError):
                 chosen[0].exchange.throw(ProtocolError(reason))
 
     def _open(self, message: Message1, iv: bytes) -> Message1:
@@ -297,6 +322,8 @@ class Engine:
         arrival.talk, arrival.authentic = talk, True
         self._note("received", message.header, message)
         sa = self.sa
+        if message.exchange == TRANSACTION:
+            self._talks.pop(0, None)  # the peer goes on, so it has our last message of phase 1
         if talk is not None:
             talk.due = None
             if message.sealed:

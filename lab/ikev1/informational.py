@@ -124,4 +124,7 @@ def _deleted(sa: Sa, delete: Delete1) -> None:
             for child in [c for c in owner.children.values() if c.sa and c.keyed.spi_out in delete.spis]:
                 owner.drop_child(child, "deleted by the peer")
     elif delete.protocol == Protocol1.ISAKMP and (sa.spi_i + sa.spi_r) in delete.spis and sa.alive:
-        sa.close("deleted by the peer")
+        if sa.waits_for_xauth:
+            sa.fail("deleted by the peer before XAUTH was over")
+        else:
+            sa.close("deleted by the peer")

@@ -30,7 +30,7 @@ def initiator(sa: Sa) -> Exchange:
     sa.life.become(IkeState.CONNECTING)
     sa.stage = MAIN_MODE.name
     offer = phase1.offer(sa)
-    answer = yield _clear(offer, *vendor.announcements(), expects=(SA1,))
+    answer = yield _clear(offer, *vendor.announcements(xauth=sa.xauth), expects=(SA1,))
     phase1.accepted(sa, offer, answer)
 
     pair = registry.group(sa.agreed.ke).generate(sa.host.random)

@@ -16,8 +16,7 @@ from lab.ike.config import Connection
 from lab.ike.credentials import Identity
 from lab.ike.nat import NatSituation, detect, nat_hash
 from lab.ike.path import Path
-from lab.ike.sa import UP
-from lab.ikev1 import explain, keys, proof, proposals, vendor
+from lab.ikev1 import explain, keys, proof, proposals, succession, vendor, xauth
 from lab.ikev1.exchange import Check, Payloads
 from lab.ikev1.sa import Sa
 from lab.wire.header import NO_SPI
@@ -25,9 +24,6 @@ from lab.wire.ids import IdType, KeMethod
 from lab.wire.ids_v1 import IdType1, NotifyType1, Phase1
 from lab.wire.message_v1 import Message1, Payload1
 from lab.wire.payloads_v1 import ID1, KE1, SA1, NatD, Nonce1, Notify1, VendorId1
-
-# Seconds within which two phases 1 of opposite roles count as begun at the same time.
-AT_ONCE = 60.0
 
 
 def has(*kinds: type[Payload1]) -> Check:
@@ -49,7 +45,9 @@ def has(*kinds: type[Payload1]) -> Check:
 
 def offer(sa: Sa) -> SA1:
     """SAi, kept as SAi_b."""
-    made = proposals.phase1(sa.connection.proposals, proof.methods(sa.connection), seconds(sa.connection))
+    made = proposals.phase1(
+        sa.connection.proposals, proof.methods(sa.connection, initiator=True), seconds(sa.connection)
+    )
     if not made.proposals[0].transforms:
         raise ProtocolError(f"IKEv1 has no numbers for {words.proposals(sa.connection.proposals)}")
     sa.sai = made.encode()
@@ -86,17 +84,17 @@ def accepted(sa: Sa, offered: SA1, answer: Message1) -> None:
 def choose(sa: Sa, request: Message1) -> Payloads:
     """The responder's choice, and what it says of itself."""
     offered = request.need(SA1)
-    chosen = proposals.choose_phase1(sa.connection.proposals, offered, proof.methods(sa.connection))
+    chosen = proposals.choose_phase1(sa.connection.proposals, offered, proof.methods(sa.connection, initiator=False))
     if isinstance(chosen, Mismatch):
         raise ProtocolError(chosen.reason, NotifyType1.NO_PROPOSAL_CHOSEN)
     sa.sai = offered.encode()
     _agree(sa, chosen, request)
-    return (SA1((chosen.proposal,)), *vendor.answer(sa.nat_numbers))
+    return (SA1((chosen.proposal,)), *vendor.answer(sa.nat_numbers, xauth=sa.xauth))
 
 
 def _agree(sa: Sa, chosen: proposals.Agreed, message: Message1) -> None:
     method = chosen.transform.get(Phase1.AUTHENTICATION)
-    sa.negotiated = chosen.suite(next(m for m in proof.methods(sa.connection) if m == method))
+    sa.negotiated = chosen.suite(next(m for m in proof.methods(sa.connection, initiator=sa.initiator) if m == method))
     sa.lifetime = chosen.transform.get(Phase1.LIFE_DURATION) or 0 if chosen.transform.get(Phase1.LIFE_TYPE) == 1 else 0
     vendors = tuple(message.all(VendorId1))
     sa.nat_numbers, sa.dpd.announced = vendor.nat_numbers(vendors), vendor.speaks_dpd(vendors)
@@ -110,7 +108,9 @@ def connection_for(connections: Sequence[Connection], request: Message1, path: P
         raise ProtocolError(reason, NotifyType1.NO_PROPOSAL_CHOSEN)
     agreeing = (
         c for c in connections
-        if isinstance(proposals.choose_phase1(c.proposals, offered, proof.methods(c)), proposals.Agreed)
+        if isinstance(
+            proposals.choose_phase1(c.proposals, offered, proof.methods(c, initiator=False)), proposals.Agreed
+        )
     )  # fmt: skip
     return next(agreeing, connections[0])
 
@@ -219,10 +219,10 @@ def meant(sa: Sa, peer: Identity) -> None:
 
 def _others(sa: Sa) -> list[Connection]:
     path, config = sa.path, sa.host.config
-    mine = proof.methods(sa.connection)
+    mine = proof.methods(sa.connection, initiator=False)
     return [
         c for c in config.connections
-        if c.version == 1 and c.serves(path.local_host, path.remote_host) and proof.methods(c) == mine
+        if c.version == 1 and c.serves(path.local_host, path.remote_host) and proof.methods(c, initiator=False) == mine
         and c.aggressive == sa.connection.aggressive and c.local.id == sa.connection.local.id
     ]  # fmt: skip
 
@@ -235,39 +235,9 @@ def first_contact(sa: Sa) -> Payloads:
 
 
 def establish(sa: Sa, message: Message1) -> None:
-    """Phase 1 is over: apply `unique`, come up, and take over from the SA that this one replaces."""
-    sa.admit(initial_contact=message.notify(NotifyType1.INITIAL_CONTACT) is not None)
-    old = _current(sa.heir_of) if sa.heir_of else None if sa.initiator else _replaced_by(sa)
-    sa.established()
-    if old is None or not old.alive:
-        return
-    if _made_at_once(old, sa) and old.spi_i > sa.spi_i:
-        sa.hand_over(old)
-    else:
-        sa.heir_of = old
-        old.hand_over(sa)
-
-
-def _current(old: Sa) -> Sa:
-    """The SA that has the children by now."""
-    return next(reversed([old, *old.heirs()]))
-
-
-def _made_at_once(one: Sa, other: Sa) -> bool:
-    """Whether both sides authenticated anew at the same time: one of the two SAs is too many.
-
-    IKEv1 has no rule for it. Ours needs no message: the SA with the higher initiator's cookie stays, on both sides.
-    """
-    since = other.host.now - (one.established_at or 0.0)
-    return one.heir_of is not None and one.initiator != other.initiator and since < AT_ONCE
-
-
-def _replaced_by(sa: Sa) -> Sa | None:
-    """The SA that a peer which authenticates anew has with us: of the same two, from the same place, with children."""
-    for other in sa.host.ike_sas.values():
-        same = isinstance(other, Sa) and other is not sa and other.state in UP and other.twin_of(sa)
-        if same and other.connection is sa.connection and other.path.remote_host == sa.path.remote_host:
-            assert isinstance(other, Sa)
-            if other.children and other.path.remote_port == sa.path.remote_port:
-                return other
-    return None
+    """Phase 1 is over: come up, or where a user is to prove itself too, wait until XAUTH is over."""
+    sa.over_at, sa.initial_contact = sa.host.now, message.notify(NotifyType1.INITIAL_CONTACT) is not None
+    if not sa.xauth:
+        succession.come_up(sa)
+    elif sa.connection.remote.xauth:
+        sa.put_first(xauth.request)

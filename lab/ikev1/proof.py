@@ -22,15 +22,23 @@ from lab.wire.ids_v1 import AuthMethod1, NotifyType1
 from lab.wire.message_v1 import Message1
 from lab.wire.payloads_v1 import Cert1, CertReq1, Hash1, Sig1
 
+# What is negotiated where neither side, the initiator, or the responder also proves itself by XAUTH (its draft, 7.2).
+_SHARED = (AuthMethod1.PRE_SHARED_KEY, AuthMethod1.XAUTH_INIT_PRE_SHARED, AuthMethod1.XAUTH_RESP_PRE_SHARED)
+_SIGNED = (AuthMethod1.RSA_SIGNATURE, AuthMethod1.XAUTH_INIT_RSA, AuthMethod1.XAUTH_RESP_RSA)
 
-def methods(connection: Connection) -> tuple[AuthMethod1, ...]:
-    """What a connection negotiates; its configuration has the same kind of proof on both sides."""
-    return (AuthMethod1.RSA_SIGNATURE if connection.local.auth.signed else AuthMethod1.PRE_SHARED_KEY,)
+
+def methods(connection: Connection, *, initiator: bool) -> tuple[AuthMethod1, ...]:
+    """What a connection negotiates in this role; its configuration has the same kind of proof on both sides."""
+    of_initiator, of_responder = connection.local.xauth, connection.remote.xauth
+    if not initiator:
+        of_initiator, of_responder = of_responder, of_initiator
+    kinds = _SIGNED if connection.local.auth.signed else _SHARED
+    return (kinds[1 if of_initiator else 2 if of_responder else 0],)
 
 
 def signed(method: AuthMethod1) -> bool:
     """Whether this method is a signature."""
-    return method != AuthMethod1.PRE_SHARED_KEY
+    return method in _SIGNED
 
 
 def own_identity(sa: Sa) -> Identity:

@@ -21,6 +21,7 @@ from lab.crypto.choice import Mismatch
 from lab.crypto.groups import KeyPair
 from lab.errors import ProtocolError
 from lab.ike import explain as words
+from lab.ike import lending
 from lab.ike import mode as modes
 from lab.ike.actions import KeyLog
 from lab.ike.child import ChildSa
@@ -122,7 +123,8 @@ def _initiate(sa: Sa, message_id: int, child: LiveChild, old: LiveChild | None) 
 def _offered(sa: Sa, child: LiveChild) -> tuple[Pair, str]:
     """The first selector of each side, and the mode that they allow."""
     config = child.config
-    pair = config.local_ts[0].at(sa.path.local_host), config.remote_ts[0].at(sa.path.remote_host)
+    local, remote = sa.dynamic()
+    pair = config.local_ts[0].at(local[0]), config.remote_ts[0].at(remote[0])
     for side, configured in (("local_ts", config.local_ts), ("remote_ts", config.remote_ts)):
         if len(configured) > 1:
             sa.host.trace.emit(
@@ -170,6 +172,8 @@ def responder(sa: Sa, first: Message1) -> Exchange:
     """RFC 2409 5.5    --> SA, Ni    SA, Nr <--    --> HASH(3)."""
     if len(sa.children) >= MOST_CHILDREN:
         raise ProtocolError(f"{len(sa.children)} children, no more are taken", NotifyType1.NO_PROPOSAL_CHOSEN)
+    if sa.virtual.lends and not sa.virtual.remote:
+        raise ProtocolError(lending.missing(sa), NotifyType1.INVALID_ID_INFORMATION)
     message_id = first.header.message_id
     config, terms, public = _accept(sa, first)
     old = _same(sa, config, terms.pair)
@@ -237,9 +241,10 @@ def _fit(sa: Sa, config: Child, first: Message1, offered: Pair) -> tuple[Terms, 
     if wanted == modes.TRANSPORT and config.mode == modes.TRANSPORT:
         local, remote = modes.as_seen(sa.nat, sa.path, offered[:1], offered[1:])
         offered = local[0], remote[0]
+    local_hosts, remote_hosts = sa.dynamic()
     allowed = (
-        [selector.at(sa.path.local_host) for selector in config.local_ts],
-        [selector.at(sa.path.remote_host) for selector in config.remote_ts],
+        [selector.at(host) for selector in config.local_ts for host in local_hosts],
+        [selector.at(host) for selector in config.remote_ts for host in remote_hosts],
     )
     for side, theirs, ours in zip(("local", "remote"), offered, allowed, strict=True):
         if not any(contains(one, theirs) for one in ours):

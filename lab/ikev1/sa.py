@@ -37,6 +37,9 @@ class Sa(IkeSa):
 
     `spi_i` and `spi_r` are the cookies. `iv` is the last block of phase 1 that was sealed or opened, `queue` what waits
     for phase 1 to be over, `hint` what the peer or the last dropped message told about a phase 1 that does not get on.
+    `first` is what goes before the queue: XAUTH, which keeps the SA from being established, and Mode Config. `over_at`
+    is when phase 1 was over, `initial_contact` whether the peer said that this is its only SA with us, `configuring`
+    whether Mode Config is not over.
     `sai`, `gxi`, `gxr`, `idi`, `idr` are the bodies that HASH_I and HASH_R cover. `heir_of` is the SA that this one is
     to take over from, `heir` the one that took over from it. `switching` holds the rekeyings of ours
     whose new child is not used yet.
@@ -59,7 +62,9 @@ class Sa(IkeSa):
         self.heir: Sa | None = None
         self.switching: list[Switch] = []
         self.lifetime = 0
-        self.wants_heir = self.certificate_wanted = False
+        self.wants_heir = self.certificate_wanted = self.initial_contact = self.configuring = False
+        self.over_at: float | None = None
+        self.first: deque[Plan] = deque()
 
     @property
     def cookies(self) -> tuple[bytes, bytes]:
@@ -88,6 +93,20 @@ class Sa(IkeSa):
         """Whether exchanges of phase 2 have a place."""
         return self.state in (IkeState.ESTABLISHED, IkeState.REKEYED)
 
+    @property
+    def xauth(self) -> bool:
+        """Whether one of the two sides is to prove itself by XAUTH."""
+        return self.connection.local.xauth or self.connection.remote.xauth
+
+    @property
+    def waits_for_xauth(self) -> bool:
+        """Whether phase 1 is over and XAUTH is not."""
+        return self.state is IkeState.CONNECTING and self.over_at is not None
+
+    def twin_of(self, other: IkeSa) -> bool:
+        """Many users may share the identity and the key of a group; they are not the same."""
+        return super().twin_of(other) and self.user == other.user
+
     def new_nonce(self) -> bytes:
         """Fresh nonce data."""
         return self.host.random(NONCE_OCTETS)
@@ -95,6 +114,11 @@ class Sa(IkeSa):
     def start(self, plan: Plan) -> None:
         """Run an exchange of phase 2 as soon as phase 1 is over; the engine takes it from the queue."""
         self.queue.append(plan)
+        self.host.touch(self.spi)
+
+    def put_first(self, plan: Plan) -> None:
+        """Run an exchange of phase 2 before all that waits, even before the SA is established."""
+        self.first.append(plan)
         self.host.touch(self.spi)
 
     def adopt(self, keys: IkeKeys) -> None:
@@ -126,6 +150,7 @@ class Sa(IkeSa):
         heir.fading += self.fading
         heir.switching += self.switching
         self.children, self.fading, self.switching, self.heir = {}, [], [], heir
+        self._hand_on_addresses(heir)
         heir.queue.extend(self.queue)
         self.queue.clear()
         self.rekey_at = None
@@ -134,6 +159,13 @@ class Sa(IkeSa):
         self.host.tell("ike-rekeyed", **heir.named(), old_spi_i=self.spi_i.hex(), old_spi_r=self.spi_r.hex())
         self.host.touch(self.spi)
         self.host.touch(heir.spi)
+
+    def _hand_on_addresses(self, heir: "Sa") -> None:
+        """Virtual addresses go with the children; what the heir was told itself about asking and lending stays."""
+        heir.virtual.local, heir.virtual.remote = self.virtual.local, self.virtual.remote
+        self.virtual.local = self.virtual.remote = ()
+        for pool in self.connection.pools:
+            self.host.pools[pool.name].hand_on(self.number, heir.number)
 
     def heirs(self) -> Iterator["Sa"]:
         """The SAs that took over from this one, each from the one before."""

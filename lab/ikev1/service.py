@@ -151,7 +151,9 @@ class Service:
         if sa.wants_heir:
             sa.wants_heir = False
             self.commands.reauthenticate(sa)
-        if sa.heir is not None and sa.heir.initiator and sa.state is IkeState.REKEYED and not sa.queue:
+        # charon takes children and leases over only after the last message of XAUTH: a Delete hard on it ends them.
+        waits = sa.heir is not None and sa.heir.alive and sa.heir.configuring
+        if sa.heir is not None and sa.heir.initiator and sa.state is IkeState.REKEYED and not sa.queue and not waits:
             informational.end(sa, "rekeyed")
         engine.settle()
         self.table.schedule(engine)

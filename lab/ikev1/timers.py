@@ -30,7 +30,7 @@ def tick(engine: Engine) -> None:
     now = sa.host.now
     due = {what for what, when in _deadlines(engine) if when <= now}
     if "half-open" in due:
-        sa.fail(f"peer did not go on after {sa.stage}")
+        sa.fail(f"peer did not go on after {sa.stage}" + (", XAUTH is not over" if sa.waits_for_xauth else ""))
         return
     if "repeat" in due:
         engine.tick()
@@ -67,6 +67,8 @@ def _deadlines(engine: Engine) -> Iterator[tuple[str, float]]:
         yield "repeat", repeat
     if sa.state is IkeState.CONNECTING and not sa.initiator:
         yield "half-open", sa.created_at + settings.half_open_timeout
+    elif sa.state is IkeState.CONNECTING and sa.over_at is not None:
+        yield "half-open", sa.over_at + settings.half_open_timeout
     yield from (("fade", when) for when, _ in sa.fading)
     yield from (("switch", entry.due) for entry in sa.switching)
     if sa.state in UP:

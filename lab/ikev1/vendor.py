@@ -33,14 +33,14 @@ class NatNumbers:
 RFC = NatNumbers(RFC_3947, PayloadType1.NAT_D, PayloadType1.NAT_OA, Mode1.UDP_TUNNEL, Mode1.UDP_TRANSPORT)
 
 
-def announcements() -> tuple[VendorId1, ...]:
-    """What an initiator says of itself."""
-    return tuple(VendorId1(one) for one in (*NAT_T, DPD))
+def announcements(*, xauth: bool = False) -> tuple[VendorId1, ...]:
+    """What an initiator says of itself; that it knows XAUTH only where one side is to prove itself so."""
+    return tuple(VendorId1(one) for one in (*NAT_T, DPD, *((XAUTH,) if xauth else ())))
 
 
-def answer(heard: NatNumbers | None) -> tuple[VendorId1, ...]:
+def answer(heard: NatNumbers | None, *, xauth: bool = False) -> tuple[VendorId1, ...]:
     """What a responder says: of NAT traversal just the one that is going to be used (RFC 3947 3.1)."""
-    return tuple(VendorId1(one) for one in ((heard.vendor,) if heard else ()) + (DPD,))
+    return tuple(VendorId1(one) for one in ((heard.vendor,) if heard else ()) + (DPD, *((XAUTH,) if xauth else ())))
 
 
 def nat_numbers(vendors: Iterable[VendorId1]) -> NatNumbers | None:

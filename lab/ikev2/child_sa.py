@@ -98,9 +98,8 @@ def proposals(sa: Sa, child: LiveChild, *, ke: bool) -> tuple[Proposal, ...]:
 
 def our_selectors(sa: Sa, config: Child) -> Sides:
     """The configured selectors, local and remote; `dynamic` is the address of that side, the virtual ones if any."""
-    local = _at(config.local_ts, [str(vip) for vip in sa.virtual.local] or [sa.path.local_host])
-    remote = _at(config.remote_ts, [str(vip) for vip in sa.virtual.remote] or [sa.path.remote_host])
-    return local, remote
+    local, remote = sa.dynamic()
+    return _at(config.local_ts, local), _at(config.remote_ts, remote)
 
 
 def _offered(sa: Sa, config: Child) -> Sides:

@@ -131,7 +131,7 @@ class Sa(IkeSa):
     @property
     def wants_address(self) -> bool:
         """Whether we have yet to get the virtual addresses that we want."""
-        return self.virtual.asks and not self.virtual.local
+        return self.virtual.wanted
 
     @property
     def rekeying(self) -> bool:

@@ -9,13 +9,9 @@ Neither failure costs the IKE SA. An initiator that got no address asks again wi
 responder also answers where it is asked in an INFORMATIONAL. Nothing is lent before the peer is authenticated.
 """
 
-from ipaddress import ip_address
-
 from lab.errors import ProtocolError
-from lab.ike.pool import Pool
-from lab.ikev2 import configuration
+from lab.ike import configuration, lending
 from lab.ikev2.child_sa import Refusal
-from lab.ikev2.configuration import Address, Configuration
 from lab.ikev2.exchange import Payloads
 from lab.ikev2.sa import Sa
 from lab.wire.ids import NotifyType
@@ -36,23 +32,10 @@ def take(sa: Sa, answer: Message) -> Refusal | None:
     if reply is None and answer.error:
         return None
     try:
-        given = configuration.read(configuration.request(sa.connection.vips), reply)
-        _check(sa, given.addresses)
+        lending.take(sa, reply)
     except ProtocolError as error:
         return Refusal(error.reason, NotifyType.INTERNAL_ADDRESS_FAILURE)
-    sa.given(given.addresses)
-    told = {"addresses": given.addresses, "dns": given.dns, "subnets": given.subnets}
-    sa.host.tell(
-        "configured", **sa.named(), **{name: [str(value) for value in values] for name, values in told.items()}
-    )
     return None
-
-
-def _check(sa: Sa, addresses: tuple[Address, ...]) -> None:
-    """An end of the IKE SA cannot be an address inside it: its packets would go round in a circle."""
-    ends = {ip_address(sa.path.local_host), ip_address(sa.path.remote_host)}
-    if wrong := ends & set(addresses):
-        raise ProtocolError(f"peer's CFG_REPLY gives {wrong.pop()}, which is an end of this IKE SA")
 
 
 def lend(sa: Sa, request: Message) -> Payloads | Refusal:
@@ -61,46 +44,8 @@ def lend(sa: Sa, request: Message) -> Payloads | Refusal:
     wanted = configuration.asked(cp) if cp else ()
     if cp is None or not wanted:
         missing = sa.virtual.lends and not sa.virtual.remote and request.get(SA) is not None
-        return _missing(sa) if missing else ()
-    leases = _leases(sa, wanted)
-    if not leases:
-        return Refusal(_none_left(sa, wanted), NotifyType.INTERNAL_ADDRESS_FAILURE)
-    sa.virtual.remote = tuple(leases)
-    pools = [pool for pool in sa.connection.pools if any(address in pool.addrs for address in leases)]
-    dns = dict.fromkeys(address for pool in pools for address in pool.dns)
-    subnets = dict.fromkeys(net for pool in pools for net in pool.subnet)
-    return (configuration.reply(cp, Configuration(tuple(leases), tuple(dns), tuple(subnets))),)
-
-
-def _leases(sa: Sa, wanted: tuple[Address, ...]) -> dict[Address, None]:
-    """For each address that is wanted the first pool of its family that has one; a pool has one for each IKE SA."""
-    identity = sa.user or sa.remote_id
-    assert identity is not None, "nothing is lent before the peer is authenticated"
-    found: dict[Address, None] = {}
-    for asked in wanted:
-        particular = None if asked.is_unspecified else asked
-        pools = (pool for pool in _pools(sa) if pool.span.first.version == asked.version)
-        leases = (pool.lease(identity, sa.number, particular) for pool in pools)
-        lease = next((lease for lease in leases if lease is not None), None)
-        if lease is not None:
-            found[lease] = None
-    return found
-
-
-def _pools(sa: Sa) -> list[Pool]:
-    return [sa.host.pools[pool.name] for pool in sa.connection.pools]
-
-
-def _missing(sa: Sa) -> Refusal:
-    names = ", ".join(pool.name for pool in sa.connection.pools)
-    reason = f"peer asks for no virtual address; connection {sa.connection.name} takes only peers with one of {names}"
-    return Refusal(reason, NotifyType.FAILED_CP_REQUIRED)
-
-
-def _none_left(sa: Sa, wanted: tuple[Address, ...]) -> str:
-    families = " or ".join(f"IPv{version}" for version in sorted({address.version for address in wanted}))
-    pools = ", ".join(
-        f"{name} {pool.span.first}-{pool.span.last}: {len(pool.holders)} taken"
-        for name, pool in zip((pool.name for pool in sa.connection.pools), _pools(sa), strict=True)
-    )
-    return f"no virtual {families} address is left for {sa.remote_id} (pools: {pools or 'none'})"
+        return Refusal(lending.missing(sa), NotifyType.FAILED_CP_REQUIRED) if missing else ()
+    reply = lending.lend(sa, cp)
+    if reply is None:
+        return Refusal(lending.none_left(sa, wanted), NotifyType.INTERNAL_ADDRESS_FAILURE)
+    return (reply,)

@@ -14,7 +14,7 @@ from lab.ike.swanctl import Section
 
 Command = tuple[str, dict[str, Any]]
 _FILES = ("certs", "cacerts")
-_SHARED = ("ike", "eap", "ppk")
+_SHARED = ("ike", "eap", "xauth", "ppk")
 
 
 def loads(tree: Section, files: Mapping[str, bytes]) -> Iterator[Command]:

@@ -11,6 +11,7 @@ from lab.plugin.tunnel import Tunnel
 
 IKE, ESP = "aes256-sha256-ecp256", "aes256-sha256"
 MAIN, AGGRESSIVE, QUICK = "Main Mode", "Aggressive Mode", "Quick Mode"
+TRANSACTION = "Transaction"
 
 
 def tunnel(ike: str = IKE, esp: str = ESP, *, connection: Mapping[str, str] | None = None, **more: object) -> Tunnel:

@@ -204,3 +204,18 @@ class CfgType1(OpenEnum):
     CFG_REPLY = 2
     CFG_SET = 3
     CFG_ACK = 4
+
+
+class Xauth1(OpenEnum):
+    """Attributes of XAUTH (draft-ietf-ipsec-isakmp-xauth-06 6.2); those of Mode Config have the numbers of IKEv2."""
+
+    XAUTH_TYPE = 16520
+    XAUTH_USER_NAME = 16521
+    XAUTH_USER_PASSWORD = 16522
+    XAUTH_PASSCODE = 16523
+    XAUTH_MESSAGE = 16524
+    XAUTH_CHALLENGE = 16525
+    XAUTH_DOMAIN = 16526
+    XAUTH_STATUS = 16527
+    XAUTH_NEXT_PIN = 16528
+    XAUTH_ANSWER = 16529

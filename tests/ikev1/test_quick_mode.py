@@ -206,7 +206,7 @@ def test_the_commit_bit_is_tolerated() -> None:
 @pytest.mark.parametrize("mode", ["tunnel", "transport"])
 def test_nat_traversal_by_each_document(monkeypatch: pytest.MonkeyPatch, vendor_id: bytes, mode: str) -> None:
     """The drafts number NAT-D, NAT-OA and the encapsulation modes otherwise than RFC 3947; the announcement decides."""
-    monkeypatch.setattr(vendor, "announcements", lambda: (VendorId1(vendor_id),))
+    monkeypatch.setattr(vendor, "announcements", lambda **_: (VendorId1(vendor_id),))
     text = first(child=f"mode = {mode}")
     text = changed(text, *HOSTS) if mode == "transport" else text
     right = right_of(text, ("local_addrs = 192.0.2.1", "local_addrs = %any"))

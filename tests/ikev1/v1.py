@@ -1,10 +1,14 @@
 """What the pair tests of IKEv1 share: its configuration, and predicates for its messages."""
 
+import itertools
 from collections.abc import Callable
 
+from lab.ikev1 import phase2
 from lab.ikev1.engine import Engine
+from lab.ikev1.keys import phase2_iv
 from lab.ikev1.sa import Sa
 from lab.wire.ids_v1 import ExchangeType1
+from lab.wire.message_v1 import Payload1, encode_chain, header
 from tests.pair import Datagram, Pair, Predicate, Side, mirrored, net
 
 MAIN, AGGRESSIVE = ExchangeType1.MAIN_MODE, ExchangeType1.AGGRESSIVE_MODE
@@ -60,6 +64,26 @@ def engine(side: Side) -> Engine:
 
 def sa(side: Side) -> Sa:
     return engine(side).sa
+
+
+def sealed(side: Side, exchange: ExchangeType1, *payloads: Payload1, message_id: int = 77) -> bytes:
+    """A first message of phase 2 that a side could have sent, without its engine knowing."""
+    of = sa(side)
+    assert of.cipher is not None
+    chain = encode_chain(payloads)
+    chain += bytes(-len(chain) % of.agreed.block)
+    body = of.cipher.encrypt(phase2_iv(of.agreed, of.iv, message_id), chain)
+    front = header(of.cookies, exchange, payloads, message_id=message_id, encrypted=True, length=len(body))
+    return front.encode() + body
+
+
+_message_ids = itertools.count(1000)
+
+
+def authentic(side: Side, exchange: ExchangeType1, *payloads: Payload1) -> bytes:
+    """The same behind a HASH(1) that verifies, under a message ID of its own."""
+    message_id = next(_message_ids)
+    return sealed(side, exchange, *phase2.hashed(sa(side), message_id, payloads), message_id=message_id)
 
 
 def up(side: Side) -> list[str]:

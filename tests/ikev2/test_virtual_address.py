@@ -5,8 +5,9 @@ from random import Random
 
 import pytest
 
+from lab.ike import configuration
 from lab.ike.actions import AddAddress, InstallChild, RemoveAddress
-from lab.ikev2 import configuration, create_child_sa, virtual_address
+from lab.ikev2 import create_child_sa, virtual_address
 from lab.ikev2.exchange import Exchange, Request
 from lab.ikev2.sa import Sa
 from lab.wire.ids import CfgAttribute as A

@@ -5,8 +5,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 import pytest
 
 from lab.errors import ProtocolError
-from lab.ikev2 import configuration
-from lab.ikev2.configuration import MOST, Configuration
+from lab.ike import configuration
+from lab.ike.configuration import MOST, Configuration
 from lab.wire.ids import CfgAttribute as A
 from lab.wire.ids import CfgType
 from lab.wire.payloads_v2 import CP

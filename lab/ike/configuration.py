@@ -1,10 +1,10 @@
-"""The Configuration payload: a virtual address asked for and given (RFC 7296 2.19, 3.15).
+"""What the Configuration payload and Mode Config hold: a virtual address asked for and given (RFC 7296 2.19, 3.15).
 
     CP(CFG_REQUEST){INTERNAL_IP4_ADDRESS(), INTERNAL_IP4_DNS()}  -->
                                    <--  CP(CFG_REPLY){INTERNAL_IP4_ADDRESS(10.3.0.1), INTERNAL_IP4_DNS(10.3.0.53)}
 
-This file knows the attributes; who asks whom when is the matter of `virtual_address`, whose address is which that of
-the pool (`lab.ike.pool`). Attributes of a length
+This file knows the attributes, whose numbers both versions of IKE share; who asks whom when is the matter of each
+version, whose address is which that of the pool (`lab.ike.pool`). Attributes of a length
 that the RFC does not know and attributes that nobody asked for are skipped (3.15.1), whatever else stands beside them.
 """
 

@@ -1,0 +1,156 @@
+"""XAUTH and Mode Config: a user proves itself behind phase 1, and is lent an address; as remote access was in IKEv1."""
+
+from dataclasses import replace
+
+import pytest
+
+from lab.matrix import ALL
+from lab.plugin import first_version as v1
+from lab.plugin import papers
+from lab.plugin.tunnel import CONNECTION
+
+USER, PASSWORD, VIP = "carol", "Ar3etTnp", "10.3.0.1"
+SETTLED_S = 20
+POOL = {"lab": {"addrs": "10.3.0.0/24"}}
+
+
+def user(*, password=PASSWORD, more="", **tunnel):
+    """One side that proves itself as a user too, and the other that asks for it."""
+    name = f"xauth_id = {USER}"
+    left = v1.tunnel(
+        secrets={"xauth-user": {"id": USER, "secret": password}}, more=_second_round("local-2", name), **tunnel
+    )
+    right = v1.tunnel(
+        secrets={"xauth-user": {"id": USER, "secret": PASSWORD}}, more=_second_round("remote-2", ""), **tunnel
+    )
+    return left, right
+
+
+def _second_round(section, more):
+    return f"connections {{\n {CONNECTION} {{\n {section} {{\n auth = xauth\n {more}\n }}\n }}\n}}"
+
+
+def lent(left, right):
+    """The same with an address of a pool."""
+    client = replace(left, connection={**left.connection, "vips": "0.0.0.0"}, child={"local_ts": "dynamic"})
+    gateway = replace(
+        right, connection={**right.connection, "pools": "lab"}, child={"remote_ts": "dynamic"}, pools=POOL
+    )
+    return client, gateway
+
+
+def counted(ladder, mode=v1.MAIN, transactions=2, config=0):
+    """XAUTH in two pairs that the right side begins, Mode Config in one of the left, between phase 1 and phase 2."""
+    v1.set_up(ladder, mode)
+    found = v1.messages(ladder, v1.TRANSACTION)
+    senders = [entry["from"] for entry in found]
+    wanted = ["right", "left"] * transactions + ["left", "right"] * config
+    assert senders == wanted, f"Transaction is not {len(wanted)} messages by turns: {ladder.words()}"
+    pairs = [entry["message_id"] for entry in found]
+    assert pairs[::2] == pairs[1::2] and len(set(pairs)) == len(pairs) // 2, f"message IDs of Transaction: {pairs}"
+    v1.hidden(found, first=1)
+    last, first = v1.messages(ladder, mode)[-1], v1.messages(ladder, v1.QUICK)[0]
+    assert last["n"] < found[0]["n"] and found[-1]["n"] < first["n"], f"not between the phases: {ladder.words()}"
+
+
+@pytest.mark.rfc("2409#5.4")
+@pytest.mark.needs("ikev1", "xauth")
+@pytest.mark.pairings(*map(str, ALL))
+@pytest.mark.parametrize("mode", [v1.MAIN, v1.AGGRESSIVE], ids=["main", "aggressive"])
+def test_xauth(lab, left, right, mode):
+    """A user proves itself by name and password in four messages between phase 1 and Quick Mode."""
+    ours, theirs = user(connection={"aggressive": "yes"} if mode == v1.AGGRESSIVE else {})
+    lab.up("direct", left=ours, right=theirs)
+    lab.establish()
+    lab.ping()
+    ladder = lab.prove_protected()
+
+    lab.step("messages", "phase 1, four of XAUTH, three of Quick Mode, counted in the capture")
+    counted(ladder, mode)
+
+
+@pytest.mark.rfc("2409#5.1")
+@pytest.mark.needs("ikev1", "xauth", "certificates", "rsa")
+def test_xauth_behind_signatures(lab, left, right):
+    """Both gateways prove themselves by certificates, and the user by its password behind them."""
+    ca = lab.ca()
+    ours, theirs = user()
+    leaves = {side: ca.leaf(side, "rsa-2048", identities=(f"{side}.lab",)) for side in ("left", "right")}
+    plain = {"left": ours, "right": theirs}
+    lab.up("direct", **{side: papers.trusting(papers.certified(plain[side], leaves[side]), ca.root) for side in plain})
+    lab.establish()
+    lab.ping()
+    ladder = lab.prove_protected()
+
+    lab.step("messages", "six, four, three")
+    counted(ladder)
+
+
+@pytest.mark.rfc("2409#5.4")
+@pytest.mark.needs("ikev1", "xauth", "mode-config")
+@pytest.mark.pairings(*map(str, ALL))
+def test_mode_config(lab, left, right):
+    """Behind XAUTH the client asks for an address, in 6 + 4 + 2 + 3 messages; the ping leaves from that address."""
+    ours, theirs = lent(*user())
+    lab.up("direct", left=ours, right=theirs)
+    lab.establish()
+    lab.ping_virtual(VIP)
+    ladder = lab.prove_virtual()
+
+    lab.step("messages", "six, four, two, three, counted in the capture")
+    counted(ladder, config=1)
+
+    lab.step("lent", f"both sides list {VIP}, and it is the selector of the client's side")
+    for side, key in ((left, "local_ts"), (right, "remote_ts")):
+        (child,) = side.children()
+        assert child[key] == [f"{VIP}/32"], f"{side} has {key} {child[key]}"
+    (mine,), (other,) = left.established(), right.established()
+    assert mine["local_vips"] == other["remote_vips"] == [VIP]
+
+
+@pytest.mark.rfc("2409#5.4")
+@pytest.mark.needs("ikev1", "xauth", "mode-config", "rekey")
+def test_a_user_authenticates_anew(lab, left, right):
+    """Phase 1 and XAUTH anew: the user keeps its address, and the tunnel goes on."""
+    ours, theirs = lent(*user())
+    lab.up("direct", left=ours, right=theirs)
+    lab.establish()
+    (before,) = left.established()
+    outcome = left.rekey(ike=CONNECTION)
+    assert outcome.up, f"{left} could not begin phase 1 anew: {outcome.reason}"
+    lab.until(lambda: anew(left, before) and anew(right, before), "one new ISAKMP SA on both sides", SETTLED_S)
+    lab.ping_virtual(VIP)
+    ladder = lab.prove_virtual()
+
+    lab.step("messages", "phase 1 twice, four messages of XAUTH each time, the address kept")
+    assert len(v1.messages(ladder, v1.MAIN)) == 12, f"not two times Main Mode: {ladder.words()}"
+    asked = [e for e in v1.messages(ladder, v1.TRANSACTION) if e["from"] == "right"]
+    assert len(asked) >= 5, f"XAUTH was not repeated: {ladder.words()}"
+    (mine,), (other,) = left.established(), right.established()
+    assert mine["local_vips"] == other["remote_vips"] == [VIP]
+
+
+def anew(gateway, before):
+    """Whether just one ISAKMP SA is left, and it is another than before."""
+    cookies = [sa["spi_i"] for sa in gateway.established()]
+    return len(cookies) == 1 and cookies[0] != before["spi_i"]
+
+
+@pytest.mark.rfc("2409#5.4")
+@pytest.mark.needs("ikev1", "xauth")
+def test_wrong_password(lab, left, right):
+    """With a wrong password the four messages of XAUTH are the last: no Quick Mode, and no SA on either side."""
+    ours, theirs = user(password="another")
+    lab.up("direct", left=ours, right=theirs)
+    lab.step("handshake", f"{left} answers XAUTH with a password that is not the user's")
+    outcome = left.initiate()
+    assert not outcome.up, "a tunnel came up with a wrong password"
+    assert not left.established() and not right.established(), "one side holds an SA"
+
+    lab.step("messages", "six and four, and no Quick Mode")
+    ladder = lab.ladder()
+    v1.by_turns(ladder, v1.MAIN, 6)
+    senders = [entry["from"] for entry in v1.messages(ladder, v1.TRANSACTION)]
+    assert senders == ["right", "left"] * 2, f"Transaction is not four messages by turns: {ladder.words()}"
+    assert not v1.messages(ladder, v1.QUICK), f"a Quick Mode was begun: {ladder.words()}"
+    assert outcome.reason, f"{left} does not say why"
