@@ -122,9 +122,8 @@ class Lab:
         running = [gateway for gateway in self.gateways if gateway.name in start]
         for gateway in running:
             node = self._network.node(gateway.name)
-            options = {"seed": self.seed_of(gateway.name)} if gateway.peer.name in OUR_PEERS else {}
             tree, files = trees[gateway.name], tunnels[gateway.name].files
-            gateway.launch(node, self.scratch / gateway.name, tree, files, **options)
+            gateway.launch(node, self.scratch / gateway.name, tree, files, **self._options(gateway))
         for gateway in running:
             gateway.driver.ready(READY_S)
 
@@ -133,25 +132,29 @@ class Lab:
         gateway = Gateway(name, peer(peer_name))
         gateway.address = self._known_topology().attachment(name).address() or ""
         self.further.append(gateway)
-        gateway.launch(self.network.node(name), self.scratch / name, tree, {})
+        gateway.launch(self.network.node(name), self.scratch / name, tree, {}, **self._options(gateway))
         gateway.driver.ready(READY_S)
         return gateway
+
+    def _options(self, gateway: Gateway) -> dict[str, int]:
+        """What a gateway's driver is started with beside its configuration."""
+        return {"seed": self.seed_of(gateway.name)} if gateway.peer.name in OUR_PEERS else {}
 
     def seed_of(self, name: str) -> int:
         """The seed of one thing's randomness: different for everything in a run, the same in every run of that seed."""
         text = f"{self.seed}/{self.scenario.id}/{self.scenario.pairing}/{name}"
         return int.from_bytes(sha256(text.encode()).digest()[:8], "big")
 
-    def ends(self) -> Ends:
-        """Where the gateways are."""
+    def ends(self, client: str = "left") -> Ends:
+        """Where the gateways are; another `client` is one that `add_gateway` starts in the place of the left one."""
         topology = self._known_topology()
         nets = {}
-        for name in ("left", "right"):
+        for name in (client, "right"):
             lan = topology.toward(name, f"{name}-host").end
             nets[name] = str(ip_interface(lan.addresses[0]).network)
-        address = {name: topology.attachment(name).address() or "" for name in ("left", "right")}
+        address = {name: topology.attachment(name).address() or "" for name in (client, "right")}
         public = topology.public_address("right")
-        return Ends(address["left"], address["right"], public, nets["left"], nets["right"])
+        return Ends(address[client], address["right"], public, nets[client], nets["right"])
 
     def _known_topology(self) -> topologies.Topology:
         if self.topology is None:

@@ -17,7 +17,7 @@ from lab.wire.packets import ICMP
 from lab.wire.pcapng import Direction
 
 # Nodes whose links lie inside the protected networks, and nodes with one foot there.
-INSIDE, GATEWAYS = ("left-host", "right-host"), ("left", "right")
+INSIDE, GATEWAYS = ("left-host", "right-host", "second-host"), ("left", "right", "second")
 
 
 def set_up_in_four_messages(ladder: Ladder) -> None:
@@ -40,12 +40,14 @@ def all_opened(ladder: Ladder) -> None:
     assert not closed, f"{len(closed)} of {len(ladder)} packets do not open with the run's keys, first: {closed[0]}"
 
 
-def carries_ping(ladder: Ladder, ends: tuple[str, str], counts: Sequence[int], protocol: str = "ESP") -> None:
+def carries_ping(
+    ladder: Ladder, ends: tuple[str, str], counts: Sequence[int], protocol: str = "ESP", client: str = "left"
+) -> None:
     """ESP or AH of each gateway holds the echo requests there and the replies of every ping; each counts from 1."""
     source, target = ends
     family = "ICMPv6" if ":" in target else "ICMP"
     for sender, word, way in (
-        ("left", "echo-request", f"{source} -> {target}"),
+        (client, "echo-request", f"{source} -> {target}"),
         ("right", "echo-reply", f"{target} -> {source}"),
     ):
         wanted = Counter(f"{family} {word} {way} seq {number}" for count in counts for number in range(1, count + 1))

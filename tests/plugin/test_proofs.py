@@ -71,6 +71,13 @@ def test_a_ping_inside_esp():
     proofs.carries_ping(Ladder(PING * 2), ("10.1.0.10", "10.2.0.10"), [1, 1])
 
 
+def test_a_ping_inside_esp_of_another_client():
+    second = [esp("second", PING[0]["inner"]), PING[1]]
+    proofs.carries_ping(Ladder(second), ("10.1.0.10", "10.2.0.10"), [1], client="second")
+    with pytest.raises(AssertionError, match="too few ESP packets of second hold"):
+        proofs.carries_ping(Ladder(PING), ("10.1.0.10", "10.2.0.10"), [1], client="second")
+
+
 @pytest.mark.parametrize(
     ("entries", "counts"), [(PING[:1], [1]), (PING[1:], [1]), (PING, [2]), ([], [1]), (PING, [1, 1]), (PING * 2, [2])]
 )
@@ -84,7 +91,7 @@ def frame(point, src, dst, direction):
     return Frame(0, point, data, direction=direction)
 
 
-@pytest.mark.parametrize("point", ["left:wan", "internet:left", "internet:right", "left-nat:lan"])
+@pytest.mark.parametrize("point", ["left:wan", "internet:left", "internet:right", "left-nat:lan", "second:wan"])
 def test_an_inner_packet_in_the_open_is_found_where_it_leaves(point):
     with pytest.raises(AssertionError, match=f"{point} saw 10.1.0.10 -> 10.2.0.10 unprotected"):
         proofs.no_plaintext([frame(point, "10.1.0.10", "10.2.0.10", Direction.OUTBOUND)], ["10.1.0.10", "10.2.0.10"])
@@ -94,6 +101,8 @@ def test_an_inner_packet_in_the_open_is_found_where_it_leaves(point):
     ("point", "direction"),
     [
         ("left-host:lan", Direction.OUTBOUND),
+        ("second-host:lan", Direction.OUTBOUND),
+        ("second:wan", Direction.INBOUND),
         ("left:lan", Direction.INBOUND),
         ("right:lan", Direction.OUTBOUND),
         ("left:wan", Direction.INBOUND),

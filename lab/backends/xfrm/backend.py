@@ -2,8 +2,9 @@
 
     InstallChild   inbound state, policies in and fwd; unless it stands by: outbound state, policy out
     UseChild       outbound state, policy out
-    EXPIRE         soft: the first packet came to a child that stands by, or a soft limit is reached (once per state:
-                   of one that stood by the sending one tells); hard: a hard limit, or sequence numbers are used up
+    EXPIRE         soft: the first packet came to a child that stands by, or stood by until the peer's Delete was faster
+                   than its packets, or a soft limit is reached (once per state: of one that stood by the sending one
+                   tells); hard: a hard limit, or sequence numbers are used up
     ACQUIRE        a packet met a trap;     MAPPING   an authentic packet came from another address or port
 
 Rules of this file:
@@ -57,6 +58,7 @@ class Xfrm:
         self._notes, self._wake = Notes(), os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._children: dict[bytes, tuple[ChildSa, Path]] = {}
         self._standby: set[bytes] = set()
+        self._stood_by: set[bytes] = set()
         self._pending: list[Report] = []
         self._traps: dict[int, str] = {}
         self._asked: set[str] = set()
@@ -130,7 +132,7 @@ class Xfrm:
             if spi in (spi_in, child.spi_out):
                 if message["hard"]:
                     return [Expired(spi_in)]
-                if spi_in not in self._standby:
+                if spi == child.spi_out or spi_in not in self._stood_by:
                     return [Aging(spi_in)]
                 self.use(spi_in)
         return []
@@ -145,6 +147,8 @@ class Xfrm:
         self.remove(child.spi_in)
         self._children[child.spi_in] = child, child.path
         self._standby.add(child.spi_in)
+        if not outbound:
+            self._stood_by.add(child.spi_in)
         self._asked.discard(child.name)
         if self._done(child, lambda: self._receive(child, child.path, standby=not outbound)) and outbound:
             self.use(child.spi_in)
@@ -184,6 +188,7 @@ class Xfrm:
             return
         child, path = self._children.pop(spi_in)
         self._standby.discard(spi_in)
+        self._stood_by.discard(spi_in)
         self._counters.forget(spi_in)
         self._sources.remove(spi_in)
         self._policies.forget(spi_in)

@@ -10,7 +10,7 @@ from lab.backends.datagrams import DatagramSocket
 from lab.backends.xfrm.backend import Xfrm
 from lab.backends.xfrm.sockets import prepare
 from lab.ike.path import Path as Way
-from lab.ipsec.dataplane import Moved
+from lab.ipsec.dataplane import Aging, Moved
 from lab.trace import Trace
 from tests.backends.xfrm.test_backend import Site, pytestmark, site  # noqa: F401  (a fixture and marks)
 from tests.backends.xfrm.test_messages import CHILDREN
@@ -62,6 +62,31 @@ def test_a_first_packet_ends_the_standby_and_a_new_port_is_reported(site: Site, 
     assert counted == 1, "the counter moved with the state"
     assert again == 0, "known by now"
     assert after == 0
+
+
+def test_a_first_packet_after_the_standby_is_no_age(site: Site, tmp_path: Path) -> None:  # noqa: F811
+    """The peer's Delete of the former child can be faster than its first packet: then nothing is to be rekeyed."""
+
+    def receive() -> list[object]:
+        backend = Xfrm(Trace(lambda record: None), tmp_path)
+        port = DatagramSocket(socket.AF_INET, socket.SOCK_DGRAM, port=4500)
+        prepare(port)
+        backend.install(LEFT, outbound=False)
+        backend.use(LEFT.spi_in)
+        site.right.fork(send)
+        reports: list[object] = []
+        # The kernel tells of the soft limit before it opens the packet, and of the other port afterwards.
+        while (
+            not any(isinstance(one, Moved) for one in reports) and select.select([backend.sources()[0]], [], [], 10)[0]
+        ):
+            reports += backend.read(backend.sources()[0], 0.0)
+        backend.close()
+        port.close()
+        return [type(report).__name__ for report in reports]
+
+    reports = site.left.call(receive)
+    assert Moved.__name__ in reports, "the packet came"
+    assert Aging.__name__ not in reports
 
 
 def send() -> int:
