@@ -76,7 +76,7 @@ ROWS = (
     Row(
         "EAP",
         Side(
-            missing="XAUTH, which IKEv1 implementations have in its place.",
+            (_look("XAUTH, in its place", "ikev1/xauth/main", seen.exchanges("Transaction")),),
             note="ISAKMP has no payload that could carry EAP.",
             clauses=("2408#3.1",),
         ),

@@ -91,8 +91,8 @@ CLAIMS = (
             Proof("EAP-TLS", "ikev2/eap-tls/"),
             Proof("EAP-TTLS", "ikev2/eap-ttls/"),
             Proof("EAP-PEAP", "ikev2/eap-peap/"),
+            Proof("XAUTH, in its place in IKEv1", "ikev1/xauth/"),
         ),
-        "What IKEv1 offers in its place (XAUTH).",
     ),
     Claim(
         6,

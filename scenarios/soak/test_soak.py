@@ -13,9 +13,9 @@ from lab.plugin.tunnel import Tunnel
 
 HOURS, LOSS, SIDES = 24, "1%", ("left", "right")
 IKE_S, CHILD_S, DPD_S = 4 * 3600, 3600, 30
-# A ping a minute leaves room for liveness checks; for the last six minutes there is one every 3 s.
-SPARSE, HOUR_S = ["ping", "-n", "-q", "-i", "60", "-w", "3240"], 3600
-DENSE, DENSE_EVERY_S = 120, 3.0
+# A ping every 5 minutes leaves room for liveness checks; for the last six minutes there is one every 9 s.
+SPARSE, HOUR_S = ["ping", "-n", "-q", "-i", "300", "-w", "3240"], 3600
+DENSE, DENSE_EVERY_S = 40, 9.0
 # A replaced SA lives on for 5 s, and a lost answer to its Delete is asked for again after 4 s and 7.2 s.
 SETTLED_S = 30
 # Tables that only grow while something is under way; what lingers (165 s) and waits in the heap is bounded apart.
