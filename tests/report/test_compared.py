@@ -63,7 +63,7 @@ def test_the_page_links_each_cell_to_its_proof(proven: Path) -> None:
     assert "not run ikelab run ikev1/aes-gcm-in-phase-1 would." in found.text
     assert "failed No cookie was demanded." in found.text
     assert "unsupported strongswan lacks mlkem768." in found.text
-    assert "no scenario yet XAUTH" in found.text
+    assert "no scenario yet A flood of first messages" in found.text
 
 
 def test_the_index_leads_to_both_pages_and_they_lead_back(proven: Path) -> None:
