@@ -58,7 +58,7 @@ class Endpoint:
         self._gate = Gate(self.host)
         self.table: Table[Engine] = Table(self.host, timers.deadline)
         self._commands = Commands(self.host, self.table)
-        self._v1 = Service(self.host, tuple(local))
+        self._v1 = Service(self.host)
         self._by_version: dict[int, Commands | Commands1] = {1: self._v1.commands, 2: self._commands}
         self._first_version = False
         self._concerned: Engine | None = None

@@ -26,8 +26,8 @@ _UNBORN = (IkeState.CREATED, IkeState.CONNECTING)
 class Commands:
     """The commands of one endpoint."""
 
-    def __init__(self, host: Host, table: Table[Engine], local: tuple[str, ...]) -> None:
-        self._host, self._table, self._local = host, table, local
+    def __init__(self, host: Host, table: Table[Engine]) -> None:
+        self._host, self._table = host, table
 
     def sas(self, which: Which = None) -> Iterator[Sa]:
         """The ISAKMP SAs that are alive and meant."""
@@ -71,7 +71,7 @@ class Commands:
         return False
 
     def _begin(self, connection: Connection, child: Child) -> None:
-        sa = self._new(connection, path_to(connection, self._local))
+        sa = self._new(connection, path_to(connection, self._host.local))
         sa.goal = child.name
         sa.first_contact = not any(o.connection is connection and o.state in UP for o in self.sas())
         sa.start(partial(quick_mode.initiator, config=child))

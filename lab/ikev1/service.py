@@ -32,10 +32,10 @@ REFUSALS = (
 class Service:
     """What an endpoint has of IKEv1."""
 
-    def __init__(self, host: Host, local: tuple[str, ...]) -> None:
+    def __init__(self, host: Host) -> None:
         self._host = host
         self.table: Table[Engine] = Table(host, timers.deadline)
-        self.commands = Commands(host, self.table, local)
+        self.commands = Commands(host, self.table)
         self._half_open = HalfOpen(host)
         self._notices, self._refusals = Limit(), Limit()
         self._concerned: Engine | None = None

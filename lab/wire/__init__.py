@@ -4,7 +4,7 @@ cursor      bounds-checked reading and writing; the only place that checks a len
 ids         the IANA numbers of IKEv2 as open enums
 header      the 28-byte IKE header
 payloads    the chain of payloads behind a header, and the generic payload header
-payloads_v2 one dataclass per IKEv2 payload
+payloads_v2 one dataclass per IKEv2 payload; shapes holds the bodies that both versions share
 ids_v1, payloads_v1, message_v1    the same for IKEv1 (ISAKMP)
 message     a header with its payloads, sealed or open
 rules       which payloads an exchange may and must carry, as a table

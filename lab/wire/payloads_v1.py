@@ -9,7 +9,6 @@ from typing import ClassVar, Self
 
 from lab.errors import ProtocolError
 from lab.wire.cursor import Reader, Writer
-from lab.wire.ids import CertEncoding
 from lab.wire.ids_v1 import (
     DOI_IPSEC,
     SIT_IDENTITY_ONLY,
@@ -21,6 +20,7 @@ from lab.wire.ids_v1 import (
     Protocol1,
     TransformId1,
 )
+from lab.wire.shapes import Encoded, Opaque
 
 SHORTEST_NONCE, LONGEST_NONCE = 8, 256
 # A proposal numbers its transforms with one octet; without a cap on proposals one datagram makes 8,000 objects.
@@ -169,23 +169,7 @@ class SA1:
 
 
 @dataclass(frozen=True, slots=True)
-class Opaque1:
-    """Base of payloads that are octets only."""
-
-    data: bytes
-
-    @classmethod
-    def decode(cls, body: bytes) -> Self:
-        """Take the body as it is."""
-        return cls(body)
-
-    def encode(self) -> bytes:
-        """The body."""
-        return self.data
-
-
-@dataclass(frozen=True, slots=True)
-class KE1(Opaque1):
+class KE1(Opaque):
     """Key Exchange payload (RFC 2408 3.7): the public value; the group is the SA payload's business."""
 
     type: ClassVar[PayloadType1] = PayloadType1.KE
@@ -214,53 +198,35 @@ class ID1:
 
 
 @dataclass(frozen=True, slots=True)
-class _Encoded1:
-    """An encoding and octets: the body of CERT and of CR."""
-
-    encoding: CertEncoding
-    data: bytes
-
-    @classmethod
-    def decode(cls, body: bytes) -> Self:
-        """Read encoding, data."""
-        reader = Reader(body)
-        return cls(CertEncoding(reader.u8()), reader.rest())
-
-    def encode(self) -> bytes:
-        """The body."""
-        return bytes(Writer().u8(self.encoding).raw(self.data))
-
-
-@dataclass(frozen=True, slots=True)
-class Cert1(_Encoded1):
+class Cert1(Encoded):
     """Certificate payload (RFC 2408 3.9)."""
 
     type: ClassVar[PayloadType1] = PayloadType1.CERT
 
 
 @dataclass(frozen=True, slots=True)
-class CertReq1(_Encoded1):
+class CertReq1(Encoded):
     """Certificate Request payload (RFC 2408 3.10): the distinguished name of a CA, or nothing for any."""
 
     type: ClassVar[PayloadType1] = PayloadType1.CR
 
 
 @dataclass(frozen=True, slots=True)
-class Hash1(Opaque1):
+class Hash1(Opaque):
     """Hash payload (RFC 2408 3.11)."""
 
     type: ClassVar[PayloadType1] = PayloadType1.HASH
 
 
 @dataclass(frozen=True, slots=True)
-class Sig1(Opaque1):
+class Sig1(Opaque):
     """Signature payload (RFC 2408 3.12)."""
 
     type: ClassVar[PayloadType1] = PayloadType1.SIG
 
 
 @dataclass(frozen=True, slots=True)
-class Nonce1(Opaque1):
+class Nonce1(Opaque):
     """Nonce payload, 8 to 256 octets (RFC 2409 5)."""
 
     type: ClassVar[PayloadType1] = PayloadType1.NONCE
@@ -324,7 +290,7 @@ class Delete1:
 
 
 @dataclass(frozen=True, slots=True)
-class VendorId1(Opaque1):
+class VendorId1(Opaque):
     """Vendor ID payload (RFC 2408 3.16)."""
 
     type: ClassVar[PayloadType1] = PayloadType1.VID

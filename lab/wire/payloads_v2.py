@@ -13,7 +13,6 @@ from lab.wire.cursor import Reader, Writer
 from lab.wire.ids import (
     AttributeType,
     AuthMethod,
-    CertEncoding,
     CfgAttribute,
     CfgType,
     Encr,
@@ -29,6 +28,7 @@ from lab.wire.ids import (
     TransformType,
     TsType,
 )
+from lab.wire.shapes import Encoded, Opaque
 
 Address = IPv4Address | IPv6Address
 
@@ -210,32 +210,14 @@ class ID:
 
 
 @dataclass(frozen=True, slots=True)
-class _Encoded:
-    """An encoding and octets: the body of CERT and of CERTREQ."""
-
-    encoding: CertEncoding
-    data: bytes
-
-    @classmethod
-    def decode(cls, body: bytes) -> Self:
-        """Read encoding, data."""
-        reader = Reader(body)
-        return cls(CertEncoding(reader.u8()), reader.rest())
-
-    def encode(self) -> bytes:
-        """The body."""
-        return bytes(Writer().u8(self.encoding).raw(self.data))
-
-
-@dataclass(frozen=True, slots=True)
-class Cert(_Encoded):
+class Cert(Encoded):
     """Certificate payload (RFC 7296 3.6)."""
 
     type: ClassVar[PayloadType] = PayloadType.CERT
 
 
 @dataclass(frozen=True, slots=True)
-class CertReq(_Encoded):
+class CertReq(Encoded):
     """Certificate Request payload (RFC 7296 3.7): a list of SHA-1 hashes of CA keys, 20 octets each."""
 
     type: ClassVar[PayloadType] = PayloadType.CERTREQ
@@ -259,22 +241,6 @@ class Auth:
     def encode(self) -> bytes:
         """The body."""
         return bytes(Writer().u8(self.method).raw(bytes(3)).raw(self.data))
-
-
-@dataclass(frozen=True, slots=True)
-class Opaque:
-    """Base of payloads that are octets only."""
-
-    data: bytes
-
-    @classmethod
-    def decode(cls, body: bytes) -> Self:
-        """Take the body as it is."""
-        return cls(body)
-
-    def encode(self) -> bytes:
-        """The body."""
-        return self.data
 
 
 @dataclass(frozen=True, slots=True)
