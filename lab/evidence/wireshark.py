@@ -1,5 +1,5 @@
-"""A Wireshark profile with the keys of a run: `preferences`, `ikev1_decryption_table`, `ikev2_decryption_table`,
-`esp_sa`.
+"""A Wireshark profile with the keys of a run: `preferences`, `decode_as_entries`, `ikev1_decryption_table`,
+`ikev2_decryption_table`, `esp_sa`.
 
 Rules of this file:
 - Rows have the columns of Wireshark 4.0; later versions fill in the rest.
@@ -9,6 +9,8 @@ Rules of this file:
   it can at one capture point only, and until a message is repeated.
 - One set of keys has room for a pair of SPIs: the last, so IKE_INTERMEDIATE (RFC 9370), which is sealed with earlier
   ones, stays closed in Wireshark; clear.pcapng has it open.
+- A NAT may map port 500 to one that Wireshark knows as another protocol's, 67 (BOOTP) for one, and the lower of the
+  two ports decides: every port that NATs chose is named in `decode_as_entries`.
 - An SA whose algorithm Wireshark 4.0 does not know has no row (one such row and the whole table is refused);
   `unsupported` names it.
 - The same rows, with two more columns, are what an ESP decryption-secrets block of pcapng holds
@@ -27,12 +29,14 @@ from lab.evidence.files import write_atomically
 from lab.evidence.keyring import Keyring
 from lab.evidence.keys import ChildKeys, IkeKeys, Keys, latest
 from lab.wire.ids import Encr, Integ, TransformType
+from lab.wire.packets import IKE_PORT, NAT_PORT
 from lab.wire.payloads_v2 import Transform
 
 PROFILE = "ikelab"
 SECRETS_TYPE = 0x45535053
 # What only readers of the secrets block know.
 _NEWER = {"ENCR_CHACHA20_POLY1305": "ChaCha20 with Poly1305 [RFC7634]"}
+_DISSECTORS = {IKE_PORT: "ISAKMP", NAT_PORT: "UDPENCAP"}
 _PREFERENCES = """\
 # Written by ikelab. LAB ONLY: the keys beside this file belong to a test run.
 esp.enable_encryption_decode: TRUE
@@ -54,13 +58,17 @@ gui.column.format:
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """The rows of both tables and of the secrets block; `unsupported` has (ike|esp, SPI, algorithm)."""
+    """The rows of the tables and of the secrets block; `unsupported` has (ike|esp, SPI, algorithm).
+
+    `ports` has (UDP port, dissector) for the ports that NATs chose.
+    """
 
     ike: tuple[str, ...]
     esp: tuple[str, ...]
     secrets: tuple[str, ...] = ()
     isakmp: tuple[str, ...] = ()
     unsupported: tuple[tuple[str, str, str], ...] = ()
+    ports: tuple[tuple[int, str], ...] = ()
 
 
 def tables(keys: Keys, sightings: Sequence[Sighting]) -> Tables:
@@ -86,7 +94,18 @@ def tables(keys: Keys, sightings: Sequence[Sighting]) -> Tables:
         if newer := name or _NEWER.get(child.encr):
             esn = ("64-bit" if child.esn else "32-bit", "0x00000000")
             secrets.append(_esp_row(child, sighting, newer, *esn))
-    return Tables(tuple(ike.values()), tuple(esp), tuple(secrets), tuple(isakmp), tuple(unsupported))
+    ports = tuple(_ports(sightings).items())
+    return Tables(tuple(ike.values()), tuple(esp), tuple(secrets), tuple(isakmp), tuple(unsupported), ports)
+
+
+def _ports(sightings: Iterable[Sighting]) -> dict[int, str]:
+    """What travels at the ports that are neither 500 nor 4500: what their first datagram's other port says."""
+    found: dict[int, str] = {}
+    for sighting in sightings:
+        for here, there in ((sighting.sport, sighting.dport), (sighting.dport, sighting.sport)):
+            if here and here not in _DISSECTORS and there in _DISSECTORS:
+                found.setdefault(here, _DISSECTORS[there])
+    return found
 
 
 def _encr(name: str, length: int | None) -> Transform | None:
@@ -148,8 +167,10 @@ def _matched(keys: Keys, sightings: Iterable[Sighting]) -> Iterable[tuple[Sighti
 def files(found: Tables) -> dict[str, str]:
     """The files of a profile by name."""
     head = "# Written by ikelab. LAB ONLY.\n"
+    ports = (f"decode_as_entry: udp.port,{number},(none),{name}\n" for number, name in found.ports)
     return {
         "preferences": _PREFERENCES,
+        "decode_as_entries": head + "".join(ports),
         "ikev1_decryption_table": head + "".join(f"{row}\n" for row in found.isakmp),
         "ikev2_decryption_table": head + "".join(f"{row}\n" for row in found.ike),
         "esp_sa": head + "".join(f"{row}\n" for row in found.esp),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from msgspec import structs
-from scapy.layers.inet import IP, fragment
+from scapy.layers.inet import IP, UDP, fragment
 from scapy.layers.l2 import Ether
 
 from lab.crypto import registry
@@ -23,6 +23,9 @@ from lab.wire.pcapng import Packet, PcapngWriter
 from tests.evidence.recorded import CAPTURES, told_to_misbehave
 
 needs_tshark = pytest.mark.skipif(shutil.which("tshark") is None, reason=f"needs tshark: {tshark.FIX}")
+
+# The ports that a NAT chose in the recording `nat-gcm`, and those of BOOTP.
+BOOTP = {20500: 67, 24500: 68}
 
 
 def finished(tmp_path: Path, name: str) -> Path:
@@ -117,6 +120,30 @@ def test_octet_changed_on_the_wire_is_found_in_its_frame(tmp_path: Path) -> None
             writer.packet(Packet(frame.time_ns, points.index(frame.point), data))
     witness = finish.check(directory)
     assert [problem.frame for problem in witness.problems] == [last + 1]
+
+
+@needs_tshark
+def test_ports_that_belong_to_other_protocols(tmp_path: Path) -> None:
+    """A NAT may map 500 and 4500 to the ports of BOOTP."""
+    directory = Path(shutil.copytree(CAPTURES / "nat-gcm", tmp_path / "bootp"))
+    frames = capture.read(directory / "raw.pcapng")
+    with (directory / "raw.pcapng").open("wb") as file:
+        writer = PcapngWriter(file.write)
+        points = list(dict.fromkeys(frame.point for frame in frames))
+        for point in points:
+            writer.interface(point)
+        for frame in frames:
+            packet = Ether(frame.data)
+            if UDP in packet:
+                packet[UDP].sport, packet[UDP].dport = (BOOTP.get(n, n) for n in (packet[UDP].sport, packet[UDP].dport))
+                del packet[UDP].chksum
+            writer.packet(Packet(frame.time_ns, points.index(frame.point), bytes(packet)))
+    finish.finish(directory)
+    entries = (directory / "wireshark" / "decode_as_entries").read_text().splitlines()[1:]
+    assert entries == ["decode_as_entry: udp.port,67,(none),ISAKMP", "decode_as_entry: udp.port,68,(none),UDPENCAP"]
+    witness = finish.check(directory)
+    assert witness.problems == []
+    assert witness.ike_decrypted == witness.ike_total > 0
 
 
 @needs_tshark
