@@ -2,7 +2,15 @@
 
 import signal
 
+import pytest
+
 # A shell without job control starts background commands with SIGINT ignored, and every child inherits that. Tests of
 # Ctrl-C must not depend on how they were started.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def no_index_of_runs(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test runs does not join the index of the runs that people made."""
+    monkeypatch.setenv("IKELAB_HISTORY", str(tmp_path_factory.getbasetemp() / "history.db"))

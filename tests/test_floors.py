@@ -9,7 +9,7 @@ ROOT = Path(__file__).parent.parent
 FLOORS = {
     "lab.__main__": 9,
     "lab.cli": 8,
-    **dict.fromkeys(("lab.plugin", "lab.matrix", "lab.report", "lab.run"), 7),
+    **dict.fromkeys(("lab.plugin", "lab.matrix", "lab.report", "lab.run", "lab.history"), 7),
     **dict.fromkeys(("lab.emulation", "lab.peers", "lab.guest", "lab.evidence"), 6),
     **dict.fromkeys(("lab.daemon", "lab.backends"), 5),
     "lab.endpoint": 4,
@@ -30,6 +30,7 @@ NEIGHBOURS = {
     ("lab.run", "lab.matrix"),
     ("lab.run", "lab.plugin"),
     ("lab.run", "lab.report"),
+    ("lab.run", "lab.history"),
 }
 FILES = sorted((ROOT / "lab").rglob("*.py"))
 

@@ -1,17 +1,23 @@
-"""`ikelab report`: make the pages of a run directory again, and open them."""
+"""`ikelab report`: make the pages of a run directory again, open them, compare two runs."""
 
 import json
 from pathlib import Path
 
 import click
+import msgspec
 
 from lab.errors import ConfigError
+from lab.history.differences import Changed, RunDiff
+from lab.history.differences import diff as compare
+from lab.history.messages import TOLERANCE_S
 from lab.report import build as build_pages
+
+MOST_LINES = 12
 
 
 @click.group()
 def report() -> None:
-    """Make a run's HTML report again from its files, or open it."""
+    """Make a run's HTML report again from its files, open it, or compare two runs."""
 
 
 @report.command()
@@ -35,3 +41,52 @@ def open_(directory: Path) -> None:
         index = build_pages(directory)
     if click.launch(str(index)) != 0:
         raise ConfigError("no browser could be started; open this file in one", file=str(index.resolve()))
+
+
+@report.command()
+@click.argument("before", metavar="A", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("after", metavar="B", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(min=0),
+    default=TOLERANCE_S,
+    show_default=True,
+    metavar="SECONDS",
+    help="How much later or earlier a message may be; 10 % of its time where that is more.",
+)
+@click.option("--exit-code", is_flag=True, help="Exit with 1 where a verdict or a message differs.")
+@click.option("--all", "everything", is_flag=True, help="Show every difference of a scenario.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def diff(before: Path, after: Path, tolerance: float, exit_code: bool, everything: bool, as_json: bool) -> int:
+    """Compare the runs in the directories A and B: verdicts, what was negotiated, and every message.
+
+    What chance decides in each run (SPIs, nonces, keys) is no difference.
+    """
+    found = compare(before, after, tolerance_s=tolerance)
+    if as_json:
+        click.echo(msgspec.json.encode(found).decode())
+    else:
+        _show(found, None if everything else MOST_LINES)
+    return int(exit_code and bool(found.changed or found.gone or found.new))
+
+
+def _show(found: RunDiff, most: int | None) -> None:
+    """Verdicts that flipped first, then what else changed."""
+    for name, words in (("only in A", found.gone), ("only in B", found.new)):
+        for word in words:
+            click.echo(f"{name}: {word}")
+    for one in found.changed:
+        click.echo(f"{one.id} {one.pairing}: {_verdicts(one)}")
+        for each in one.differences[:most]:
+            click.echo(f"    {each.kind}: {each.where}: {each.before or 'absent'} -> {each.after or 'absent'}")
+        if most is not None and len(one.differences) > most:
+            click.echo(f"    and {len(one.differences) - most} more; --all shows them")
+    flips = sum(one.flipped for one in found.changed)
+    click.echo(f"{found.alike} alike, {len(found.changed)} changed, {flips} with another verdict")
+
+
+def _verdicts(one: Changed) -> str:
+    if not one.flipped:
+        return one.verdicts[0]
+    reason = next((f" ({text})" for text in reversed(one.reasons) if text), "")
+    return f"{one.verdicts[0]} -> {one.verdicts[1]}{reason}"

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from lab import __version__
 from lab.errors import ConfigError
-from lab.report import assets, banner, claims, compared, detail, index, model, scenario, words
+from lab.report import assets, banner, claims, compared, detail, index, model, scenario, trend, words
 from lab.report.model import Result, Run
 
 
@@ -32,11 +32,11 @@ def build(run_dir: Path) -> Path:
     _write(run_dir / "compared.html", _compared(run_dir, run))
     _write(run_dir / "claims.html", _claims(run))
     target = run_dir / "index.html"
-    _write(target, _index(run))
+    _write(target, _index(run, trend.load(run_dir)))
     return target
 
 
-def _index(run: Run) -> str:
+def _index(run: Run, past: trend.Trend) -> str:
     pairings, groups = index.matrix(run.results)
     return _render(
         "index.html",
@@ -49,6 +49,7 @@ def _index(run: Run) -> str:
         clauses=index.clauses(run.results),
         slowest=index.slowest(run.results),
         environment=banner.environment(run),
+        past=past,
         index=index,
         banner=banner,
     )

@@ -16,7 +16,7 @@ from lab import __version__
 from lab.evidence.results import Kernel, Result, ResultWriter, Run, write_result
 from lab.plugin.meta import Scenario
 from lab.report import pages
-from lab.run import attempts, catalogue, junit, kernels
+from lab.run import attempts, catalogue, junit, kernels, past, source
 from lab.run.batches import divide
 from lab.run.crew import Crew
 from lab.run.follow import Key
@@ -46,6 +46,7 @@ def run(options: Options) -> tuple[int, Path | None]:
         finally:
             crew.close()
             finished = writer.finish(interrupted=interrupted)
+            past.remember(out, screen.say)
             index = pages.build(out)
             _link_latest(out, options, screen)
     if options.junit:
@@ -62,7 +63,7 @@ def _head(options: Options, runner: kernels.Runner, run_id: str) -> Run:
         command=" ".join(options.command),
         seed=options.seed,
         kernel=Kernel(kind=runner.kind, release=runner.release),
-        versions={"ikelab": __version__},
+        versions={"ikelab": __version__, "source": source.digest()},
     )
 
 

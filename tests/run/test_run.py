@@ -12,7 +12,7 @@ from lab.errors import ConfigError, UnfitError
 from lab.evidence.results import Result, write_result
 from lab.matrix import Pairing
 from lab.plugin.meta import Scenario
-from lab.run import catalogue, crew, kernels, main
+from lab.run import catalogue, crew, kernels, main, source
 from lab.run.inside import EVENTS, PLAN
 from lab.run.kernels import Ended
 from lab.run.options import Options
@@ -87,6 +87,22 @@ def test_all_passed_is_0(run, tmp_path):
     assert code == 0 and facts["counts"]["passed"] == 1 and facts["counts"]["unsupported"] == 1
     assert facts["versions"]["strongswan"] == "6.0.1" and facts["duration_s"] is not None
     assert (tmp_path / "out" / "index.html").is_file()
+
+
+def test_a_run_joins_the_index_and_takes_along_what_came_before(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("IKELAB_HISTORY", str(tmp_path / "history.db"))
+    _, facts = run("a/passed")
+    assert facts["versions"]["source"] == source.digest()
+    found = json.loads((tmp_path / "out" / "history.json").read_text())
+    assert [(one["run_id"], one["directory"], one["counts"]) for one in found["runs"]] == [
+        (facts["run_id"], ".", {"passed": 1})
+    ]
+
+
+def test_an_index_that_cannot_be_written_spoils_no_run(run, tmp_path, monkeypatch):
+    (tmp_path / "history.db").write_text("no database at all, as long as it may be" * 9)
+    monkeypatch.setenv("IKELAB_HISTORY", str(tmp_path / "history.db"))
+    assert run("a/passed")[0] == 0
 
 
 def test_a_failure_is_1_and_never_tried_again(run, kernel):
