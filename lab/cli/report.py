@@ -1,11 +1,13 @@
 """`ikelab report`: make the pages of a run directory again, open them, compare two runs."""
 
 import json
+import sys
 from pathlib import Path
 
 import click
 import msgspec
 
+from lab.cli import EXIT_FAILED
 from lab.errors import ConfigError
 from lab.history.differences import Changed, RunDiff
 from lab.history.differences import diff as compare
@@ -57,7 +59,7 @@ def open_(directory: Path) -> None:
 @click.option("--exit-code", is_flag=True, help="Exit with 1 where a verdict or a message differs.")
 @click.option("--all", "everything", is_flag=True, help="Show every difference of a scenario.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def diff(before: Path, after: Path, tolerance: float, exit_code: bool, everything: bool, as_json: bool) -> int:
+def diff(before: Path, after: Path, tolerance: float, exit_code: bool, everything: bool, as_json: bool) -> None:
     """Compare the runs in the directories A and B: verdicts, what was negotiated, and every message.
 
     What chance decides in each run (SPIs, nonces, keys) is no difference.
@@ -67,7 +69,8 @@ def diff(before: Path, after: Path, tolerance: float, exit_code: bool, everythin
         click.echo(msgspec.json.encode(found).decode())
     else:
         _show(found, None if everything else MOST_LINES)
-    return int(exit_code and bool(found.changed or found.gone or found.new))
+    if exit_code and (found.changed or found.gone or found.new):
+        sys.exit(EXIT_FAILED)
 
 
 def _show(found: RunDiff, most: int | None) -> None:
