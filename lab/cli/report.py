@@ -1,4 +1,4 @@
-"""`ikelab report`: make the pages of a run directory again, open them, compare two runs."""
+"""`ikelab report`: make the pages of a run directory again, open them, compare and join runs."""
 
 import json
 import sys
@@ -13,13 +13,14 @@ from lab.history.differences import Changed, RunDiff
 from lab.history.differences import diff as compare
 from lab.history.messages import TOLERANCE_S
 from lab.report import build as build_pages
+from lab.run.merge import merge as join
 
 MOST_LINES = 12
 
 
 @click.group()
 def report() -> None:
-    """Make a run's HTML report again from its files, open it, or compare two runs."""
+    """Make a run's HTML report again from its files, open it, compare or join runs."""
 
 
 @report.command()
@@ -43,6 +44,14 @@ def open_(directory: Path) -> None:
         index = build_pages(directory)
     if click.launch(str(index)) != 0:
         raise ConfigError("no browser could be started; open this file in one", file=str(index.resolve()))
+
+
+@report.command()
+@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument("parts", metavar="DIR...", nargs=-1, required=True, type=click.Path(path_type=Path))
+def merge(out: Path, parts: tuple[Path, ...]) -> None:
+    """Join the run directories DIR (of `ikelab run --shard`, say) into one, OUT, with one report."""
+    click.echo(str(join(out, parts)))
 
 
 @report.command()

@@ -22,6 +22,7 @@ from lab.run.crew import Crew
 from lab.run.follow import Key
 from lab.run.options import DEFAULT_PARENT, LATEST, OWN, Options, new_run_id, run_directory
 from lab.run.progress import Screen, summary
+from lab.run.shard import Shard
 
 PASSED, FAILED, NOTHING, BROKEN = 0, 1, 4, 5
 
@@ -30,6 +31,7 @@ def run(options: Options) -> tuple[int, Path | None]:
     """Carry out a run; its exit code and its directory (none if nothing was selected). May raise LabErrors."""
     options.check()
     scenarios = catalogue.select(catalogue.collect(peers=options.peers, role=options.role), options.select)
+    scenarios = Shard.parse(options.shard).of_all(scenarios)
     if not scenarios:
         return NOTHING, None
     runner = kernels.runner(options.kernel)

@@ -9,6 +9,7 @@ from pathlib import Path
 from lab.errors import ConfigError
 from lab.matrix import ROLES
 from lab.peers.registry import peer
+from lab.run.shard import Shard
 
 KERNELS = ("auto", "guest", "host")
 DEFAULT_PARENT = Path("reports", "out")
@@ -34,6 +35,7 @@ class Options:
     repeat: int = 1
     junit: Path | None = None
     pause_on_failure: bool = False
+    shard: str = "1/1"
     command: Sequence[str] = ("ikelab", "run")
 
     def check(self) -> None:
@@ -44,6 +46,7 @@ class Options:
             raise ConfigError(f"--role is one of {', '.join(ROLES)}, not {self.role!r}")
         if self.kernel not in KERNELS:
             raise ConfigError(f"--kernel is one of {', '.join(KERNELS)}, not {self.kernel!r}")
+        Shard.parse(self.shard)
         if self.jobs < 1 or self.repeat < 1:
             raise ConfigError("-j and --repeat are at least 1")
         if self.pause_on_failure and self.kernel != "host":
