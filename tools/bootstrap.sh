@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 scope=${1:-test}
 case $scope in
   demo) extras='' ;;
-  test) extras='[dev,browser]' ;;
+  test) extras='[dev,browser,cluster]' ;;
   *) echo "usage: tools/bootstrap.sh [demo|test]" >&2; exit 2 ;;
 esac
 
@@ -71,7 +71,7 @@ prepare_venv() {
   fi
   made=$(cat .venv/bootstrap-recipe 2>/dev/null || true)
   # An environment made for tests serves the demo too.
-  [ "$made" = "$(recipe '[dev,browser]')" ] || [ "$made" = "$(recipe "$extras")" ] || fill_venv
+  [ "$made" = "$(recipe '[dev,browser,cluster]')" ] || [ "$made" = "$(recipe "$extras")" ] || fill_venv
 }
 
 fill_venv() {

@@ -156,23 +156,9 @@ class Crew:
         return divide(rest, 1, attempt=worker.batch.attempt, virtual=self.runner.virtual)
 
     def _unresolved(self, batch: Batch, scenario: Scenario, reason: str) -> None:
-        """Write a result for a scenario that could not write its own."""
-        directory = Plan(attempt=batch.attempt).directory(scenario)
-        result = Result(
-            id=scenario.id,
-            pairing=str(scenario.pairing),
-            verdict="unresolved",
-            reason=reason,
-            initiator=scenario.pairing.initiator,
-            responder=scenario.pairing.responder,
-            clauses=list(scenario.clauses),
-            title=scenario.title,
-            reproduce=scenario.command(self.options.seed),
-            attempts=["unresolved"],
-        )
-        (self.out / directory).mkdir(parents=True, exist_ok=True)
-        write_result(result, self.out / directory)
-        self._check(Finished((scenario.id, str(scenario.pairing)), directory.as_posix(), None))
+        """A result for a scenario that could not write its own."""
+        result = unresolved(self.out, batch, scenario, reason, self.options.seed)
+        self._check(Finished((scenario.id, str(scenario.pairing)), result.dir, None))
 
     # -- checks
 
@@ -209,3 +195,23 @@ class Crew:
         for thread in self._threads:
             thread.join(10.0)
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def unresolved(out: Path, batch: Batch, scenario: Scenario, reason: str, seed: int) -> Result:
+    """Write a result for a scenario that could not write its own."""
+    directory = Plan(attempt=batch.attempt).directory(scenario)
+    result = Result(
+        id=scenario.id,
+        pairing=str(scenario.pairing),
+        verdict="unresolved",
+        reason=reason,
+        initiator=scenario.pairing.initiator,
+        responder=scenario.pairing.responder,
+        clauses=list(scenario.clauses),
+        title=scenario.title,
+        reproduce=scenario.command(seed),
+        attempts=["unresolved"],
+        dir=directory.as_posix(),
+    )
+    write_result(result, out / directory)
+    return result

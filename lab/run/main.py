@@ -16,8 +16,9 @@ from lab import __version__
 from lab.evidence.results import Kernel, Result, ResultWriter, Run, write_result
 from lab.plugin.meta import Scenario
 from lab.report import pages
-from lab.run import attempts, catalogue, junit, kernels, past, source
+from lab.run import attempts, catalogue, cluster, junit, kernels, past, source
 from lab.run.batches import divide
+from lab.run.cluster import ClusterCrew
 from lab.run.crew import Crew
 from lab.run.follow import Key
 from lab.run.options import DEFAULT_PARENT, LATEST, OWN, Options, new_run_id, run_directory
@@ -40,7 +41,7 @@ def run(options: Options) -> tuple[int, Path | None]:
     _empty(out)
     writer = ResultWriter(out, _head(options, runner, run_id))
     with Screen(len(scenarios) * options.repeat) as screen:
-        crew = Crew(options, runner, out, screen)
+        crew = cluster.crew(options, runner, out, screen)
         interrupted = True
         try:
             results = _attempts(crew, writer, scenarios, options)
@@ -69,7 +70,9 @@ def _head(options: Options, runner: kernels.Runner, run_id: str) -> Run:
     )
 
 
-def _attempts(crew: Crew, writer: ResultWriter, scenarios: Sequence[Scenario], options: Options) -> list[Result]:
+def _attempts(
+    crew: Crew | ClusterCrew, writer: ResultWriter, scenarios: Sequence[Scenario], options: Options
+) -> list[Result]:
     """All attempts at all scenarios: as many as were asked for, and one more at what the lab broke."""
     found: dict[Key, list[Result]] = {}
     wanted = list(scenarios)

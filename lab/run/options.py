@@ -36,6 +36,7 @@ class Options:
     junit: Path | None = None
     pause_on_failure: bool = False
     shard: str = "1/1"
+    cluster: str = ""
     command: Sequence[str] = ("ikelab", "run")
 
     def check(self) -> None:
@@ -49,6 +50,8 @@ class Options:
         Shard.parse(self.shard)
         if self.jobs < 1 or self.repeat < 1:
             raise ConfigError("-j and --repeat are at least 1")
+        if self.pause_on_failure and self.cluster:
+            raise ConfigError("--pause-on-failure and --cluster exclude each other: nobody can look into a worker")
         if self.pause_on_failure and self.kernel != "host":
             raise ConfigError("--pause-on-failure needs --kernel host: nobody can look into a guest while it waits")
 
