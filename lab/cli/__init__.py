@@ -28,6 +28,7 @@ COMMANDS = {
     "image": ("lab.cli.image", "image"),
     "report": ("lab.cli.report", "report"),
     "history": ("lab.cli.history", "history"),
+    "explain": ("lab.cli.explain", "explain"),
     "version": ("lab.cli.version", "version"),
 }
 EXIT_FAILED, EXIT_USAGE, EXIT_UNFIT, EXIT_NOTHING, EXIT_BROKEN, EXIT_INTERRUPTED = 1, 2, 3, 4, 5, 130

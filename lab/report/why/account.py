@@ -1,0 +1,44 @@
+"""The account of a scenario: what was refused or unanswered, why, and a conclusion in a sentence or two."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from lab.report import facts
+from lab.report.facts import Doubts
+from lab.report.why import daemons, wire
+from lab.report.why.finding import Finding
+
+# A daemon gives its reason at about the time at which its refusal leaves it.
+NEAR_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """`conclusion` is empty where nothing was refused and nothing stayed unanswered."""
+
+    conclusion: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+
+def account(directory: Path) -> Account:
+    """The account of the scenario in this directory."""
+    ladder = facts.rows(facts.load(directory / "ladder.json", Doubts()))
+    found = sorted([*wire.findings(ladder), *daemons.findings(directory)], key=lambda one: one.t)
+    found = [two for one, two in pairwise([None, *found]) if two is not None and two != one]
+    return Account(tuple(_conclusions(found)), tuple(found))
+
+
+def _conclusions(found: Sequence[Finding]) -> list[str]:
+    """Every refusal, with the reasons that who refused gave at that time; without any, what the daemons complain of."""
+    refusals = [one for one in found if one.refusal]
+    if not refusals:
+        return list(dict.fromkeys(f"{one.node}: {one.words}" for one in found if one.reason))
+    return list(dict.fromkeys(f"{one.node} {one.words}{_because(one, found)}" for one in refusals))
+
+
+def _because(refusal: Finding, found: Sequence[Finding]) -> str:
+    near = (one for one in found if one.reason and one.node == refusal.node and abs(one.t - refusal.t) <= NEAR_S)
+    why = list(dict.fromkeys(one.words for one in near))
+    return f". Its reason: {'; '.join(why)}" if why else ""

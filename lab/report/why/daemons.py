@@ -1,0 +1,111 @@
+"""What daemons log as their reasons: ours in words already, charon by a table of its sentences.
+
+Rules of this file: a line that is not known is passed over; what is found is quoted by file and line. Charon's words
+are those of 5.9 to 6.1. A row is a pattern and what it means; add a row for a sentence that you miss.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lab.report.facts import legible
+from lab.report.why.finding import Finding
+
+MOST_OCTETS = 8_000_000
+_OURS = re.compile(r"(?P<t>\d+\.\d+) (?P<kind>\w+) (?P<text>.*?)(?:  [a-z_]+=.*)?")
+# Ours: a failure in words; a refusal with its notify; a datagram that was dropped, with the reason.
+_OUR_REFUSAL = re.compile(r"\S.* refused with \w+: (?P<why>.+)")
+_CHARON = re.compile(r"(?P<t>\d{4}-\d\d-\d\dT\S+) \d+\[[A-Z]{3}\] (?:<[^>]*> )?(?P<text>.*)")
+MEANINGS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern), words)
+    for pattern, words in (
+        (r"received proposals: (.+)", "was offered {0}"),
+        (r"configured proposals: (.+)", "allows {0}"),
+        (r"no IKE config found for (\S+)\.\.\.(\S+?), sending (\w+)", "has no connection between {0} and {1}"),
+        (r"no matching peer config found", "has no connection for these identities and means of authentication"),
+        (r"no alternative config found", "has no other connection that would fit"),
+        (r"tried (\d+) shared keys? for '(.+)' - '(.+)', but MAC mismatched",
+         "holds another pre-shared key for {2}: its AUTH does not verify"),
+        (r"no shared key found for '(.+)' - '(.+)'", "holds no pre-shared key for {0} and {1}"),
+        (r"no (?:private|shared) key found for '(.+)'", "holds no key of its own for {0}"),
+        (r"no trusted (.*)public key found for '(.+)'", "trusts no {0}key of {1}"),
+        (r"no issuer certificate found for \"(.+)\"", "does not have the CA that issued the certificate of {0}"),
+        (r"signature validation failed, looking for another key", "finds that AUTH was not signed with that key"),
+        (r"subject certificate invalid \(valid from (.+) to (.+)\)", "finds the certificate valid from {0} to {1}"),
+        (r"certificate was revoked on (.+?), reason: (.+)", "finds the certificate revoked on {0} ({1})"),
+        (r"constraint check failed: (.+)", "does not accept how the peer proved itself: {0}"),
+        (r"IDir '(.+)' does not match to '(.+)'", "wanted to talk to {1}, and {0} answered"),
+        (r"traffic selectors (.+) === (.+) unacceptable", "allows nothing of {1} to {0}"),
+        (r"no acceptable traffic selectors found", "allows none of the traffic selectors"),
+        (r"EAP method (\S+) failed for peer (.+)", "did not let {1} in by {0}"),
+        (r"EAP-MS-CHAPv2 verification failed.*", "finds that the password is wrong (EAP-MSCHAPv2)"),
+        (r"XAuth authentication of '(.+)' failed", "did not let {0} in: user or password is wrong (XAUTH)"),
+        (r"destroying IKE_SA after failed XAuth authentication", "ended the ISAKMP SA after a wrong XAUTH answer"),
+        (r"expected a virtual IP request, sending FAILED_CP_REQUIRED", "expected to be asked for a virtual address"),
+        (r"no virtual IP found for (.+?) requested by '(.+)'", "has no virtual address left for {1}"),
+        (r"giving up after (\d+) retransmits", "gave up after {0} repetitions"),
+        (r"integrity check failed", "received a message whose integrity checksum is wrong"),
+        (r"message verification failed", "received a message that breaks a rule of its exchange"),
+        (r"ignoring (.+) for (.+)", "passed over {0} for {1}"),
+    )
+)  # fmt: skip
+
+
+def findings(directory: Path) -> list[Finding]:
+    """The reasons in all logs of a scenario."""
+    logs = sorted(path for path in (directory / "logs").glob("*.log") if path.is_file())
+    return [found for log in logs for found in _in_log(log)]
+
+
+def _in_log(log: Path) -> Iterator[Finding]:
+    node, _, daemon = log.stem.partition("-")
+    read = _ours if daemon.startswith("daemon") else _charon if daemon.startswith("charon") else None
+    if read is None:
+        return
+    before = ""
+    for number, line in enumerate(_lines(log), 1):
+        found = read(line)
+        if found is not None and found[1] != before:
+            before = found[1]
+            yield Finding(found[0], node, found[1], f"{log.name} line {number}", reason=True)
+
+
+def _lines(log: Path) -> Iterator[str]:
+    try:
+        with log.open("rb") as file:
+            content = file.read(MOST_OCTETS)
+    except OSError:
+        return
+    for line in content.splitlines():
+        yield legible(line.decode(errors="replace"))
+
+
+def _ours(line: str) -> tuple[float, str] | None:
+    found = _OURS.fullmatch(line)
+    if found is None:
+        return None
+    if refusal := _OUR_REFUSAL.fullmatch(found["text"]):
+        return float(found["t"]), refusal["why"]
+    # What the peer refused is on the wire, in its own words.
+    if found["kind"] == "failed" and not found["text"].startswith(("peer refuses ", "peer does not answer")):
+        return float(found["t"]), found["text"]
+    return (float(found["t"]), f"dropped a datagram: {found['text']}") if found["kind"] == "drop" else None
+
+
+def _charon(line: str) -> tuple[float, str] | None:
+    found = _CHARON.fullmatch(line)
+    if found is None:
+        return None
+    for pattern, words in MEANINGS:
+        if told := pattern.match(found["text"].strip()):
+            return _time(found["t"]), words.format(*told.groups())
+    return None
+
+
+def _time(text: str) -> float:
+    """Charon writes the time of its clock without a zone; in the lab that is UTC."""
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return 0.0
