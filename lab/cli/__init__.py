@@ -10,6 +10,7 @@ import importlib
 import sys
 
 import click
+from click.shell_completion import CompletionItem
 
 from lab import __version__
 from lab.errors import BrokenError, ConfigError, LabError, UnfitError
@@ -29,8 +30,11 @@ COMMANDS = {
     "report": ("lab.cli.report", "report"),
     "history": ("lab.cli.history", "history"),
     "explain": ("lab.cli.explain", "explain"),
+    "completion": ("lab.cli.completion", "completion"),
     "version": ("lab.cli.version", "version"),
 }
+# What the completion scripts set (`ikelab completion`), whatever name we were called by.
+COMPLETE = "_IKELAB_COMPLETE"
 EXIT_FAILED, EXIT_USAGE, EXIT_UNFIT, EXIT_NOTHING, EXIT_BROKEN, EXIT_INTERRUPTED = 1, 2, 3, 4, 5, 130
 
 
@@ -48,6 +52,12 @@ class Commands(click.Group):
         module, attribute = COMMANDS[cmd_name]
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The names that begin so: a shell that waits for them imports no command."""
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        return [CompletionItem(name) for name in COMMANDS if name.startswith(incomplete)]
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -84,7 +94,7 @@ def sentence(error: LabError | OSError) -> str:
 def main() -> None:
     """Run the command line; every expected failure is one sentence on stderr and its exit code."""
     try:
-        sys.exit(cli.main(standalone_mode=False) or 0)
+        sys.exit(cli.main(standalone_mode=False, complete_var=COMPLETE) or 0)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

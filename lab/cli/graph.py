@@ -2,12 +2,13 @@
 
 import click
 
+from lab.cli import completion as complete
 from lab.emulation import graph as drawing
 from lab.emulation import topology
 
 
 @click.command()
-@click.argument("name", metavar="TOPOLOGY")
+@click.argument("name", metavar="TOPOLOGY", shell_complete=complete.topologies)
 @click.option("--svg", "form", flag_value="svg", default=True, help="SVG (the default).")
 @click.option("--dot", "form", flag_value="dot", help="Graphviz.")
 @click.option("--mermaid", "form", flag_value="mermaid", help="Mermaid.")

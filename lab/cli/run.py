@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from lab.cli import completion as complete
 from lab.crypto.listing import algorithms
 from lab.emulation import topology
 from lab.ike.impair.table import listing as impairments
@@ -24,11 +25,14 @@ KINDS = ("scenarios", "topologies", "peers", "clauses", "algorithms", "impairmen
 
 
 @click.command()
-@click.argument("select", nargs=-1)
+@click.argument("select", nargs=-1, shell_complete=complete.scenarios)
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Directory of the run.")
 @click.option("-j", "--jobs", type=click.IntRange(min=1), help="Guests at once; one per CPU without it.")
 @click.option("--kernel", type=click.Choice(KERNELS), default="auto", help="Where to run; auto is the guest.")
-@click.option("--peer", "peers", multiple=True, metavar="NAME", help="Only pairings with our stack and this peer.")
+@click.option(
+    "--peer", "peers", multiple=True, metavar="NAME", shell_complete=complete.peers,
+    help="Only pairings with our stack and this peer.",
+)  # fmt: skip
 @click.option("--role", type=click.Choice(ROLES), default="both", help="Only pairings with our stack in this role.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of everything random that the lab decides.")
 @click.option("--repeat", type=click.IntRange(min=1), default=1, help="Run every scenario so many times.")
