@@ -26,6 +26,12 @@ class Backend(Protocol):
     def esp_in_udp(self, data: bytes, path: Path, now: float, traffic_class: int) -> list[Report]:
         """Take an ESP packet that came in a UDP datagram of the daemon's."""
 
+    def next_deadline(self) -> float | None:
+        """When `tick` wants to be called; None for never."""
+
+    def tick(self, now: float) -> list[Report]:
+        """Do what time alone brings."""
+
     def install(self, child: ChildSa, *, outbound: bool = True) -> None:
         """Put both directions of a child into effect; with `outbound` False it stands by for sending."""
 

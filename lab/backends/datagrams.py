@@ -2,7 +2,7 @@
 
 Rules of this file:
 - A reply leaves from the address that the request hit (RFC 7296 2.11): IP_PKTINFO both ways, on unbound addresses.
-- Datagrams may be fragmented on their way: DF stays clear, see `lab.ipsec.outer`.
+- Datagrams may be fragmented on their way, but for those of ESP that ask for DF, see `lab.ipsec.outer`.
 - UDP_ENCAP is not set here: a kernel with ESP would take the ESP packets away, one without it swallows them silently.
   Only the backend that wants the former sets it.
 - Which interface a datagram leaves by, IPv4 takes from its control message. IPv6 asks the routes all the same, and
@@ -21,7 +21,7 @@ IP_TOS, IP_PKTINFO, IP_MTU_DISCOVER, IP_RECVTOS = 1, 8, 10, 13
 IPV6_MTU_DISCOVER, IPV6_RECVPKTINFO, IPV6_PKTINFO, IPV6_RECVTCLASS, IPV6_TCLASS = 23, 49, 50, 66, 67
 IPV6_RECVHOPOPTS, IPV6_HOPOPTS, IPV6_RECVRTHDR, IPV6_RTHDR, IPV6_RECVDSTOPTS, IPV6_DSTOPTS = 53, 54, 56, 57, 58, 59
 SO_BINDTOIFINDEX = 62
-PMTUDISC_DONT = 0
+PMTUDISC_DONT, PMTUDISC_PROBE = 0, 3
 LARGEST = 65536
 NOWHERE = -1  # in the place of an interface: no way leads to the host
 _IPV4, _IPV6 = struct.Struct("@I4s4s"), struct.Struct("@16sI")
@@ -50,7 +50,7 @@ class DatagramSocket:
     """A UDP or raw socket of one family, non-blocking, on every local address."""
 
     def __init__(self, family: socket.AddressFamily, kind: socket.SocketKind, protocol: int = 0, port: int = 0) -> None:
-        self.family, self.port, self._control = family, port, _CONTROL
+        self.family, self.port, self._control, self._whole = family, port, _CONTROL, False
         self._socket = socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, protocol)
         try:
             self._prepare()
@@ -113,9 +113,24 @@ class DatagramSocket:
         return Datagram(data, host, remote, sender[1], traffic_class & 0xFF, interface, tuple(extensions))
 
     def send(
-        self, data: bytes, local_host: str, remote: tuple[str, int], *, traffic_class: int = 0, interface: int = 0
+        self,
+        data: bytes,
+        local_host: str,
+        remote: tuple[str, int],
+        *,
+        traffic_class: int = 0,
+        interface: int = 0,
+        dont_fragment: bool = False,
     ) -> None:
-        """Send from this local address (any where empty) and out of this interface (any where 0); may raise OSError."""
+        """Send from this local address (any where empty) and out of this interface (any where 0); may raise OSError.
+
+        With `dont_fragment` an IPv4 datagram has DF set, whatever the system thinks of the path.
+        """
+        if dont_fragment != self._whole and self.family == socket.AF_INET:
+            self._socket.setsockopt(
+                socket.IPPROTO_IP, IP_MTU_DISCOVER, PMTUDISC_PROBE if dont_fragment else PMTUDISC_DONT
+            )
+            self._whole = dont_fragment
         if interface == NOWHERE:
             raise OSError(errno.ENETUNREACH, os.strerror(errno.ENETUNREACH))
         packed = ip_address(local_host).packed if local_host else bytes(4 if self.family == socket.AF_INET else 16)

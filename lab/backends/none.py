@@ -32,6 +32,14 @@ class NoDataplane:
         self._drops.add(Reason.UNKNOWN_SPI, direction="in", spi=data[:4].hex())
         return []
 
+    def next_deadline(self) -> float | None:
+        """Never."""
+        return None
+
+    def tick(self, now: float) -> list[Report]:
+        """Nothing to do."""
+        return []
+
     def install(self, child: ChildSa, *, outbound: bool = True) -> None:
         """Nothing to do."""
 

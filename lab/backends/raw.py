@@ -58,10 +58,19 @@ class RawSockets:
             data = _with_header(datagram)
         return data, path, datagram.traffic_class
 
-    def send_esp(self, data: bytes, path: Path, *, traffic_class: int, interface: int) -> None:
+    def send_esp(
+        self, data: bytes, path: Path, *, traffic_class: int, interface: int, dont_fragment: bool = False
+    ) -> None:
         """Send an ESP packet; may raise OSError."""
         remote = (path.remote_host, 0)
-        _for(self._esp, path).send(data, path.local_host, remote, traffic_class=traffic_class, interface=interface)
+        _for(self._esp, path).send(
+            data,
+            path.local_host,
+            remote,
+            traffic_class=traffic_class,
+            interface=interface,
+            dont_fragment=dont_fragment,
+        )
 
     def send_whole(self, packet: bytes, path: Path, *, interface: int) -> None:
         """Send an IP packet as it is; may raise OSError."""

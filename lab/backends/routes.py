@@ -14,7 +14,7 @@ Rules of this file:
 
 import errno
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network, summarize_address_range
 
 from pyroute2 import IPRoute, NetlinkError
@@ -56,6 +56,7 @@ class Routes:
         # The sources of each route, the one that it names last.
         self._sources: dict[Network, list[str]] = {}
         self._interfaces: dict[str, int] = {}
+        self._limits: dict[Network, int] = {}
 
     def up(self, mtu: int) -> None:
         """Set the interface up, or give it another MTU."""
@@ -83,6 +84,13 @@ class Routes:
                 self._sources.pop(network, None)
                 self._route("del", network, None)
         self._interfaces.clear()
+
+    def limit(self, limits: Mapping[Network, int]) -> None:
+        """Let packets to these networks be no longer than this, and to others as the interface is."""
+        old, self._limits = self._limits, dict(limits)
+        for network in self._wanted:
+            if old.get(network) != self._limits.get(network):
+                self._route("replace", network, next(iter(self._sources.get(network, [])[-1:]), None))
 
     def add_address(self, address: Address) -> None:
         """Put a virtual address on the device."""
@@ -112,6 +120,8 @@ class Routes:
             how["priority"] = METRIC_V6
         if source:
             how["prefsrc"] = source
+        if command != "del" and network in self._limits:
+            how["metrics"] = {"mtu": self._limits[network]}
         try:
             self._netlink.route(command, **how)
         except NetlinkError as error:

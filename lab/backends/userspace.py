@@ -16,21 +16,35 @@ from typing import Protocol
 from lab.backends.base import Report
 from lab.backends.datagrams import family_of
 from lab.backends.gre import GreDevices
+from lab.backends.icmp import IcmpSockets
 from lab.backends.raw import RawSockets
-from lab.backends.routes import Routes
+from lab.backends.routes import Network, Routes, networks
 from lab.backends.tun import Tun
 from lab.ike.child import ChildSa
 from lab.ike.gre import Gre
 from lab.ike.path import Path
 from lab.ike.virtual import Address
-from lab.ipsec.dataplane import Acquire, Aging, AhPacket, Dataplane, Deliver, EspPacket, Expired, Inbound, Moved
+from lab.ipsec.dataplane import (
+    Acquire,
+    Aging,
+    AhPacket,
+    Dataplane,
+    Deliver,
+    EspPacket,
+    Expired,
+    Inbound,
+    Moved,
+    Outbound,
+    Widened,
+)
 from lab.ipsec.drops import Dropped, Reason
 from lab.ipsec.gre import GreTunnels
 from lab.trace import Trace
 from lab.wire.payloads_v2 import TrafficSelector
 
 BATCH = 64  # packets taken from one file descriptor before the others get their turn
-LEAST_MTU = 576  # what every IPv4 host takes (RFC 1122 3.3.3)
+ORDINARY = 1400  # an inner packet while no child says more
+LEAST = {4: 552, 6: 1280}  # an inner packet that must always fit, be it in pieces of ESP: as Linux has it; RFC 8200 5
 _UDP_HEADER = 8
 _IP_HEADER = {socket.AF_INET: 20, socket.AF_INET6: 40}
 
@@ -38,7 +52,9 @@ _IP_HEADER = {socket.AF_INET: 20, socket.AF_INET6: 40}
 class SendUdp(Protocol):
     """How the daemon sends a UDP datagram; may raise OSError."""
 
-    def __call__(self, data: bytes, path: Path, *, traffic_class: int = 0, interface: int = 0) -> None:
+    def __call__(
+        self, data: bytes, path: Path, *, traffic_class: int = 0, interface: int = 0, dont_fragment: bool = False
+    ) -> None:
         """Send along a path."""
 
 
@@ -48,27 +64,34 @@ class Userspace:
     name = "userspace"
 
     def __init__(
-        self, trace: Trace, random: Callable[[int], bytes], send_udp: SendUdp, *, gre: Sequence[Gre] = ()
+        self,
+        trace: Trace,
+        random: Callable[[int], bytes],
+        send_udp: SendUdp,
+        *,
+        gre: Sequence[Gre] = (),
+        dummy_rate: float = 0.0,
     ) -> None:
-        self._plane, self._send_udp = Dataplane(trace, random), send_udp
+        self._plane, self._send_udp = Dataplane(trace, random, dummy_rate=dummy_rate), send_udp
         self._trace = trace
         self._tun = Tun()
         self._tunnels, self._gre = GreTunnels(gre), GreDevices(gre)
-        self._raw = RawSockets()
+        self._raw, self._icmp = RawSockets(), IcmpSockets()
         self._routes = Routes(self._tun.name, trace)
-        self._rooms: dict[bytes, int] = {}
+        self._links: dict[bytes, tuple[int, int]] = {}
         self._mtu = 0
         self._fit()
 
     def sources(self) -> Sequence[int]:
         """The devices and the raw sockets."""
-        return (self._tun.fileno(), *self._gre.names, *self._raw.sources())
+        return (self._tun.fileno(), *self._gre.names, *self._raw.sources(), *self._icmp.sources())
 
     def read(self, source: int, now: float) -> list[Report]:
         """Take up to a batch of packets."""
         reports: list[Report] = []
         take = self._outbound if source == self._tun.fileno() else self._inbound_raw
         take = self._outbound_gre if source in self._gre.names else take
+        take = self._inbound_icmp if source in self._icmp.sources() else take
         for _ in range(BATCH):
             found = take(source, now)
             if found is None:
@@ -88,14 +111,27 @@ class Userspace:
         return self._protect(self._tunnels.by_name[name].encapsulate(packet), now)
 
     def _protect(self, packet: bytes, now: float) -> list[Report]:
+        return self._carried_out(self._plane.outbound(packet, now))
+
+    def _carried_out(self, actions: Sequence[Outbound | Widened]) -> list[Report]:
         reports: list[Report] = []
-        for action in self._plane.outbound(packet, now):
+        for action in actions:
             match action:
                 case EspPacket() | AhPacket():
                     self._send(action)
+                case Widened():
+                    self._fit()
                 case Acquire() | Aging() | Expired():
                     reports.append(action)
         return reports
+
+    def next_deadline(self) -> float | None:
+        """When the data plane has something to do by itself."""
+        return self._plane.next_deadline()
+
+    def tick(self, now: float) -> list[Report]:
+        """Send dummy packets, and try paths anew."""
+        return self._carried_out(self._plane.tick(now))
 
     def _send(self, packet: EspPacket | AhPacket) -> None:
         path, interface = packet.path, self.interface_to(packet.path.remote_host)
@@ -103,10 +139,10 @@ class Userspace:
             match packet:
                 case AhPacket(data=data):
                     self._raw.send_whole(data, path, interface=interface)
-                case EspPacket(data=data, encap=True):
-                    self._send_udp(data, path, traffic_class=packet.traffic_class, interface=interface)
                 case EspPacket(data=data):
-                    self._raw.send_esp(data, path, traffic_class=packet.traffic_class, interface=interface)
+                    send = self._send_udp if packet.encap else self._raw.send_esp
+                    df, bits = packet.dont_fragment, packet.traffic_class
+                    send(data, path, traffic_class=bits, interface=interface, dont_fragment=df)
         except OSError as error:
             self._plane.drops.add(Reason.NOT_SENT, direction="out", path=str(path), detail=error.strerror)
 
@@ -123,6 +159,14 @@ class Userspace:
         if self._raw.is_ah(source):
             return self._arrived(self._plane.inbound_ah(data, path, now))
         return self._arrived(self._plane.inbound(data, path, now, traffic_class))
+
+    def _inbound_icmp(self, source: int, now: float) -> list[Report] | None:
+        found = self._icmp.receive(source)
+        if found is None:
+            return None
+        if self._plane.too_big(*found, now):
+            self._fit()
+        return []
 
     def esp_in_udp(self, data: bytes, path: Path, now: float, traffic_class: int) -> list[Report]:
         """Take an ESP packet that came in a UDP datagram of the daemon's."""
@@ -157,9 +201,9 @@ class Userspace:
         self._routes.add(child.ts_local, child.ts_remote)
 
     def _measure(self, child: ChildSa) -> None:
-        """How many octets of ESP a packet of this child may have on its path."""
-        family = family_of(child.path.remote_host)
-        self._rooms[child.spi_in] = self._routes.mtu_to(child) - _IP_HEADER[family] - _UDP_HEADER * child.encap
+        """What the first link of this child's path takes, and the octets before ESP or AH on it."""
+        headers = _IP_HEADER[family_of(child.path.remote_host)] + _UDP_HEADER * child.encap
+        self._links[child.spi_in] = self._routes.mtu_to(child), headers
         self._fit()
 
     def use(self, spi_in: bytes) -> None:
@@ -173,15 +217,26 @@ class Userspace:
             return
         self._routes.remove(child.ts_remote)
         self._plane.remove(spi_in)
-        del self._rooms[spi_in]
+        del self._links[spi_in]
         self._fit()
 
     def _fit(self) -> None:
-        """Let the device's MTU be what the ESP packets of every child leave room for."""
-        mtu = max(self._plane.largest_inner(self._rooms), LEAST_MTU)
+        """Let inner packets be no longer than each child's path takes.
+
+        The device takes what fits the widest path, and its routes say where less does: so the system tells the senders,
+        and cuts what may be cut, before ESP (RFC 4301 8.2.1).
+        """
+        rooms = {spi: self._plane.fit(spi, *link) for spi, link in self._links.items()}
+        mtu = max([LEAST[6], *rooms.values()] if rooms else [ORDINARY])
         if mtu != self._mtu:
             self._routes.up(mtu)
             self._mtu = mtu
+        limits: dict[Network, int] = {}
+        for child in self._plane.children():
+            for network in networks(child.ts_remote):
+                room = max(rooms.get(child.spi_in, mtu), LEAST[network.version])
+                limits[network] = min(room, limits.get(network, mtu))
+        self._routes.limit({network: room for network, room in limits.items() if room < mtu})
 
     def move(self, spi_in: bytes, path: Path, *, encap: bool) -> None:
         """Let a child's packets go along another path, in UDP or not."""
@@ -232,3 +287,4 @@ class Userspace:
         self._tun.close()
         self._gre.close()
         self._raw.close()
+        self._icmp.close()

@@ -27,7 +27,6 @@ from lab.daemon.signals import Signals
 from lab.endpoint import Endpoint
 from lab.errors import ConfigError, LabError, UnfitError
 from lab.ike.config import Config, load
-from lab.ike.gre import Gre
 from lab.ike.impair import table as impairments
 from lab.ike.path import PORT, PORT_NAT_T
 from lab.trace import Trace
@@ -145,7 +144,7 @@ def _server(
     wanted = {PORT, PORT_NAT_T, *(connection.local_port for connection in config.connections)}
     ports = Ports(wanted, sockets.prepare if name == "xfrm" else None)
     try:
-        backend = _backend(name, trace, draw, ports, run_dir, gre=config.gre)
+        backend = _backend(name, trace, draw, ports, run_dir, config)
     except LabError:
         ports.close()
         raise
@@ -158,11 +157,13 @@ def _backend(
     draw: Callable[[int], bytes],
     ports: Ports,
     run_dir: Path | None,
-    *,
-    gre: Sequence[Gre] = (),
+    config: Config,
 ) -> Backend:
+    gre, rate = config.gre, config.settings.dummy_rate
     if name == "userspace":
-        return Userspace(trace, draw, ports.send, gre=gre)
+        return Userspace(trace, draw, ports.send, gre=gre, dummy_rate=rate)
+    if rate and name == "xfrm":
+        raise ConfigError("goes with --backend userspace only: the kernel sends no dummy packets", key="dummy_rate")
     if gre:
         words = f"goes with --backend userspace only, not with {name}: there, use `ip link add {gre[0].name} type gre`"
         raise ConfigError(words, file=gre[0].file, line=gre[0].line, key="ikelab.gre")

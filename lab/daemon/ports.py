@@ -56,13 +56,22 @@ class Ports:
         path = Path(datagram.local_host, opened.port, datagram.remote_host, datagram.remote_port)
         return datagram, path
 
-    def send(self, data: bytes, path: Path, *, traffic_class: int = 0, interface: int = 0) -> None:
+    def send(
+        self, data: bytes, path: Path, *, traffic_class: int = 0, interface: int = 0, dont_fragment: bool = False
+    ) -> None:
         """Send along a path; may raise OSError."""
         opened = self._by_key.get((family_of(path.remote_host), path.local_port))
         if opened is None:
             raise OSError(errno.EAFNOSUPPORT, f"no socket for {path}")
         remote = (path.remote_host, path.remote_port)
-        opened.send(data, path.local_host, remote, traffic_class=traffic_class, interface=interface)
+        opened.send(
+            data,
+            path.local_host,
+            remote,
+            traffic_class=traffic_class,
+            interface=interface,
+            dont_fragment=dont_fragment,
+        )
 
     def close(self) -> None:
         """Give the ports back."""

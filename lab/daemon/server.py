@@ -101,7 +101,8 @@ class Server:
         return now
 
     def _next_deadline(self) -> float | None:
-        times = (self.endpoint.next_deadline(), self.waits.next_deadline(), self._ending)
+        parts = (self.endpoint, self.backend, self.waits)
+        times = (*(part.next_deadline() for part in parts), self._ending)
         return min((time for time in times if time is not None), default=None)
 
     def _due(self, now: float) -> None:
@@ -109,6 +110,9 @@ class Server:
         if deadline is not None and deadline <= now:
             self._carried()
             self.perform(self.endpoint.tick(now), now)
+        deadline = self.backend.next_deadline()
+        if deadline is not None and deadline <= now:
+            self._reports(self.backend.tick(now), now)
         self.waits.tick(now)
         if self._ending is not None and (now >= self._ending or not self.endpoint.sas()):
             self.exit_code = self._end_code

@@ -6,6 +6,8 @@ from lab.ike.path import Path
 from lab.wire.ids import KeMethod, ProtocolId
 from lab.wire.payloads_v2 import TrafficSelector, Transform
 
+TO_THE_MTU = -1  # as `tfc_padding`
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -39,7 +41,9 @@ class ChildSa:
     `spi_in` is the SPI we chose and receive with, `spi_out` the peer's. Keys are octets in the order KEYMAT gives
     them; an AEAD key has its salt at the end and `integ` None; AH has `encr` None and no key for it. `reqid` numbers
     the child of an endpoint and stays over rekeys. `ke` is the group of the exchange that made it, None where it took
-    the keys of the IKE SA alone. Inner packets shorter than `tfc_padding` octets are filled up to it (RFC 4303 2.7).
+    the keys of the IKE SA alone. Inner packets shorter than `tfc_padding` octets are filled up to it (RFC 4303 2.7),
+    with TO_THE_MTU to what the path takes. `copy_df` says what becomes of DF in a tunnel: `yes` copies it, `no` clears
+    it, `set` sets it (RFC 4301 8.1).
     """
 
     name: str
@@ -64,3 +68,4 @@ class ChildSa:
     ike_spi_i: bytes = bytes(8)
     limits: Limits = Limits()
     tfc_padding: int = 0
+    copy_df: str = "yes"

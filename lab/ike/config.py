@@ -13,6 +13,7 @@ from lab.crypto.certificates import Certificate, Crl
 from lab.crypto.schemes import RSA
 from lab.crypto.signatures import PrivateKey
 from lab.ike import options, pool_config, xauth_config
+from lab.ike.child import TO_THE_MTU
 from lab.ike.credentials import NOBODY, Credentials, Identity, SharedSecret, secret_octets
 from lab.ike.files import FileReader, Files, no_files
 from lab.ike.gre import Gre, tunnels
@@ -28,6 +29,7 @@ from lab.wire.ids import ProtocolId, TransformType
 from lab.wire.payloads_v2 import Proposal
 
 MOST_PROPOSALS = 255  # their number is one octet
+MOST_DUMMIES = 10000.0  # a second
 
 
 def _proposals(value: str, protocol: ProtocolId) -> tuple[Proposal, ...]:
@@ -76,6 +78,7 @@ class Settings:
     ticket_lifetime: float = 3600.0
     tls_version_min: str = "1.2"
     tls_version_max: str = "1.3"
+    dummy_rate: float = 0.0
     impair: tuple[Impairment, ...] = ()
 
 
@@ -124,6 +127,7 @@ class Child:
     replay_window: int = 32
     reqid: int = 0
     tfc_padding: int = 0
+    copy_df: str = "yes"
     rekey_bytes: int = 0
     life_bytes: int = 0
     rand_bytes: int = -1
@@ -218,6 +222,13 @@ def fragment_size(value: str) -> int:
     return 0 if value == "0" else int(options.within(options.number, 256, 65535)(value))  # type: ignore[call-overload]
 
 
+def tfc_padding(value: str) -> int:
+    """Octets, or the word `mtu`."""
+    if value == "mtu":
+        return TO_THE_MTU
+    return int(str(options.within(options.number, 0, 65535)(value)))
+
+
 _CONNECTION: dict[str, options.Reader] = {
     # Keys with one allowed word say what this stack does today; a peer may do more.
     "version": options.one_of("0", "1", "2"),
@@ -263,7 +274,8 @@ _CHILD: dict[str, options.Reader] = {
     "rand_time": options.seconds,
     "replay_window": options.within(options.number, 0, 65536),
     "reqid": options.within(options.number, 0, 2**32 - 1),
-    "tfc_padding": options.within(options.number, 0, 65535),
+    "tfc_padding": tfc_padding,
+    "copy_df": options.one_of("yes", "no", "set"),
     **dict.fromkeys(("rekey_bytes", "life_bytes", "rand_bytes"), options.within(options.number, 0, 2**63 - 1)),
     **dict.fromkeys(("rekey_packets", "life_packets", "rand_packets"), options.within(options.number, 0, 2**63 - 1)),
 }
@@ -287,6 +299,7 @@ _SETTINGS: dict[str, options.Reader] = {
     "ticket_lifetime": options.within(options.seconds, 1, 604800),
     "tls_version_min": options.one_of("1.2", "1.3"),
     "tls_version_max": options.one_of("1.2", "1.3"),
+    "dummy_rate": options.within(options.real, 0, MOST_DUMMIES),
     "impair": impairments.named,
 }
 # Read, checked and without effect on IKEv2 of this stack; a peer that is given the same text may heed them.

@@ -359,6 +359,7 @@ def install(sa: Sa, child: LiveChild, terms: Terms, *, outbound: bool) -> None:
         ke=KeMethod(chosen.ke) if chosen.ke else None,
         replay_window=child.config.replay_window,
         ike_spi_i=sa.spi_i,
+        copy_df=child.config.copy_df,
     )
     sa.install(child, keyed, outbound=outbound)
     if sa.host.keylog:

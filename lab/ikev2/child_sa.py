@@ -275,6 +275,7 @@ def install(sa: Sa, child: LiveChild, terms: Terms, secret: Secret) -> None:
         ike_spi_i=sa.spi_i,
         limits=child.limits(sa.host),
         tfc_padding=_tfc_padding(child.config, terms),
+        copy_df=child.config.copy_df,
     )
     sa.install(child, keyed, outbound=secret.outbound)
     if sa.host.keylog:

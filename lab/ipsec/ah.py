@@ -22,6 +22,7 @@ from lab.ike.path import Path
 from lab.ipsec.drops import Dropped, Reason
 from lab.ipsec.headers import before_ah, for_icv, joined, place_for_ah
 from lab.ipsec.numbers import Numbered, Windowed
+from lab.ipsec.outer import DONT_FRAGMENT
 from lab.wire.ids import Integ
 from lab.wire.packets import AH_NUMBER, AHHeader, IPv4, IPv6
 from lab.wire.payloads_v2 import Transform
@@ -74,15 +75,16 @@ class AhOut(Numbered):
         super().__init__(child)
         self.shape, self._ident = Shape(child.integ, child.key_integ_out), ident
 
-    def encapsulate(self, inner: bytes, path: Path, traffic_class: int) -> bytes:
-        """The IP packet with AH around an inner packet (tunnel mode)."""
+    def encapsulate(self, inner: bytes, path: Path, traffic_class: int, *, whole: bool = False) -> bytes:
+        """The IP packet with AH around an inner packet (tunnel mode); with `whole` no router may cut it."""
         src, dst = ip_address(path.local_host), ip_address(path.remote_host)
         next_header = 41 if inner[0] >> 4 == 6 else 4
         if isinstance(src, IPv6Address) and isinstance(dst, IPv6Address):
             front = IPv6(src, dst, AH_NUMBER, b"", tos=traffic_class).encode()
         else:
             assert isinstance(src, IPv4Address) and isinstance(dst, IPv4Address), "a path has one family"
-            front = IPv4(src, dst, AH_NUMBER, b"", tos=traffic_class, ident=self._number()).encode()
+            flags, number = DONT_FRAGMENT if whole else 0, self._number()
+            front = IPv4(src, dst, AH_NUMBER, b"", tos=traffic_class, ident=number, fragment=flags).encode()
         return self.seal(front, next_header, inner)
 
     def insert(self, packet: bytes) -> bytes:

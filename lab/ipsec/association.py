@@ -3,13 +3,16 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from lab.ike.child import ChildSa
+from lab.ike.child import TO_THE_MTU, ChildSa
 from lab.ike.path import Path
-from lab.ipsec.carrier import carrier
+from lab.ipsec import dummies
+from lab.ipsec.carrier import EspCarrier, carrier
 from lab.ipsec.drops import Dropped, Reason
 from lab.ipsec.flow import flow_of
-from lab.ipsec.outer import with_congestion
+from lab.ipsec.outer import dont_fragment, with_congestion
 from lab.ipsec.selector import Selectors
+
+LARGEST = 65535
 
 
 class Association:
@@ -27,6 +30,7 @@ class Association:
         "packets_in",
         "packets_out",
         "path",
+        "room",
         "selectors",
     )
 
@@ -37,6 +41,7 @@ class Association:
         self.bytes_in = self.bytes_out = self.packets_in = self.packets_out = 0
         self.last_in = self.last_out = 0.0
         self._warned = False
+        self.room = LARGEST
 
     @property
     def transport(self) -> bool:
@@ -52,6 +57,31 @@ class Association:
         self.last_out = now
         self.bytes_out += len(inner)
         return packet
+
+    def fit(self, room: int) -> int:
+        """Know how many octets from ESP or AH on the path takes; the longest inner packet that this leaves."""
+        self.room, longest = room, self.carrier.largest_inner(room)
+        if self.child.tfc_padding and isinstance(self.carrier, EspCarrier):
+            wanted = self.child.tfc_padding
+            self.carrier.fill(longest if wanted == TO_THE_MTU else min(wanted, longest))
+        return longest
+
+    def dummy(self, random: Callable[[int], bytes], now: float) -> bytes:
+        """A packet that carries nothing, empty where the protocol has none; Dropped as `seal` does."""
+        carrier = self.carrier
+        if not isinstance(carrier, EspCarrier):
+            return b""
+        if self.child.limits.hard(self.bytes_out, self.packets_out):
+            raise Dropped(Reason.LIFETIME)
+        packet = carrier.dummy(dummies.length(random, carrier.outgoing.fill, carrier.largest_inner(self.room)))
+        self.packets_out += 1
+        self.last_out = now
+        return packet
+
+    def whole(self, inner: bytes, sealed: bytes) -> bool:
+        """Whether the ESP packet must not be cut under way: what is known not to fit is not lost by a copied DF."""
+        policy = "yes" if self.transport else self.child.copy_df
+        return dont_fragment(inner, policy) and (policy == "set" or len(sealed) <= self.room)
 
     def open(self, packet: bytes, path: Path, outer_class: int, now: float) -> bytes:
         """The inner packet, after every check; Dropped where one fails."""

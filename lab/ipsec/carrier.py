@@ -14,7 +14,7 @@ from lab.ike.path import Path
 from lab.ipsec.ah import AhIn, AhOut
 from lab.ipsec.drops import Dropped, Reason
 from lab.ipsec.esp import IPV4, IPV6, NONE, EspIn, EspOut, inner_packet
-from lab.ipsec.outer import traffic_class
+from lab.ipsec.outer import dont_fragment, traffic_class
 from lab.ipsec.transport import put_back, refuse_fragments, taken_out
 from lab.wire.ids import ProtocolId
 
@@ -57,6 +57,14 @@ class EspCarrier:
         """The longest inner packet whose ESP packet has at most `room` octets."""
         return self.outgoing.shape.largest_inner(room)
 
+    def fill(self, octets: int) -> None:
+        """Fill inner packets up to so many octets from now on (RFC 4303 2.7)."""
+        self.outgoing.fill = octets
+
+    def dummy(self, octets: int) -> bytes:
+        """An ESP packet that carries nothing (RFC 4303 2.6)."""
+        return self.outgoing.seal(bytes(octets), NONE)
+
     def wrap(self, inner: bytes, path: Path) -> bytes:
         """The ESP packet."""
         out = self.outgoing
@@ -77,7 +85,7 @@ class AhCarrier:
 
     def __init__(self, child: ChildSa, random: Callable[[int], bytes]) -> None:
         self.outgoing, self.incoming = AhOut(child, int.from_bytes(random(2), "big")), AhIn(child)
-        self._transport = child.mode == "transport"
+        self._transport, self._copy_df = child.mode == "transport", child.copy_df
 
     @property
     def newest(self) -> bool:
@@ -91,7 +99,8 @@ class AhCarrier:
     def wrap(self, inner: bytes, path: Path) -> bytes:
         """The IP packet with AH in it."""
         if not self._transport:
-            return self.outgoing.encapsulate(inner, path, traffic_class(inner))
+            whole = dont_fragment(inner, self._copy_df)
+            return self.outgoing.encapsulate(inner, path, traffic_class(inner), whole=whole)
         refuse_fragments(inner)
         return self.outgoing.insert(inner)
 

@@ -9,7 +9,8 @@ Rules of this file:
 - A packet ends as an action or as one counted drop. Dropped and ProtocolError are caught here and nowhere else.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,26 +20,32 @@ from lab.ike.path import Path
 from lab.ipsec.ah import spi_of
 from lab.ipsec.association import Association
 from lab.ipsec.drops import Dropped, Drops, Reason
+from lab.ipsec.dummies import Pace
 from lab.ipsec.esp import HEADER
 from lab.ipsec.flow import Flow, flow_of
 from lab.ipsec.outer import traffic_class
+from lab.ipsec.path_mtu import PathMtus
 from lab.ipsec.policy import Discard, Policies, Trap
 from lab.trace import Trace
+from lab.wire.icmp import TooBig
 from lab.wire.ids import ProtocolId
 from lab.wire.payloads_v2 import TrafficSelector
 
 MOST_OCTETS = 65535 - 20 - 8  # what fits into UDP over IPv4
-ORDINARY = 1400  # an inner packet while no child says more
 
 
 @dataclass(frozen=True, slots=True)
 class EspPacket:
-    """Send this ESP packet along the path: in UDP if `encap`, else as IP protocol 50; with this outer traffic class."""
+    """Send this ESP packet along the path: in UDP if `encap`, else as IP protocol 50; with this outer traffic class.
+
+    `dont_fragment` asks for the DF bit of IPv4.
+    """
 
     data: bytes
     path: Path
     encap: bool
     traffic_class: int = 0
+    dont_fragment: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +93,11 @@ class Expired:
     spi_in: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Widened:
+    """What routers have said of paths is too old: ask `fit` again for every child (RFC 4301 8.2.2)."""
+
+
 Outbound = EspPacket | AhPacket | Acquire | Aging | Expired
 Inbound = Deliver | Moved | Aging | Expired
 
@@ -93,12 +105,14 @@ Inbound = Deliver | Moved | Aging | Expired
 class Dataplane:
     """Children in effect, by SPI and by policy."""
 
-    def __init__(self, trace: Trace, random: Callable[[int], bytes]) -> None:
+    def __init__(self, trace: Trace, random: Callable[[int], bytes], *, dummy_rate: float = 0.0) -> None:
+        """`dummy_rate` is how many dummy packets each child sends in a second."""
         self._trace, self._random = trace, random
         self._by_spi: dict[bytes, Association] = {}
         self._asked: set[str] = set()
         self._expired: set[bytes] = set()
         self._standby: set[bytes] = set()
+        self._mtus, self._pace = PathMtus(), Pace(dummy_rate)
         self.policies, self.drops = Policies(), Drops(trace)
 
     def install(self, child: ChildSa, *, outbound: bool = True) -> Association:
@@ -189,7 +203,8 @@ class Dataplane:
         aging = [Aging(child.spi_in)] if association.aging() else []
         if child.protocol == ProtocolId.AH:
             return [AhPacket(data, association.path), *aging]
-        return [EspPacket(data, association.path, child.encap, traffic_class(packet)), *aging]
+        whole = association.whole(packet, data)
+        return [EspPacket(data, association.path, child.encap, traffic_class(packet), dont_fragment=whole), *aging]
 
     def _ended(self, child: ChildSa, why: Reason) -> list[Expired]:
         """What is said, once, of a child that a packet was too much for."""
@@ -248,13 +263,51 @@ class Dataplane:
         aging = [Aging(association.child.spi_in)] if association.aging() else []
         return [*moved, Deliver(inner), *aging]
 
-    def largest_inner(self, rooms: Mapping[bytes, int]) -> int:
-        """The longest inner packet for all children in effect.
+    def fit(self, spi_in: bytes, mtu: int, headers: int) -> int:
+        """The longest inner packet of a child whose path begins with a link of this MTU.
 
-        `rooms` is the most octets of ESP, or of AH and what is behind it, by inbound SPI.
+        `headers` are the octets before ESP or AH. What routers have said of the path counts (RFC 4301 8.2).
         """
-        carriers = ((rooms[spi], association.carrier) for spi, association in self._by_spi.items())
-        return min((carrier.largest_inner(room) for room, carrier in carriers), default=ORDINARY)
+        association = self._by_spi[spi_in]
+        return association.fit(self._mtus.of(association.path, mtu) - headers)
+
+    def too_big(self, message: bytes, version: int, now: float) -> bool:
+        """Take an ICMP message; whether it says that packets of ours are too big for their path."""
+        self._trace.now = now
+        try:
+            found = TooBig.decode(message, version)
+            if found is None:
+                return False
+            mtu = self._mtus.learn(found, self._by_spi.values(), now)
+        except Dropped as drop:
+            self.drops.add(drop.why, direction="in", detail=drop.detail)
+            return False
+        except ProtocolError:
+            return False  # it may be about anything that this host sends
+        self._trace.emit("note", f"path MTU to {found.dst} is {mtu}", spi=found.spi.hex())
+        return True
+
+    def next_deadline(self) -> float | None:
+        """When `tick` has something to do."""
+        times = (self._mtus.next_deadline(), self._pace.next_deadline() if self._by_spi else None)
+        return min((time for time in times if time is not None), default=None)
+
+    def tick(self, now: float) -> list[Outbound | Widened]:
+        """What time alone brings: paths that are tried anew, and dummy packets."""
+        self._trace.now = now
+        widened = [Widened()] if self._mtus.forget(now) else []
+        return [*widened, *(self._dummies(now) if self._by_spi and self._pace.due(now) else ())]
+
+    def _dummies(self, now: float) -> Iterator[Outbound]:
+        """One for each child that is sent through: of those of one name the newest."""
+        sending = {one.child.name: one for spi, one in self._by_spi.items() if spi not in self._standby}
+        for association in sending.values():
+            child = association.child
+            with suppress(Dropped):  # the next packet that is wanted says so
+                if data := association.dummy(self._random, now):
+                    yield EspPacket(data, association.path, child.encap)
+            if association.aging():
+                yield Aging(child.spi_in)
 
     def child(self, spi_in: bytes) -> ChildSa | None:
         """The child in effect that we receive under this SPI."""

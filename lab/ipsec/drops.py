@@ -36,6 +36,8 @@ class Reason(StrEnum):
     GRE_KEY = "GRE key of no tunnel"
     GRE_SEQUENCE = "GRE packet out of sequence"
     GRE_PROTOCOL = "GRE carries no IP packet"
+    ICMP_STRANGE = "ICMP too big, but about no packet of ours"
+    ICMP_UNBELIEVED = "ICMP too big, with an MTU that cannot be"
     NOT_SENT = "the system refused to send it"
     NOT_DELIVERED = "the system refused to take it"
 

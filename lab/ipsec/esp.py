@@ -66,14 +66,14 @@ class EspOut(Numbered):
     def __init__(self, child: ChildSa, random: Callable[[int], bytes]) -> None:
         super().__init__(child)
         self.shape = Shape(child.encr, child.integ, child.key_encr_out, child.key_integ_out)
-        self._random, self._tfc = random, child.tfc_padding
+        self._random, self.fill = random, max(child.tfc_padding, 0)
 
     def encapsulate(self, inner: bytes) -> bytes:
         """The ESP packet around an IP packet (tunnel mode); Dropped once the sequence numbers are used up.
 
         Behind a short packet is TFC padding, which the receiver knows from the length in the packet (2.7).
         """
-        return self.seal(inner.ljust(self._tfc, b"\0"), IPV6 if inner[0] >> 4 == 6 else IPV4)
+        return self.seal(inner.ljust(self.fill, b"\0"), IPV6 if inner[0] >> 4 == 6 else IPV4)
 
     def seal(self, payload: bytes, next_header: int) -> bytes:
         """The ESP packet around any payload."""

@@ -3,18 +3,28 @@
 DSCP    copied outwards; the inner field comes out of the tunnel as it went in
 ECN     copied outwards ("normal mode", RFC 6040 4.1); congestion met on the way is carried inwards (RFC 6040 4.2)
 TTL     the system's default outside; the inner one is lowered where the packet is forwarded into the tunnel device
-DF      clear outside: until the data plane answers with "too big" messages of its own (RFC 4301 8.1 asks for all
-        three policies), a fragment of the outer packet is better than a black hole
+DF      copied outwards, set or clear, as `copy_df` says (RFC 4301 8.1). IPv6 has no such bit: what is longer than its
+        least MTU can be made smaller by its sender, and goes as if it had; all else may be cut (RFC 4213 3.2.2).
+        A packet that is known not to fit goes without it, where it is copied: its sender has been told, or cannot be
 """
 
 from lab.ipsec.drops import Dropped, Reason
 
 NOT_ECT, ECT_1, ECT_0, CE = 0, 1, 2, 3
+DONT_FRAGMENT = 0x4000
+_LEAST_V6 = 1280
 
 
 def traffic_class(packet: bytes) -> int:
     """DSCP and ECN of an IP packet, 8 bits."""
     return packet[1] if packet[0] >> 4 == 4 else (packet[0] << 4 | packet[1] >> 4) & 0xFF
+
+
+def dont_fragment(inner: bytes, policy: str) -> bool:
+    """Whether no router may cut the outer IPv4 packet; the policy is `yes` (copy DF), `no` (clear) or `set`."""
+    if policy != "yes":
+        return policy == "set"
+    return len(inner) > _LEAST_V6 if inner[0] >> 4 == 6 else bool(inner[6] & 0x40)
 
 
 def with_congestion(inner: bytes, outer: int) -> bytes:

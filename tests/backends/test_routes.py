@@ -3,7 +3,7 @@
 import json
 import subprocess
 from collections.abc import Callable, Iterator
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 import pytest
 from pyroute2 import IPRoute
@@ -122,6 +122,23 @@ def test_no_way_to_a_peer_is_no_error(node: Node) -> None:
         return [routes.interface_to("198.51.100.1"), routes.mtu_to(child(path=Path("", 500, "198.51.100.1", 500)))]
 
     assert inside(node, work) == [NOWHERE, 1500]
+
+
+def test_a_route_may_take_less_than_the_device(node: Node) -> None:
+    def work(routes: Routes, records: list[Record]) -> object:
+        routes.add(ts("10.1.0.0/24"), ts("10.2.0.0/24", "10.3.0.0/24"))
+        seen = []
+        for limits in ({"10.2.0.0/24": 1200}, {"10.2.0.0/24": 1000, "10.9.0.0/24": 900}, {}):
+            routes.limit({ip_network(network): mtu for network, mtu in limits.items()})
+            found = [route for route in show("route") if route["dev"] == "ikelab0"]
+            seen.append([(r["dst"], r.get("prefsrc"), r.get("metrics", [{}])[0].get("mtu")) for r in found])
+        routes.remove(ts("10.2.0.0/24", "10.3.0.0/24"))
+        left = [route for route in show("route") if route["dev"] == "ikelab0"]
+        return [seen, left, [record.text for record in records]]
+
+    other = ["10.3.0.0/24", "10.1.0.1", None]
+    wanted = [sorted([["10.2.0.0/24", "10.1.0.1", mtu], other]) for mtu in (1200, 1000, None)]
+    assert inside(node, work) == [wanted, [], []]
 
 
 def test_the_mtu_is_that_of_the_way_out(node: Node) -> None:

@@ -149,7 +149,7 @@ class Wire:
     def sources(self) -> tuple[int, ...]:
         return ()
 
-    def send(self, data: bytes, path: Path, *, traffic_class: int = 0, interface: int = 0) -> None:
+    def send(self, data: bytes, path: Path, **_how: object) -> None:
         if self.fails:
             raise OSError(101, "Network is unreachable")
         self.done.append(("send", data, path))

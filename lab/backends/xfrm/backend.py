@@ -142,6 +142,14 @@ class Xfrm:
         self._counters.drops.add(Reason.TOO_SHORT, direction="in", spi=data[:4].hex())
         return []
 
+    def next_deadline(self) -> float | None:
+        """Never: the kernel has timers of its own."""
+        return None
+
+    def tick(self, now: float) -> list[Report]:
+        """Nothing to do."""
+        return []
+
     def install(self, child: ChildSa, *, outbound: bool = True) -> None:
         """Put a child into effect, the inbound half first."""
         self.remove(child.spi_in)

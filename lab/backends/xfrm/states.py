@@ -24,6 +24,7 @@ from lab.backends.xfrm.messages import (
     STATE_AF_UNSPEC,
     STATE_ALIGN4,
     STATE_ESN,
+    STATE_NOPMTUDISC,
     TRANSPORT,
     TUNNEL,
     UNLIMITED,
@@ -120,7 +121,8 @@ def message(child: ChildSa, path: Path, *, inbound: bool, standby: bool = False)
     keys = (child.key_encr_in, child.key_integ_in) if inbound else (child.key_encr_out, child.key_integ_out)
     made["attrs"] = [*_encap(child, path, inbound=inbound), *attributes(child, *keys)]
     if child.tfc_padding and not inbound:
-        made["attrs"].append(("XFRMA_TFCPAD", child.tfc_padding.to_bytes(4, sys.byteorder)))
+        # To the kernel the largest number stands for the MTU: it pads to no more than that.
+        made["attrs"].append(("XFRMA_TFCPAD", (child.tfc_padding & 0xFFFFFFFF).to_bytes(4, sys.byteorder)))
     if _newer(child):
         words = -(-child.replay_window // 32)
         # Without the bitmap behind it, which then begins empty.
@@ -131,6 +133,7 @@ def message(child: ChildSa, path: Path, *, inbound: bool, standby: bool = False)
 
 def _flags(child: ChildSa, this: Key) -> int:
     flags = (STATE_AF_UNSPEC if child.mode == "tunnel" else 0) | (STATE_ESN if child.esn else 0)
+    flags |= STATE_NOPMTUDISC if child.copy_df == "no" else 0
     # RFC 4302 3.3.3.2.1: AH is padded to 8 octets in IPv6 only; without this flag Linux does it in IPv4 too.
     ipv4_ah = child.protocol == ProtocolId.AH and family(this.dst) == FAMILIES[4]
     return flags | (STATE_ALIGN4 if ipv4_ah else 0)

@@ -89,6 +89,7 @@ CHILDREN = {
     "window-128": child(esp(Encr.ENCR_AES_GCM_16, 128), 20, None, replay_window=128),
     "transport": child(esp(Encr.ENCR_AES_GCM_16, 128), 20, None, mode="transport"),
     "tfc": child(esp(Encr.ENCR_AES_GCM_16, 128), 20, None, tfc_padding=700),
+    "df-clear": child(esp(Encr.ENCR_AES_GCM_16, 128), 20, None, copy_df="no"),
     "limits": child(*(esp(Encr.ENCR_AES_GCM_16, 128), 20, None), limits=Limits(1000, 20, 2000, 40)),
     "ah": child(None, 0, SHA256, protocol=ProtocolId.AH),
     "ah-ipv6": child(
@@ -122,6 +123,7 @@ def words_of_state(given: ChildSa, *, inbound: bool) -> list[str]:
     said = ["src", ends[0], "dst", ends[1], "proto", given.protocol.name.lower()]
     said += ["spi", f"0x{(given.spi_in if inbound else given.spi_out).hex()}", "mode", given.mode, "reqid", str(REQID)]
     flags = ["af-unspec"] * (given.mode == "tunnel") + ["esn"] * given.esn
+    flags += ["nopmtudisc"] * (given.copy_df == "no")
     flags += ["align4"] * (given.protocol == ProtocolId.AH and ":" not in path.local_host)
     said += ["replay-window", str(window)] + (["flag", *flags] if flags else [])
     said += ["tfcpad", str(given.tfc_padding)] if given.tfc_padding and not inbound else []
