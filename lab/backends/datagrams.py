@@ -16,6 +16,7 @@ import socket
 import struct
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import TypedDict, Unpack
 
 IP_TOS, IP_PKTINFO, IP_MTU_DISCOVER, IP_RECVTOS = 1, 8, 10, 13
 IPV6_MTU_DISCOVER, IPV6_RECVPKTINFO, IPV6_PKTINFO, IPV6_RECVTCLASS, IPV6_TCLASS = 23, 49, 50, 66, 67
@@ -46,11 +47,23 @@ class Datagram:
     extensions: tuple[tuple[int, bytes], ...] = ()
 
 
+class How(TypedDict, total=False):
+    """How a datagram is sent: with this traffic class, out of this interface (any where 0), in pieces or not.
+
+    With `dont_fragment` one of IPv4 has DF set, whatever the system thinks of its path.
+    """
+
+    traffic_class: int
+    interface: int
+    dont_fragment: bool
+
+
 class DatagramSocket:
     """A UDP or raw socket of one family, non-blocking, on every local address."""
 
     def __init__(self, family: socket.AddressFamily, kind: socket.SocketKind, protocol: int = 0, port: int = 0) -> None:
-        self.family, self.port, self._control, self._whole = family, port, _CONTROL, False
+        self.family, self.port, self._control = family, port, _CONTROL
+        self._whole = False
         self._socket = socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, protocol)
         try:
             self._prepare()
@@ -112,25 +125,10 @@ class DatagramSocket:
         remote = sender[0].partition("%")[0]
         return Datagram(data, host, remote, sender[1], traffic_class & 0xFF, interface, tuple(extensions))
 
-    def send(
-        self,
-        data: bytes,
-        local_host: str,
-        remote: tuple[str, int],
-        *,
-        traffic_class: int = 0,
-        interface: int = 0,
-        dont_fragment: bool = False,
-    ) -> None:
-        """Send from this local address (any where empty) and out of this interface (any where 0); may raise OSError.
-
-        With `dont_fragment` an IPv4 datagram has DF set, whatever the system thinks of the path.
-        """
-        if dont_fragment != self._whole and self.family == socket.AF_INET:
-            self._socket.setsockopt(
-                socket.IPPROTO_IP, IP_MTU_DISCOVER, PMTUDISC_PROBE if dont_fragment else PMTUDISC_DONT
-            )
-            self._whole = dont_fragment
+    def send(self, data: bytes, local_host: str, remote: tuple[str, int], **how: Unpack[How]) -> None:
+        """Send from this local address (any where empty); may raise OSError."""
+        interface, traffic_class = how.get("interface", 0), how.get("traffic_class", 0)
+        self._keep_whole(wanted=how.get("dont_fragment", False))
         if interface == NOWHERE:
             raise OSError(errno.ENETUNREACH, os.strerror(errno.ENETUNREACH))
         packed = ip_address(local_host).packed if local_host else bytes(4 if self.family == socket.AF_INET else 16)
@@ -146,6 +144,12 @@ class DatagramSocket:
             self._by(interface, data, control, remote)
         else:
             self._socket.sendmsg([data], control, 0, remote)
+
+    def _keep_whole(self, *, wanted: bool) -> None:
+        """DF is no matter of a datagram but of its socket: set where it changes."""
+        if wanted != self._whole and self.family == socket.AF_INET:
+            self._socket.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, PMTUDISC_PROBE if wanted else PMTUDISC_DONT)
+            self._whole = wanted
 
     def _by(self, interface: int, data: bytes, control: list[tuple[int, int, bytes]], remote: tuple[str, int]) -> None:
         self._socket.setsockopt(socket.SOL_SOCKET, SO_BINDTOIFINDEX, interface)

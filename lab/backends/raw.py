@@ -13,10 +13,12 @@ import errno
 import socket
 from contextlib import suppress
 from ipaddress import IPv6Address
+from typing import Unpack
 
-from lab.backends.datagrams import Datagram, DatagramSocket, family_of
+from lab.backends.datagrams import Datagram, DatagramSocket, How, family_of
 from lab.errors import UnfitError
 from lab.ike.path import Path
+from lab.ipsec.pieces import pieces
 from lab.wire.packets import AH_NUMBER, ESP_NUMBER, IPv6
 
 WHOLE_PACKETS = socket.IPPROTO_RAW
@@ -31,6 +33,7 @@ class RawSockets:
             if raw.family == socket.AF_INET6:
                 raw.want_extensions()
         self._receiving = {raw.fileno(): raw for raw in (*self._esp, *self._ah)}
+        self._ident = 0
         self._of_ah = {raw.fileno() for raw in self._ah}
 
     def sources(self) -> tuple[int, ...]:
@@ -58,23 +61,19 @@ class RawSockets:
             data = _with_header(datagram)
         return data, path, datagram.traffic_class
 
-    def send_esp(
-        self, data: bytes, path: Path, *, traffic_class: int, interface: int, dont_fragment: bool = False
-    ) -> None:
+    def send_esp(self, data: bytes, path: Path, **how: Unpack[How]) -> None:
         """Send an ESP packet; may raise OSError."""
         remote = (path.remote_host, 0)
-        _for(self._esp, path).send(
-            data,
-            path.local_host,
-            remote,
-            traffic_class=traffic_class,
-            interface=interface,
-            dont_fragment=dont_fragment,
-        )
+        _for(self._esp, path).send(data, path.local_host, remote, **how)
 
-    def send_whole(self, packet: bytes, path: Path, *, interface: int) -> None:
-        """Send an IP packet as it is; may raise OSError."""
-        _for(self._whole, path).send(packet, "", (path.remote_host, 0), interface=interface)
+    def send_whole(self, packet: bytes, path: Path, *, interface: int, mtu: int = 0) -> None:
+        """Send an IP packet as it is, one of IPv6 in pieces of `mtu` octets where that is not 0; may raise OSError."""
+        whole, parts = _for(self._whole, path), [packet]
+        if mtu and whole.family == socket.AF_INET6:
+            self._ident = (self._ident + 1) % 2**32
+            parts = pieces(packet, mtu, self._ident)
+        for part in parts:
+            whole.send(part, "", (path.remote_host, 0), interface=interface)
 
     def close(self) -> None:
         """Give them back."""
@@ -97,6 +96,13 @@ def _opened(protocol: int) -> list[DatagramSocket]:
     with suppress(OSError):
         opened.append(DatagramSocket(socket.AF_INET6, socket.SOCK_RAW, protocol))
     return opened
+
+
+def ipv6(data: bytes, path: Path, traffic_class: int) -> bytes:
+    """The IPv6 packet with an ESP packet in it."""
+    return IPv6(
+        IPv6Address(path.local_host), IPv6Address(path.remote_host), ESP_NUMBER, data, tos=traffic_class
+    ).encode()
 
 
 def _with_header(datagram: Datagram) -> bytes:

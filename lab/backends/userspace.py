@@ -11,13 +11,13 @@ Rules of this file:
 
 import socket
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, Unpack
 
 from lab.backends.base import Report
-from lab.backends.datagrams import family_of
+from lab.backends.datagrams import How, family_of
 from lab.backends.gre import GreDevices
 from lab.backends.icmp import IcmpSockets
-from lab.backends.raw import RawSockets
+from lab.backends.raw import RawSockets, ipv6
 from lab.backends.routes import Network, Routes, networks
 from lab.backends.tun import Tun
 from lab.ike.child import ChildSa
@@ -52,9 +52,7 @@ _IP_HEADER = {socket.AF_INET: 20, socket.AF_INET6: 40}
 class SendUdp(Protocol):
     """How the daemon sends a UDP datagram; may raise OSError."""
 
-    def __call__(
-        self, data: bytes, path: Path, *, traffic_class: int = 0, interface: int = 0, dont_fragment: bool = False
-    ) -> None:
+    def __call__(self, data: bytes, path: Path, **how: Unpack[How]) -> None:
         """Send along a path."""
 
 
@@ -138,11 +136,14 @@ class Userspace:
         try:
             match packet:
                 case AhPacket(data=data):
-                    self._raw.send_whole(data, path, interface=interface)
+                    self._raw.send_whole(data, path, interface=interface, mtu=packet.mtu)
+                case EspPacket(data=data, mtu=mtu) if mtu:
+                    whole = ipv6(data, path, packet.traffic_class)
+                    self._raw.send_whole(whole, path, interface=interface, mtu=mtu)
                 case EspPacket(data=data):
                     send = self._send_udp if packet.encap else self._raw.send_esp
-                    df, bits = packet.dont_fragment, packet.traffic_class
-                    send(data, path, traffic_class=bits, interface=interface, dont_fragment=df)
+                    how = How(traffic_class=packet.traffic_class, interface=interface)
+                    send(data, path, **how, dont_fragment=packet.dont_fragment)
         except OSError as error:
             self._plane.drops.add(Reason.NOT_SENT, direction="out", path=str(path), detail=error.strerror)
 

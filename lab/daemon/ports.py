@@ -3,8 +3,9 @@
 import errno
 import socket
 from collections.abc import Callable, Iterable
+from typing import Unpack
 
-from lab.backends.datagrams import NOWHERE, Datagram, DatagramSocket, family_of
+from lab.backends.datagrams import NOWHERE, Datagram, DatagramSocket, How, family_of
 from lab.errors import UnfitError
 from lab.ike.path import Path
 
@@ -56,22 +57,13 @@ class Ports:
         path = Path(datagram.local_host, opened.port, datagram.remote_host, datagram.remote_port)
         return datagram, path
 
-    def send(
-        self, data: bytes, path: Path, *, traffic_class: int = 0, interface: int = 0, dont_fragment: bool = False
-    ) -> None:
+    def send(self, data: bytes, path: Path, **how: Unpack[How]) -> None:
         """Send along a path; may raise OSError."""
         opened = self._by_key.get((family_of(path.remote_host), path.local_port))
         if opened is None:
             raise OSError(errno.EAFNOSUPPORT, f"no socket for {path}")
         remote = (path.remote_host, path.remote_port)
-        opened.send(
-            data,
-            path.local_host,
-            remote,
-            traffic_class=traffic_class,
-            interface=interface,
-            dont_fragment=dont_fragment,
-        )
+        opened.send(data, path.local_host, remote, **how)
 
     def close(self) -> None:
         """Give the ports back."""

@@ -11,6 +11,7 @@ from lab.ipsec.drops import Dropped, Reason
 from lab.ipsec.flow import flow_of
 from lab.ipsec.outer import dont_fragment, with_congestion
 from lab.ipsec.selector import Selectors
+from lab.wire.ids import ProtocolId
 
 LARGEST = 65535
 
@@ -27,6 +28,7 @@ class Association:
         "child",
         "last_in",
         "last_out",
+        "mtu",
         "packets_in",
         "packets_out",
         "path",
@@ -41,7 +43,7 @@ class Association:
         self.bytes_in = self.bytes_out = self.packets_in = self.packets_out = 0
         self.last_in = self.last_out = 0.0
         self._warned = False
-        self.room = LARGEST
+        self.mtu = self.room = LARGEST
 
     @property
     def transport(self) -> bool:
@@ -58,9 +60,10 @@ class Association:
         self.bytes_out += len(inner)
         return packet
 
-    def fit(self, room: int) -> int:
-        """Know how many octets from ESP or AH on the path takes; the longest inner packet that this leaves."""
-        self.room, longest = room, self.carrier.largest_inner(room)
+    def fit(self, mtu: int, headers: int) -> int:
+        """Know how long packets on the path may be, with what is before ESP or AH; the longest inner packet then."""
+        self.mtu, self.room = mtu, mtu - headers
+        longest = self.carrier.largest_inner(self.room)
         if self.child.tfc_padding and isinstance(self.carrier, EspCarrier):
             wanted = self.child.tfc_padding
             self.carrier.fill(longest if wanted == TO_THE_MTU else min(wanted, longest))
@@ -82,6 +85,13 @@ class Association:
         """Whether the ESP packet must not be cut under way: what is known not to fit is not lost by a copied DF."""
         policy = "yes" if self.transport else self.child.copy_df
         return dont_fragment(inner, policy) and (policy == "set" or len(sealed) <= self.room)
+
+    def cut_at(self, sealed: bytes) -> int:
+        """How long the pieces of an IPv6 packet may be that does not fit; 0 where it does, or the system cuts it."""
+        if self.child.encap or ":" not in self.path.remote_host:
+            return 0
+        most = self.mtu if self.child.protocol == ProtocolId.AH else self.room
+        return self.mtu if len(sealed) > most else 0
 
     def open(self, packet: bytes, path: Path, outer_class: int, now: float) -> bytes:
         """The inner packet, after every check; Dropped where one fails."""

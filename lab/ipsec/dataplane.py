@@ -38,7 +38,7 @@ MOST_OCTETS = 65535 - 20 - 8  # what fits into UDP over IPv4
 class EspPacket:
     """Send this ESP packet along the path: in UDP if `encap`, else as IP protocol 50; with this outer traffic class.
 
-    `dont_fragment` asks for the DF bit of IPv4.
+    `dont_fragment` asks for the DF bit of IPv4. A `mtu` that is not 0 asks for IPv6 in pieces no longer than that.
     """
 
     data: bytes
@@ -46,14 +46,16 @@ class EspPacket:
     encap: bool
     traffic_class: int = 0
     dont_fragment: bool = False
+    mtu: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class AhPacket:
-    """Send this IP packet as it is: its headers are under the ICV. `path` says where it goes."""
+    """Send this IP packet as it is: its headers are under the ICV. `path` says where it goes, `mtu` is as above."""
 
     data: bytes
     path: Path
+    mtu: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,9 +204,10 @@ class Dataplane:
             raise Dropped(Reason.TOO_BIG, f"{len(packet)} octets inside")
         aging = [Aging(child.spi_in)] if association.aging() else []
         if child.protocol == ProtocolId.AH:
-            return [AhPacket(data, association.path), *aging]
-        whole = association.whole(packet, data)
-        return [EspPacket(data, association.path, child.encap, traffic_class(packet), dont_fragment=whole), *aging]
+            return [AhPacket(data, association.path, association.cut_at(data)), *aging]
+        whole, mtu = association.whole(packet, data), association.cut_at(data)
+        sent = EspPacket(data, association.path, child.encap, traffic_class(packet), dont_fragment=whole, mtu=mtu)
+        return [sent, *aging]
 
     def _ended(self, child: ChildSa, why: Reason) -> list[Expired]:
         """What is said, once, of a child that a packet was too much for."""
@@ -269,7 +272,7 @@ class Dataplane:
         `headers` are the octets before ESP or AH. What routers have said of the path counts (RFC 4301 8.2).
         """
         association = self._by_spi[spi_in]
-        return association.fit(self._mtus.of(association.path, mtu) - headers)
+        return association.fit(self._mtus.of(association.path, mtu), headers)
 
     def too_big(self, message: bytes, version: int, now: float) -> bool:
         """Take an ICMP message; whether it says that packets of ours are too big for their path."""

@@ -182,6 +182,16 @@ def test_what_is_known_not_to_fit_goes_in_pieces_rather_than_nowhere() -> None:
     assert send(always, inner(1400)).dont_fragment
 
 
+@pytest.mark.parametrize(
+    ("name", "mtu"), [("ESP, IPv6", 1280), ("ESP in UDP, IPv6", 0), ("ESP", 0), ("AH, IPv6", 1280)]
+)
+def test_what_the_system_would_not_cut_is_to_be_cut(name: str, mtu: int) -> None:
+    sa, headers = (CHILDREN | {"AH, IPv6": (ah_child(path=V6), 40)})[name]
+    left = plane(sa)
+    room = left.fit(SPI, 1280, headers)
+    assert [send(left, inner(octets)).mtu for octets in (room, room + 8)] == [0, mtu]
+
+
 def test_padding_goes_to_the_mtu_and_follows_it() -> None:
     for padding, wide in ((TO_THE_MTU, 1500), (1300, 1384), (4000, 1500)):
         left, right = plane(child(tfc_padding=padding)), plane(mirror(child()))
