@@ -23,6 +23,8 @@ from lab.wire.packets import AH_NUMBER, ESP_NUMBER, IP, IPv4, decode_ip
 _ESP_HEADER, _AH_FIXED, _TRAILER = 8, 12, 2
 # RFC 4302 3.3.3.1.1: octets of an IPv4 header that may change under way, and are zero for the ICV of AH.
 MUTABLE_V4 = frozenset((1, 6, 7, 8, 10, 11))
+# 3.3.3.1.2: the same of an IPv6 header, where the version has the other half of octet 0.
+MUTABLE_V6 = frozenset((0, 1, 2, 3, 7))
 
 
 @dataclass(frozen=True, slots=True)

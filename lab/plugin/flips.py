@@ -18,23 +18,35 @@ from typing import Any, Protocol
 
 from lab.emulation.node import Node
 from lab.evidence.capture import Frame
-from lab.evidence.layout import MUTABLE_V4
+from lab.evidence.layout import MUTABLE_V4, MUTABLE_V6
 from lab.matrix import OUR_PEERS
 from lab.plugin.gateway import Gateway
 from lab.wire.packets import AH_NUMBER, checksum
 
-HEADER = 20
+HEADER = {4: 20, 6: 40}
 ETHERNET = 14
 PATIENCE_S, POLL_S = 0.4, 0.01
+HASTE = 0.25  # of the patience, for octets by which IP decides: nothing will come, and if it did, then at once
 STATISTICS = Path("/proc/thread-self/net/xfrm_stat")
 # What is changed in an octet: all of it, but for fields where that would say something else than a change.
 WHOLE = 0xFF
-MASKS = {1: 0x10, 6: 0x40}  # a bit of DSCP, not ECN, which has a say of its own; DF, since MF makes a fragment
-# Octets of an IPv4 header by which IP decides whether the packet gets to ESP or AH at all, and how much of it.
+MASKS = {
+    # A bit of DSCP, not ECN, which has a say of its own; DF, since MF makes a fragment.
+    4: {1: 0x10, 6: 0x40},
+    # DSCP without the version beside it, the flow label without ECN beside it.
+    6: {0: 0x0F, 1: 0x0F},
+}
+# Octets of an IP header by which IP decides whether the packet gets to ESP or AH at all, and how much of it.
 IP_DECIDES = {
-    0: "version and header length", 2: "total length", 3: "total length", 7: "fragment offset", 9: "protocol",
-    10: "checksum", 11: "checksum", **dict.fromkeys(range(16, 20), "destination"),
+    4: {
+        0: "version and header length", 2: "total length", 3: "total length", 7: "fragment offset", 9: "protocol",
+        10: "checksum", 11: "checksum", **dict.fromkeys(range(16, 20), "destination"),
+    },
+    6: {
+        4: "payload length", 5: "payload length", 6: "next header", **dict.fromkeys(range(24, 40), "destination"),
+    },
 }  # fmt: skip
+MUTABLE = {4: MUTABLE_V4, 6: MUTABLE_V6}
 # Words in the names of counters, of ours and of Linux, and the outcome that they mean.
 _MEANINGS = (
     ("integrity", "icv"), ("StateProtoError", "icv"),
@@ -87,12 +99,12 @@ def _taken(gateway: Gateway) -> dict[str, int]:
 
 
 def changed(packet: bytes, at: int, mask: int) -> bytes:
-    """An IPv4 packet with one octet changed and a right checksum, unless that is what was changed."""
+    """An IP packet with one octet changed and a right checksum, unless that is what was changed."""
     made = bytearray(packet)
     made[at] ^= mask
-    if at not in (10, 11):
+    if packet[0] >> 4 == 4 and at not in (10, 11):
         made[10:12] = bytes(2)
-        made[10:12] = checksum(bytes(made[:HEADER])).to_bytes(2, "big")
+        made[10:12] = checksum(bytes(made[: HEADER[4]])).to_bytes(2, "big")
     return bytes(made)
 
 
@@ -115,11 +127,11 @@ class Thrower:
         self._link.close()
 
 
-def outcome(read: Counting, thrower: Thrower, packet: bytes) -> tuple[str, str]:
+def outcome(read: Counting, thrower: Thrower, packet: bytes, patience: float = 1.0) -> tuple[str, str]:
     """What the receiver counts for a packet, and the counter that moved; `ip` and none where nothing moves."""
     before = read()
     thrower.throw(packet)
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + PATIENCE_S * patience
     while not (moved := +(read() - before)):
         if time.monotonic() > deadline:
             return "ip", ""
@@ -134,23 +146,26 @@ def outcome(read: Counting, thrower: Thrower, packet: bytes) -> tuple[str, str]:
 def flip_all(read: Counting, thrower: Thrower, packets: list[bytes]) -> list[Flip]:
     """Change the n-th octet of the n-th packet, for every n."""
     found = []
+    version = packets[0][0] >> 4
+    masks, decided = MASKS[version], IP_DECIDES[version]
     for at, packet in enumerate(packets[: len(packets[0])]):
-        mask = MASKS.get(at, WHOLE)
-        found.append(Flip(at, mask, *outcome(read, thrower, changed(packet, at, mask))))
+        mask = masks.get(at, WHOLE)
+        patience = HASTE if at in decided else 1.0
+        found.append(Flip(at, mask, *outcome(read, thrower, changed(packet, at, mask), patience)))
     return found
 
 
-def guarded_by_rfc(protocol: int, at: int) -> bool:
-    """Whether the ICV covers this octet (RFC 4303 2.8, RFC 4302 3.3.3.1.1), for IPv4 without options outside."""
-    return at not in MUTABLE_V4 if protocol == AH_NUMBER else at >= HEADER
+def guarded_by_rfc(protocol: int, at: int, version: int = 4) -> bool:
+    """Whether the ICV covers this octet (RFC 4303 2.8, RFC 4302 3.3.3.1), with a plain IP header outside."""
+    return at not in MUTABLE[version] if protocol == AH_NUMBER else at >= HEADER[version]
 
 
-def contradictions(protocol: int, flips: list[Flip]) -> list[str]:
+def contradictions(protocol: int, flips: list[Flip], version: int = 4) -> list[str]:
     """Where what was noticed is not what the RFC says, in words."""
     wrong = []
     for flip in flips:
-        covered = guarded_by_rfc(protocol, flip.at)
-        if flip.at in IP_DECIDES:
+        covered = guarded_by_rfc(protocol, flip.at, version)
+        if flip.at in IP_DECIDES[version]:
             fine = flip.outcome != "taken"
         elif covered:
             fine = flip.outcome in NOTICED

@@ -33,12 +33,33 @@ LAYOUTS = {
     ("AH", "tunnel"): ["new IP header", "AH", "ICV", "IP header", "payload"],
 }
 PAYLOAD = 16
+OUTSIDE_V6, NETS_V6 = ("2001:db8:a::2", "2001:db8:b::2"), ("2001:db8:1::/64", "2001:db8:2::/64")
 
 
 def child(protocol, mode):
     """One child of this protocol in this mode."""
     tunnel = TUNNELS[protocol]
     return replace(tunnel, child={**tunnel.child, **HOSTS}) if mode == "transport" else tunnel
+
+
+def over_ipv6(tunnel, mode):
+    """Both sides' tunnels with IPv6 inside and outside."""
+    here, there = OUTSIDE_V6
+    nets = {} if mode == "transport" else {"local_ts": NETS_V6[0], "remote_ts": NETS_V6[1]}
+    back = dict(zip(nets, reversed(nets.values()), strict=True))
+    sides = (({"local_addrs": here, "remote_addrs": there}, nets), ({"local_addrs": there, "remote_addrs": here}, back))
+    return [replace(tunnel, connection=ends, child={**tunnel.child, **ts}) for ends, ts in sides]
+
+
+def set_up_ipv6(lab, protocol, mode):
+    """The same over IPv6."""
+    left, right = over_ipv6(child(protocol, mode), mode)
+    lab.up("dual-stack", left=left, right=right)
+    lab.establish()
+    sender, receiver = ("left", "right") if mode == "transport" else ("left-host", "right-host")
+    target = lab.topology.attachment(receiver).address(6)
+    send(lab, sender, target, 1)
+    return sender, target
 
 
 def set_up(lab, protocol, mode):
@@ -83,7 +104,21 @@ def kept(lab, protocol, sender, target):
 @pytest.mark.parametrize("protocol", ["ESP", "AH"])
 def test_coverage(lab, left, right, protocol, mode):
     """Every octet of a packet is changed in flight: the receiver notices those that the RFC says, and no others."""
-    sender, target = set_up(lab, protocol, mode)
+    mapped(lab, right, protocol, mode, set_up(lab, protocol, mode))
+
+
+@pytest.mark.rfc("4303#2.8", "4303#3.1", "4302#3.1", "4302#3.3.3.1.2")
+@pytest.mark.needs("tunnel", "transport", "ah")
+@pytest.mark.parametrize("mode", ["tunnel", "transport"])
+@pytest.mark.parametrize("protocol", ["ESP", "AH"])
+def test_coverage_ipv6(lab, left, right, protocol, mode):
+    """The same with IPv6 inside and outside, whose header has other fields that routers may change."""
+    mapped(lab, right, protocol, mode, set_up_ipv6(lab, protocol, mode))
+
+
+def mapped(lab, right, protocol, mode, ends):
+    """The map, made and compared with the RFC."""
+    sender, target = ends
     lab.step("kept", "packets of one shape, each with a sequence number of its own, kept from the receiver")
     like = seen(lab, protocol, "internet:right", Direction.OUTBOUND)[0]
     first, *packets = kept(lab, protocol, sender, target)
@@ -101,17 +136,20 @@ def test_coverage(lab, left, right, protocol, mode):
     assert control == ("taken", "taken"), f"the unchanged packet was not taken: {control}"
     found = flips.flip_all(read, thrower, packets)
     thrower.close()
-    genuine = {one[flips.HEADER :] for one in (first, *packets)}
-    lab.forged += [one[flips.HEADER :] for one in thrower.thrown if one[flips.HEADER :] not in genuine]
+    version = first[0] >> 4
+    front = flips.HEADER[version]
+    genuine = {one[front:] for one in (first, *packets)}
+    lab.forged += [one[front:] for one in thrower.thrown if one[front:] not in genuine]
     plane = "user space" if right.peer.name == OUR_PEERS[0] else "the kernel's XFRM"
     lab.leave("coverage.json", facts(protocol, mode, f"{right}, {plane}", first, parts, found))
-    wrong = flips.contradictions(NUMBERS[protocol], found)
+    wrong = flips.contradictions(NUMBERS[protocol], found, version)
     assert not wrong, f"{len(wrong)} octets contradict the RFC, first: {wrong[0]}"
 
 
 def facts(protocol, mode, receiver, first, parts, found):
     """coverage.json."""
-    rfc = [at for at in range(len(first)) if flips.guarded_by_rfc(NUMBERS[protocol], at)]
+    version = first[0] >> 4
+    rfc = [at for at in range(len(first)) if flips.guarded_by_rfc(NUMBERS[protocol], at, version)]
     return {
         "schema": SCHEMA,
         "protocol": protocol,
@@ -120,7 +158,7 @@ def facts(protocol, mode, receiver, first, parts, found):
         "octets": first.hex(),
         "parts": [part.as_dict() for part in parts],
         "covered": rfc,
-        "ip_decides": {str(at): why for at, why in flips.IP_DECIDES.items()},
+        "ip_decides": {str(at): why for at, why in flips.IP_DECIDES[version].items()},
         "flips": [flip.as_dict() for flip in found],
     }
 

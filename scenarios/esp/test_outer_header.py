@@ -3,6 +3,9 @@
 The capture is the judge: the inner packets are seen at the hosts, the outer ones between the gateways.
 """
 
+import time
+from dataclasses import replace
+
 import pytest
 
 from lab.evidence.network import packet
@@ -126,3 +129,34 @@ def test_tfc_padding(lab, left, right):
     arrived = [len(ip.payload) for ip in echoes(lab, "right-host:lan")]
     assert arrived == [size + 8 for size in sizes], f"the pings arrive with {arrived} octets"
     lab.steps.note(f"all of {lengths.pop()} octets")
+
+
+RATE, IDLE_S = 20, 2
+
+
+@pytest.mark.rfc("4303#2.6", "4303#2.7")
+@pytest.mark.needs("tunnel")
+def test_dummy_packets(lab, left, right):
+    """Filled up to the MTU, and with dummy packets beside them, packets that carry something look like all others.
+
+    The peer drops dummy packets without a word, and what it is sent beside them arrives.
+    """
+    ours = next(gateway.name for gateway in (left, right) if gateway.peer.name == OURS)
+    padded = Tunnel(child={"tfc_padding": "mtu"})
+    sides = {"left": padded, "right": padded, ours: replace(padded, settings={"dummy_rate": str(RATE)})}
+    lab.up("direct", **sides)
+    lab.establish()
+    lab.step("idle", f"nobody sends anything for {IDLE_S} s, but {ours} does {RATE} times a second")
+    time.sleep(IDLE_S)
+    lab.ping()
+    ladder = lab.prove_protected()
+
+    lab.step("alike", "ESP packets of one length, most of which hold nothing")
+    sent = outside(lab, ESP_NUMBER, ours)
+    lengths = {len(ip.encode()) for ip in sent}
+    assert len(lengths) == 1 and MTU - 16 < min(lengths) <= MTU, f"ESP packets have the lengths {sorted(lengths)}"
+    dummies = [entry for entry in ladder.esp(ours) if entry.get("inner") == "dummy packet"]
+    assert IDLE_S * RATE * 0.9 <= len(dummies) < len(sent), f"{len(dummies)} dummy packets of {len(sent)}"
+    other = next(gateway for gateway in (left, right) if gateway.name != ours)
+    (taken,) = other.children()
+    lab.steps.note(f"{len(dummies)} dummy packets of {len(sent)}; {other} counts {taken['packets_in']} packets")

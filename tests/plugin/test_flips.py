@@ -5,14 +5,16 @@ The receiver here is our own data plane, so that the whole of it runs without a 
 
 from collections import Counter
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 
 import pytest
 
 from lab.errors import ProtocolError
+from lab.ike.path import Path
 from lab.ipsec.dataplane import Dataplane
 from lab.plugin import flips
 from lab.trace import Trace
-from lab.wire.packets import AH_NUMBER, ESP_NUMBER, IPv4, checksum, decode_ip
+from lab.wire.packets import AH_NUMBER, ESP_NUMBER, IPv4, IPv6, checksum, decode_ip
 from tests.evidence.test_layout import around
 from tests.ipsec.children import LEFT, RIGHT, ah_child, child, mirror, predictable
 from tests.ipsec.test_dataplane import packet
@@ -33,25 +35,34 @@ class Receiver:
             ip = decode_ip(octets)
         except ProtocolError:
             return  # IP drops it
-        if ip.protocol != self.protocol or str(ip.dst) != RIGHT.local_host or ip.fragment & 0x3FFF:
+        path = self.plane.children()[0].path
+        if ip.protocol != self.protocol or str(ip.dst) != path.local_host:
+            return
+        if isinstance(ip, IPv4) and ip.fragment & 0x3FFF:
             return
         if self.protocol == AH_NUMBER:
-            self.plane.inbound_ah(ip.encode(), RIGHT, 0.0)
+            self.plane.inbound_ah(ip.encode(), path, 0.0)
         else:
-            self.plane.inbound(ip.payload, RIGHT, 0.0)
+            self.plane.inbound(ip.payload, path, 0.0)
 
     def read(self) -> Counter[str]:
         drops = {str(why): count for why, count in self.plane.drops.counts.items()}
         return Counter(drops | {"taken": self.plane.usage()[self.spi]["packets_in"]})
 
 
-def sent(protocol: int, number: int) -> tuple[Receiver, list[bytes]]:
-    sa = ah_child() if protocol == AH_NUMBER else child("aes128-sha256", encap=False)
+def sent(protocol: int, number: int, path: Path = LEFT) -> tuple[Receiver, list[bytes]]:
+    sa = ah_child(path=path) if protocol == AH_NUMBER else child("aes128-sha256", encap=False, path=path)
     left, right = Dataplane(Trace(), predictable), Dataplane(Trace(), predictable)
     left.install(sa)
     right.install(mirror(sa))
     datas = [left.outbound(packet(payload=bytes(16)), 0.0)[0].data for _ in range(number)]
-    return Receiver(protocol, right), [d if protocol == AH_NUMBER else around(d) for d in datas]
+    return Receiver(protocol, right), [d if protocol == AH_NUMBER else outside(d, path) for d in datas]
+
+
+def outside(esp: bytes, path: Path) -> bytes:
+    if path == LEFT:
+        return around(esp)
+    return IPv6(ip_address(path.local_host), ip_address(path.remote_host), ESP_NUMBER, esp).encode()
 
 
 @pytest.fixture(autouse=True)
@@ -71,6 +82,17 @@ def test_our_own_data_plane_notices_what_the_rfc_says(protocol: int) -> None:
     assert outcomes[len(found) - 1] == "icv" and outcomes[0] == "ip"
 
 
+@pytest.mark.parametrize("protocol", [AH_NUMBER, ESP_NUMBER], ids=["AH", "ESP"])
+def test_of_ipv6_too(protocol: int) -> None:
+    receiver, packets = sent(protocol, 200, Path("2001:db8::1", 0, "2001:db8::2", 0))
+    found = flips.flip_all(receiver.read, receiver, packets)
+    assert flips.contradictions(protocol, found, 6) == [] and len(found) == len(packets[0])
+    outcomes = {flip.at: flip.outcome for flip in found}
+    assert {outcomes[at] for at in (0, 1, 2, 3, 7)} == {"taken"} and outcomes[6] == outcomes[30] == "ip"
+    assert outcomes[8] == ("icv" if protocol == AH_NUMBER else "taken") and outcomes[len(found) - 1] == "icv"
+    assert flips.contradictions(protocol, [flips.Flip(7, 255, "icv")], 6), "the hop limit changes under way"
+
+
 def test_an_unchanged_packet_is_taken_once_and_then_seen_before() -> None:
     receiver, (first, *_) = sent(AH_NUMBER, 1)
     assert flips.outcome(receiver.read, receiver, first) == ("taken", "taken")
@@ -78,7 +100,7 @@ def test_an_unchanged_packet_is_taken_once_and_then_seen_before() -> None:
 
 
 def test_a_map_that_contradicts_the_rfc_is_told() -> None:
-    fine = [flips.Flip(at, 255, "icv" if at >= 20 else "taken") for at in range(60) if at not in flips.IP_DECIDES]
+    fine = [flips.Flip(at, 255, "icv" if at >= 20 else "taken") for at in range(60) if at not in flips.IP_DECIDES[4]]
     assert flips.contradictions(ESP_NUMBER, fine) == []
     unguarded = [flips.Flip(30, 255, "taken", "taken")]
     assert flips.contradictions(ESP_NUMBER, unguarded) == [
