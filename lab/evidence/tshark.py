@@ -48,6 +48,7 @@ _FIELDS = (
 # up before the trailer of ESP.
 _APART = ("-o", "tcp.desegment_tcp_streams:FALSE")
 _ERROR = 0x800000
+_DUMMY = 59
 NOWHERE = Places()
 EARLIER, ID_NULL = "earlier keys of an IKE SA", IdType.ID_NULL.name
 REPEATED, EARLY = "repeated messages of IKEv1", "messages of IKEv1 before the end of phase 1"
@@ -393,7 +394,9 @@ def _wrong_esp(reading: Reading, row: _Row | None) -> str:
         return f"{what} was not decrypted and checked"
     if row.complaint:
         return f"{what}: {row.complaint}"
-    if reading.esp is not None and reading.esp.next_header not in row.next_headers:
+    # Of a dummy packet tshark shows no next header.
+    shown = row.next_headers or (_DUMMY,)
+    if reading.esp is not None and reading.esp.next_header not in shown:
         theirs = ", ".join(map(str, row.next_headers)) or "nothing"
         return f"{what} holds protocol {reading.esp.next_header} to us and {theirs} to tshark"
     return ""

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from lab import __version__
 from lab.errors import ConfigError
-from lab.report import assets, banner, claims, compared, detail, index, model, scenario, trend, words
+from lab.report import assets, banner, claims, compared, detail, index, model, outage, scenario, trend, words
 from lab.report.model import Result, Run
 
 
@@ -80,6 +80,7 @@ def _write_scenario(run_dir: Path, run: Run, result: Result, before: Sequence[Re
         index=index,
         dump=detail.dump,
         columns=scenario.columns,
+        columns_of_outage=outage.COLUMNS,
         sections=scenario.sections(page),
     )
     _write(run_dir / result.directory / "index.html", text)

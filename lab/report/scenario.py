@@ -9,10 +9,11 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from lab.report import associations, coverage, drawing, facts, files, rungs, words
+from lab.report import associations, coverage, drawing, facts, files, outage, rungs, words
 from lab.report.coverage import Coverage
 from lab.report.facts import Doubts, Facts
 from lab.report.model import Result, Verdict
+from lab.report.outage import Outage
 from lab.report.rungs import Ladder
 
 MOST_MAPPINGS = 200
@@ -57,6 +58,7 @@ class Page:
     negotiated: list[tuple[str, list[tuple[str, str]]]]
     topology: Markup | None
     coverage: Coverage | None
+    outages: list[Outage]
     ladder: Ladder | None
     sides: list[associations.Side]
     keys: list[tuple[str, list[tuple[str, str]]]]
@@ -82,6 +84,7 @@ def load(directory: Path, result: Result) -> Page:
         negotiated=_negotiated(facts.table(found, "negotiated")),
         topology=_topology(directory, doubts),
         coverage=coverage.load(directory, doubts),
+        outages=outage.load(directory, doubts),
         ladder=rungs.load(directory, result, doubts),
         sides=associations.sides(facts.load(directory / "sas.json", doubts)),
         keys=associations.keys(facts.load(directory / "keys.json", doubts)),
@@ -106,6 +109,7 @@ def sections(page: Page) -> list[tuple[str, str, bool]]:
         ("again", "Run it again", bool(page.reproduce)),
         ("topology", "Topology", bool(page.topology)),
         ("coverage", "What the ICV covers", bool(page.coverage)),
+        ("outage", "What it cost", bool(page.outages)),
         ("ladder", "Messages", bool(page.ladder)),
         ("sas", "Security associations", bool(page.sides or page.keys)),
         ("negotiated", "Negotiated", bool(page.negotiated)),

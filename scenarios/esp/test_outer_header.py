@@ -139,11 +139,12 @@ RATE, IDLE_S = 20, 2
 def test_dummy_packets(lab, left, right):
     """Filled up to the MTU, and with dummy packets beside them, packets that carry something look like all others.
 
-    The peer drops dummy packets without a word, and what it is sent beside them arrives.
+    The peer drops dummy packets without a word, and what it is sent beside them arrives. Its own padding stays off:
+    Linux 6.18 refuses what charon asks of it for `mtu` ("Excessive TFC padding").
     """
     ours = next(gateway.name for gateway in (left, right) if gateway.peer.name == OURS)
     padded = Tunnel(child={"tfc_padding": "mtu"})
-    sides = {"left": padded, "right": padded, ours: replace(padded, settings={"dummy_rate": str(RATE)})}
+    sides = {"left": Tunnel(), "right": Tunnel(), ours: replace(padded, settings={"dummy_rate": str(RATE)})}
     lab.up("direct", **sides)
     lab.establish()
     lab.step("idle", f"nobody sends anything for {IDLE_S} s, but {ours} does {RATE} times a second")

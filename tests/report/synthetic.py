@@ -270,6 +270,7 @@ def write_evidence(place: Path, wire: Wire, topology: str, verdict: str) -> None
     if wire.nat:
         _write_json(place / "nat.json", mappings())
         _write_json(place / "coverage.json", coverage())
+        _write_json(place / "routing.json", routing())
     (place / "topology.svg").write_text(graph.svg(topologies.load(topology)))
     for name in ("wire.pcapng", "clear.pcapng", "wireshark-profile.zip"):
         (place / name).write_bytes(bytes(4200))
@@ -278,6 +279,26 @@ def write_evidence(place: Path, wire: Wire, topology: str, verdict: str) -> None
         (place / "configs").mkdir(exist_ok=True)
         (place / "logs" / f"{side}.log").write_text(log(side))
         (place / "configs" / f"{side}.swanctl.conf").write_text(config(side))
+
+
+def routing() -> Facts:
+    """routing.json of a peer that was away from the fifth second to the seventh."""
+    sides = {"left": {"sent": 10, "lost": 3, "in_a_row": 3, "taken": 7}}
+    sides["right"] = {"sent": 10, "lost": 0, "in_a_row": 0, "taken": None}
+    series = [[round(n / 10, 1), not 4 <= n / 10 < 7] for n in range(100)]
+    return {
+        "schema": "ikelab.routing/1",
+        "events": [
+            {
+                "event": "restart of the peer", "took_s": 10.2, "hellos": sides, "descriptions": 4,
+                "echoes": {"every_s": 0.1, "sent": 100, "lost": 30, "outage_s": 3.0, "series": series},
+                "adjacencies": {
+                    "left": {"changes_before": 5, "changes_after": 7, "up_s": 2.5},
+                    "right": {"changes_before": 5, "changes_after": 5, "up_s": 12.0},
+                },
+            }
+        ],
+    }  # fmt: skip
 
 
 def coverage() -> Facts:

@@ -40,7 +40,7 @@ from lab.backends.xfrm.messages import (
 from lab.backends.xfrm.record import Entry, Record
 from lab.backends.xfrm.selectors import FAMILIES
 from lab.errors import UnfitError
-from lab.ike.child import ChildSa
+from lab.ike.child import TO_THE_MTU, ChildSa
 from lab.ike.path import Path
 from lab.wire.ids import Encr, ProtocolId
 
@@ -49,6 +49,7 @@ MODES = {"tunnel": TUNNEL, "transport": TRANSPORT}
 PROTOCOLS = {ProtocolId.ESP: 50, ProtocolId.AH: 51}  # from numbers of IKE to those of IP
 WIDEST_OLD_WINDOW = 32  # wider ones, and ESN, need the newer replay state
 LAST_SEQUENCE = 2**32 - 1
+LARGEST = 65535  # octets of an IP packet
 SKIPPED = 4096  # more than leave between asking for a sequence number and taking the state out
 NO_LIMITS = {
     f"{kind}_{what}_limit": UNLIMITED for kind in ("soft", "hard") for what in ("byte", "packet")
@@ -121,8 +122,9 @@ def message(child: ChildSa, path: Path, *, inbound: bool, standby: bool = False)
     keys = (child.key_encr_in, child.key_integ_in) if inbound else (child.key_encr_out, child.key_integ_out)
     made["attrs"] = [*_encap(child, path, inbound=inbound), *attributes(child, *keys)]
     if child.tfc_padding and not inbound:
-        # To the kernel the largest number stands for the MTU: it pads to no more than that.
-        made["attrs"].append(("XFRMA_TFCPAD", (child.tfc_padding & 0xFFFFFFFF).to_bytes(4, sys.byteorder)))
+        # The kernel pads to no more than the MTU, and takes no number that no packet can have.
+        wanted = LARGEST if child.tfc_padding == TO_THE_MTU else child.tfc_padding
+        made["attrs"].append(("XFRMA_TFCPAD", wanted.to_bytes(4, sys.byteorder)))
     if _newer(child):
         words = -(-child.replay_window // 32)
         # Without the bitmap behind it, which then begins empty.

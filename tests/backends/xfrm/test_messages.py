@@ -15,7 +15,7 @@ from lab.backends.xfrm.policies import Way
 from lab.backends.xfrm.policies import message as policy
 from lab.backends.xfrm.selectors import selectors
 from lab.backends.xfrm.states import message as state
-from lab.ike.child import ChildSa, Limits
+from lab.ike.child import TO_THE_MTU, ChildSa, Limits
 from lab.ike.path import Path as Way4
 from lab.wire.ids import Encr, Integ, ProtocolId, TransformType
 from lab.wire.payloads_v2 import TrafficSelector, Transform
@@ -89,6 +89,7 @@ CHILDREN = {
     "window-128": child(esp(Encr.ENCR_AES_GCM_16, 128), 20, None, replay_window=128),
     "transport": child(esp(Encr.ENCR_AES_GCM_16, 128), 20, None, mode="transport"),
     "tfc": child(esp(Encr.ENCR_AES_GCM_16, 128), 20, None, tfc_padding=700),
+    "tfc-mtu": child(esp(Encr.ENCR_AES_GCM_16, 128), 20, None, tfc_padding=TO_THE_MTU),
     "df-clear": child(esp(Encr.ENCR_AES_GCM_16, 128), 20, None, copy_df="no"),
     "limits": child(*(esp(Encr.ENCR_AES_GCM_16, 128), 20, None), limits=Limits(1000, 20, 2000, 40)),
     "ah": child(None, 0, SHA256, protocol=ProtocolId.AH),
@@ -126,7 +127,8 @@ def words_of_state(given: ChildSa, *, inbound: bool) -> list[str]:
     flags += ["nopmtudisc"] * (given.copy_df == "no")
     flags += ["align4"] * (given.protocol == ProtocolId.AH and ":" not in path.local_host)
     said += ["replay-window", str(window)] + (["flag", *flags] if flags else [])
-    said += ["tfcpad", str(given.tfc_padding)] if given.tfc_padding and not inbound else []
+    padding = 65535 if given.tfc_padding == TO_THE_MTU else given.tfc_padding
+    said += ["tfcpad", str(padding)] if padding and not inbound else []
     limits = given.limits
     for word, limit in (
         ("byte-soft", limits.rekey_bytes),
