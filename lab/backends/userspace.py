@@ -142,8 +142,8 @@ class Userspace:
                     self._raw.send_whole(whole, path, interface=interface, mtu=mtu)
                 case EspPacket(data=data):
                     send = self._send_udp if packet.encap else self._raw.send_esp
-                    how = How(traffic_class=packet.traffic_class, interface=interface)
-                    send(data, path, **how, dont_fragment=packet.dont_fragment)
+                    df, bits = packet.dont_fragment, packet.traffic_class
+                    send(data, path, **How(traffic_class=bits, interface=interface, dont_fragment=df))
         except OSError as error:
             self._plane.drops.add(Reason.NOT_SENT, direction="out", path=str(path), detail=error.strerror)
 
