@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from lab.ike.child import ChildSa
+from lab.ike.config import Child
 from lab.ike.path import Path
 from lab.ike.virtual import Address
 from lab.ipsec.dataplane import Acquire, Aging, Expired, Moved
@@ -53,8 +54,10 @@ class Backend(Protocol):
     def remove_address(self, address: Address) -> None:
         """Take a virtual address away, unless it was there before."""
 
-    def trap(self, child: str, local: Sequence[TrafficSelector], remote: Sequence[TrafficSelector]) -> None:
-        """Ask for this child as soon as a packet wants it."""
+    def trap(
+        self, child: Child, path: Path, local: Sequence[TrafficSelector], remote: Sequence[TrafficSelector]
+    ) -> None:
+        """Ask for this child, which will go along this path, as soon as a packet wants it."""
 
     def give_up(self, child: str) -> None:
         """IKE could not make this child; the next packet may ask again."""

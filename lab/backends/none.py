@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from lab.backends.base import Report
 from lab.ike.child import ChildSa
+from lab.ike.config import Child
 from lab.ike.path import Path
 from lab.ike.virtual import Address
 from lab.ipsec.drops import Drops, Reason
@@ -61,7 +62,9 @@ class NoDataplane:
     def remove_address(self, address: Address) -> None:
         """Nothing to do."""
 
-    def trap(self, child: str, local: Sequence[TrafficSelector], remote: Sequence[TrafficSelector]) -> None:
+    def trap(
+        self, child: Child, path: Path, local: Sequence[TrafficSelector], remote: Sequence[TrafficSelector]
+    ) -> None:
         """Nothing to do: no packet ever comes."""
 
     def give_up(self, child: str) -> None:

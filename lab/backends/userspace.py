@@ -21,6 +21,7 @@ from lab.backends.raw import RawSockets, ipv6
 from lab.backends.routes import Network, Routes, networks
 from lab.backends.tun import Tun
 from lab.ike.child import ChildSa
+from lab.ike.config import Child
 from lab.ike.gre import Gre
 from lab.ike.path import Path
 from lab.ike.virtual import Address
@@ -257,9 +258,11 @@ class Userspace:
         """Take a virtual address from the device."""
         self._routes.remove_address(address)
 
-    def trap(self, child: str, local: Sequence[TrafficSelector], remote: Sequence[TrafficSelector]) -> None:
+    def trap(
+        self, child: Child, path: Path, local: Sequence[TrafficSelector], remote: Sequence[TrafficSelector]
+    ) -> None:
         """Ask for this child as soon as a packet wants it."""
-        self._plane.trap(child, local, remote)
+        self._plane.trap(child.name, local, remote)
         self._routes.add(local, remote)
 
     def give_up(self, child: str) -> None:

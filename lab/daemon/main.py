@@ -160,6 +160,8 @@ def _backend(
     config: Config,
 ) -> Backend:
     gre, rate = config.gre, config.settings.dummy_rate
+    if name != "xfrm" and config.kernel_only:
+        raise config.kernel_only[0]
     if name == "userspace":
         return Userspace(trace, draw, ports.send, gre=gre, dummy_rate=rate)
     if rate and name == "xfrm":

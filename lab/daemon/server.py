@@ -255,7 +255,7 @@ class Server:
             self._trace.emit("note", f"no trap for child {child.name}: its connection names no addresses")
             return
         here, there = [s.at(local) for s in child.local_ts], [s.at(remote) for s in child.remote_ts]
-        self.backend.trap(child.name, here, there)
+        self.backend.trap(child, Path(local, connection.local_port, remote, connection.remote_port), here, there)
 
     def initiate(self, child: str, now: float) -> None:
         """Bring a child up."""

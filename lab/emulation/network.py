@@ -24,6 +24,7 @@ from lab.emulation.model import Impairment, Nat
 from lab.emulation.netlink import RouteSocket
 from lab.emulation.node import Node
 from lab.emulation.topology import Topology
+from lab.emulation.xfrm_interface import XfrmInterface
 from lab.errors import ConfigError, LabError
 
 PRIVATE = ("/run",)
@@ -172,6 +173,13 @@ class Network:
 
     def gre(self, node: str, device: Gre) -> None:
         """Create a GRE device in a node, and set it up; UnfitError where the kernel has no GRE."""
+        self._device(node, device)
+
+    def xfrm_interface(self, node: str, device: XfrmInterface) -> None:
+        """Create an XFRM interface in a node, and set it up; UnfitError where the kernel has none."""
+        self._device(node, device)
+
+    def _device(self, node: str, device: Gre | XfrmInterface) -> None:
         self._sockets[node].send(device.batch(gre.FIRST_INDEX + self._devices))
         self._devices += 1
 

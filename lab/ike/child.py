@@ -44,6 +44,7 @@ class ChildSa:
     the keys of the IKE SA alone. Inner packets shorter than `tfc_padding` octets are filled up to it (RFC 4303 2.7),
     with TO_THE_MTU to what the path takes. `copy_df` says what becomes of DF in a tunnel: `yes` copies it, `no` clears
     it, `set` sets it (RFC 4301 8.1).
+    `if_id_in` and `if_id_out` tie it to an XFRM interface of the kernel, 0 to none.
     """
 
     name: str
@@ -69,3 +70,5 @@ class ChildSa:
     limits: Limits = Limits()
     tfc_padding: int = 0
     copy_df: str = "yes"
+    if_id_in: int = 0
+    if_id_out: int = 0

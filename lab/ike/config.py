@@ -4,6 +4,7 @@ The keys mean what they mean to strongSwan, so that one text serves both. What s
 section `ikelab { }` of ours, whose keys carry the names of strongswan.conf.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -12,6 +13,7 @@ from lab.crypto import ikev1_numbers, proposal
 from lab.crypto.certificates import Certificate, Crl
 from lab.crypto.schemes import RSA
 from lab.crypto.signatures import PrivateKey
+from lab.errors import ConfigError
 from lab.ike import options, pool_config, xauth_config
 from lab.ike.child import TO_THE_MTU
 from lab.ike.credentials import NOBODY, Credentials, Identity, SharedSecret, secret_octets
@@ -128,6 +130,8 @@ class Child:
     reqid: int = 0
     tfc_padding: int = 0
     copy_df: str = "yes"
+    if_id_in: int = 0
+    if_id_out: int = 0
     rekey_bytes: int = 0
     life_bytes: int = 0
     rand_bytes: int = -1
@@ -201,13 +205,14 @@ def _among(host: str, allowed: tuple[str, ...]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All that an endpoint is configured with."""
+    """All that an endpoint is configured with; `kernel_only` are the errors that settings of XFRM are elsewhere."""
 
     connections: tuple[Connection, ...] = ()
     credentials: Credentials = field(default_factory=Credentials)
     settings: Settings = Settings()
     pools: dict[str, PoolConfig] = field(default_factory=dict)
     gre: tuple[Gre, ...] = ()
+    kernel_only: tuple[ConfigError, ...] = ()
 
     def child(self, name: str) -> tuple[Connection, Child] | None:
         """The child of this name and the first connection that has it."""
@@ -229,6 +234,8 @@ def tfc_padding(value: str) -> int:
     return int(str(options.within(options.number, 0, 65535)(value)))
 
 
+# Of a connection they hold for each of its children that has none of its own.
+_INTERFACE: dict[str, options.Reader] = dict.fromkeys(("if_id_in", "if_id_out"), options.interface_id)
 _CONNECTION: dict[str, options.Reader] = {
     # Keys with one allowed word say what this stack does today; a peer may do more.
     "version": options.one_of("0", "1", "2"),
@@ -259,6 +266,7 @@ _CONNECTION: dict[str, options.Reader] = {
     "rand_time": options.seconds,
     "vips": options.hosts,
     "pools": options.text,
+    **_INTERFACE,
 }
 _CHILD: dict[str, options.Reader] = {
     "local_ts": options.selectors,
@@ -276,6 +284,7 @@ _CHILD: dict[str, options.Reader] = {
     "reqid": options.within(options.number, 0, 2**32 - 1),
     "tfc_padding": tfc_padding,
     "copy_df": options.one_of("yes", "no", "set"),
+    **_INTERFACE,
     **dict.fromkeys(("rekey_bytes", "life_bytes", "rand_bytes"), options.within(options.number, 0, 2**63 - 1)),
     **dict.fromkeys(("rekey_packets", "life_packets", "rand_packets"), options.within(options.number, 0, 2**63 - 1)),
 }
@@ -329,6 +338,7 @@ def build(tree: Section, files: Files = Files()) -> Config:  # noqa: B008  (froz
         _settings(tree.sections.get("ikelab", Section())),
         pools,
         _gre(tree),
+        tuple(_kernel_only(connections)),
     )
 
 
@@ -341,6 +351,14 @@ def _gre(tree: Section) -> tuple[Gre, ...]:
     return tunnels(ours.sections.get("gre", Section()))
 
 
+def _kernel_only(connections: Section) -> Iterator[ConfigError]:
+    """The places that tie a child to an XFRM interface."""
+    for connection in connections.sections.values():
+        for section in (connection, *connection.sections.get("children", Section()).sections.values()):
+            for key in _INTERFACE.keys() & section.values.keys():
+                yield section.error("XFRM interfaces are the kernel's: start the daemon with --backend xfrm", key)
+
+
 def _connection(section: Section, files: Files, credentials: Credentials, pools: dict[str, PoolConfig]) -> Connection:
     values = options.read(section, _CONNECTION, (_SIDE, "children")) | {"pools": pool_config.known(section, pools)}
     values["version"] = 1 if values.get("version") == "1" else 2
@@ -349,6 +367,7 @@ def _connection(section: Section, files: Files, credentials: Credentials, pools:
     children = section.sections.get("children", Section())
     options.read(children, {}, (".*",))
     inner = children.sections.items()
+    interface = {key: values.pop(key) for key in _INTERFACE if key in values}
     local, remote = _local(section, files, credentials), _auth(section, "remote", files)[1]
     _check_ppk(section, values, credentials)
     if values["version"] == 1:
@@ -357,7 +376,7 @@ def _connection(section: Section, files: Files, credentials: Credentials, pools:
         name=section.name,
         local=local,
         remote=remote,
-        children={name: _child(child, first_version=values["version"] == 1) for name, child in inner},
+        children={name: _child(child, interface, first_version=values["version"] == 1) for name, child in inner},
         **_effective(values),  # type: ignore[arg-type]
     )
 
@@ -423,8 +442,8 @@ def _local(section: Section, files: Files, credentials: Credentials) -> AuthConf
     return local
 
 
-def _child(section: Section, *, first_version: bool) -> Child:
-    values = options.read(section, _CHILD)
+def _child(section: Section, interface: dict[str, object], *, first_version: bool) -> Child:
+    values = interface | options.read(section, _CHILD)
     written = values.get("esp_proposals", ())
     assert isinstance(written, tuple)
     if first_version and (missing := ikev1_numbers.inexpressible(written, phase=2)):

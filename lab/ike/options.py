@@ -74,6 +74,19 @@ def number(value: str) -> int:
     return int(value)
 
 
+def interface_id(value: str) -> int:
+    """The ID of an XFRM interface, in digits of 10 or, behind 0x, of 16; 0 is none."""
+    try:
+        found = int(value, 16) if value[:2].lower() == "0x" else number(value)
+    except ValueError:
+        raise ValueError(
+            f"{value!r} is no number of an interface (%unique and %unique-dir are not supported)"
+        ) from None
+    if not 0 <= found < 2**32:
+        raise ValueError(f"{value!r} is not between 0 and 4294967295")
+    return found
+
+
 def real(value: str) -> float:
     """A number that is not negative."""
     if not re.fullmatch(r"\d+(\.\d+)?", value):

@@ -360,6 +360,8 @@ def install(sa: Sa, child: LiveChild, terms: Terms, *, outbound: bool) -> None:
         replay_window=child.config.replay_window,
         ike_spi_i=sa.spi_i,
         copy_df=child.config.copy_df,
+        if_id_in=child.config.if_id_in,
+        if_id_out=child.config.if_id_out,
     )
     sa.install(child, keyed, outbound=outbound)
     if sa.host.keylog:

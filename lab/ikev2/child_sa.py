@@ -276,6 +276,8 @@ def install(sa: Sa, child: LiveChild, terms: Terms, secret: Secret) -> None:
         limits=child.limits(sa.host),
         tfc_padding=_tfc_padding(child.config, terms),
         copy_df=child.config.copy_df,
+        if_id_in=child.config.if_id_in,
+        if_id_out=child.config.if_id_out,
     )
     sa.install(child, keyed, outbound=secret.outbound)
     if sa.host.keylog:

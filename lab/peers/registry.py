@@ -32,6 +32,8 @@ _PUBKEY = _words("certificates rsa rsa/pss ecdsa ed25519 ed448 crl")
 _MULTIPLE = _words("mlkem intermediate followup-ke")
 # What a peer has of the first version; strongSwan 6.1 was built without it.
 _IKEV1 = _words("ikev1 aggressive pfs dpd xauth mode-config")
+# Route-based tunnels: the kernel's, so of those whose data plane it is.
+_KERNEL = _words("xfrm-interface")
 # Debian's strongSwan is built without its plugin eap-peap.
 _ONLY_OURS = _words("null-auth resumption eap-peap")
 _OURS = _ONLY_OURS | _IKEV2 | _ALGORITHMS | _EVERY_ALGORITHM | _EAP | _PUBKEY | _MULTIPLE | _IKEV1
@@ -57,18 +59,18 @@ PEERS = {
     peer.name: peer
     for peer in (
         Peer("ours", "our own stack", "lab.peers.ours:Ours", _OURS),
-        Peer("ours-xfrm", "our own IKE with the kernel's ESP (XFRM)", "lab.peers.ours:OursOnXfrm", _OURS),
+        Peer("ours-xfrm", "our own IKE with the kernel's ESP (XFRM)", "lab.peers.ours:OursOnXfrm", _OURS | _KERNEL),
         Peer(
             "strongswan",
             "strongSwan's charon, driven through vici",
             "lab.peers.strongswan:StrongSwan",
-            _IKEV2 | _ALGORITHMS | _EVERY_ALGORITHM | _EAP | _PUBKEY | _IKEV1,
+            _IKEV2 | _ALGORITHMS | _EVERY_ALGORITHM | _EAP | _PUBKEY | _IKEV1 | _KERNEL,
         ),
         Peer(
             "strongswan-6.1",
             "strongSwan 6.1, from a tree of its own in the guest",
             "lab.peers.strongswan_newer:StrongSwan61",
-            _IKEV2 | _ALGORITHMS | _EAP | _PUBKEY | _MULTIPLE,
+            _IKEV2 | _ALGORITHMS | _EAP | _PUBKEY | _MULTIPLE | _KERNEL,
         ),
     )
 }

@@ -249,11 +249,17 @@ CLAIMS = (
         "Multicast",
         "IPsec carries neither multicast nor broadcast, so OSPF cannot build a tunnel on it.",
         LOOSE,
-        "With selectors for two networks a hello to 224.0.0.5 matches none and does not cross. IPsec itself does know "
-        "multicast: SAs may have a group as their destination, which IKE does not negotiate.",
-        ("4301#4.1", "5374", "2328#A.1"),
-        (Proof("Hellos do not cross a policy tunnel", "routing/no-adjacency-without-gre"),),
-        "Selectors that allow a group, and route-based interfaces.",
+        "With selectors for two networks a hello to 224.0.0.5 matches none and does not cross. With selectors for every "
+        "packet it does cross, as the inner packet of a tunnel, and OSPF becomes FULL where both ends also have a "
+        "common network; but such a gateway drops what its own hosts send in the clear. Over XFRM interfaces "
+        "(route-based), where routing decides and not the selectors, OSPF becomes FULL and hosts reach each other, "
+        "without GRE. SAs may even have a group as their destination, which IKE does not negotiate.",
+        ("4301#4.1", "4301#4.4.1", "5374", "2328#A.1"),
+        (
+            Proof("Hellos do not cross a tunnel between two networks", "routing/no-adjacency-without-gre"),
+            Proof("They do where the selectors take every packet", "routing/selectors-that-take-a-group"),
+            Proof("OSPF over XFRM interfaces, without GRE", "routing/xfrm-interfaces"),
+        ),
     ),
     Claim(
         17,

@@ -52,6 +52,16 @@ def test_a_run_directory_that_cannot_be(tmp_path: Path, capsys: pytest.CaptureFi
     assert "cannot write" in failed(capsys, 3, config, keylog=config / "deep")
 
 
+@pytest.mark.parametrize("backend", ["userspace", "none"])
+def test_xfrm_interfaces_go_with_the_kernel_only(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], backend: str
+) -> None:
+    sides = "local { auth = psk }\n remote { auth = psk }"
+    text = f"connections {{ gw {{ {sides}\n children {{ net {{\n if_id_out = 1\n }} }} }} }}\n"
+    error = failed(capsys, 2, written(tmp_path, text), backend=backend)
+    assert "swanctl.conf:4: if_id_out: XFRM interfaces are the kernel's: start the daemon with --backend xfrm" in error
+
+
 def test_a_full_disk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = written(tmp_path, GOOD)
     (tmp_path / "daemon.log").symlink_to("/dev/full")

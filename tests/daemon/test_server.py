@@ -24,7 +24,7 @@ from lab.ike.actions import (
     Send,
     UseChild,
 )
-from lab.ike.config import load
+from lab.ike.config import Child, load
 from lab.ike.path import Path
 from lab.ipsec.dataplane import Acquire, Aging, Expired, Moved
 from lab.ipsec.drops import Reason
@@ -123,8 +123,8 @@ class Recorder(NoDataplane):
     def remove_address(self, address: object) -> None:
         self.done.append(("remove address", str(address)))
 
-    def trap(self, child: str, local: object, remote: object) -> None:
-        self.done.append(("trap", child, str(local[0]), str(remote[0])))
+    def trap(self, child: Child, path: Path, local: object, remote: object) -> None:
+        self.done.append(("trap", child.name, str(path), str(local[0]), str(remote[0])))
 
     def give_up(self, child: str) -> None:
         self.done.append(("give_up", child))
@@ -253,7 +253,7 @@ def test_what_the_system_does_not_send_is_a_note(bench: Bench) -> None:
 
 
 def test_the_start_sets_traps_and_starts(bench: Bench) -> None:
-    assert bench.done[0] == ("trap", "net", "10.1.0.0/24", "10.2.0.0/24")
+    assert bench.done[0] == ("trap", "net", "192.0.2.1[500]-192.0.2.2[500]", "10.1.0.0/24", "10.2.0.0/24")
     assert bench.endpoint.asked[0] == ("start", 100.0)
 
 

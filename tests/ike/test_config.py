@@ -125,6 +125,16 @@ def test_virtual_addresses_and_the_pools_to_lend_from() -> None:
     assert one("").vips == one("").pools == ()
 
 
+def test_xfrm_interfaces_of_a_connection_hold_for_its_children() -> None:
+    children = "children { a { }\n b { if_id_out = 7 } }"
+    text = f"connections {{ gw {{ {PSK}\n if_id_in = 0x2A\n if_id_out = 42\n {children} }} }}"
+    config = load(text, "x.conf")
+    found = config.connections[0].children
+    assert [(c.if_id_in, c.if_id_out) for c in found.values()] == [(42, 42), (42, 7)]
+    assert sorted((e.line, e.key) for e in config.kernel_only) == [(3, "if_id_in"), (4, "if_id_out"), (6, "if_id_out")]
+    assert load(gw(""), "x.conf").kernel_only == ()
+
+
 def gw(line: str) -> str:
     """A connection that would be right but for its third line."""
     return f"connections {{ gw {{ {PSK}\n{line}\n }} }}"
@@ -180,6 +190,8 @@ MISTAKES = [
     (child("local_ts = 10.0.0.9-10.0.0.1"), 3, "local_ts", "range"),
     (child("local_ts = 10.0.0.9-::1"), 3, "local_ts", "range"),
     (child("local_ts ="), 3, "local_ts", "at least one"),
+    (child("if_id_in = %unique"), 3, "if_id_in", "no number of an interface (%unique and"),
+    (child("if_id_out = 0x100000000"), 3, "if_id_out", "not between 0 and 4294967295"),
     (child("mode = beet"), 3, "mode", "not supported"),
     ("secrets { ike { id = a\n } }", 1, "ike", "secret = ... is needed"),
     ("secrets { ike { secret = 0xz\n } }", 1, "secret", "0x"),

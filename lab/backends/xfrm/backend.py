@@ -29,8 +29,9 @@ from lab.backends.xfrm.policies import Policies
 from lab.backends.xfrm.record import Record
 from lab.backends.xfrm.selectors import selectors
 from lab.backends.xfrm.sources import Sources
-from lab.backends.xfrm.states import REQID, Key, States, key, probe
+from lab.backends.xfrm.states import REQID, Key, States, key, probe, reqid
 from lab.ike.child import ChildSa
+from lab.ike.config import Child
 from lab.ike.path import Path
 from lab.ike.virtual import Address
 from lab.ipsec.dataplane import Acquire, Aging, Expired, Moved
@@ -61,7 +62,7 @@ class Xfrm:
         self._stood_by: set[bytes] = set()
         self._pending: list[Report] = []
         self._traps: dict[int, str] = {}
-        self._asked: set[str] = set()
+        self._asked: dict[str, int] = {}
         self._counters = Counters(self._states, self._policies, trace)
 
     def _tidy(self) -> None:
@@ -111,25 +112,25 @@ class Xfrm:
         name = self._traps.get(Template.read(template)["reqid"]) if template else None
         if name is None or name in self._asked:
             return []
-        self._asked.add(name)
+        self._asked[name] = message["seq"]
         sel = message["sel"]
         size = 4 if sel["family"] == 2 else 16
         return [Acquire(name, Flow(sel["saddr"][:size], sel["daddr"][:size], sel["proto"], sel["sport"], sel["dport"]))]
 
     def _moved(self, message: Mapping_) -> list[Report]:
         spi = message["id"]["spi"]
-        if spi not in self._children:
+        child, path = self._children.get(spi, (None, None))
+        if child is None or path is None or message["reqid"] != reqid(child):
             return []
-        _, path = self._children[spi]
         size = len(ip_address(path.remote_host).packed)
         host = str(ip_address(message["new_saddr"][:size]))
         new = Path(path.local_host, path.local_port, host, message["new_sport"])
         return [Moved(spi, new)] if new != path else []
 
     def _expired(self, message: Expiry) -> list[Report]:
-        spi = message["state"]["id"]["spi"]
+        spi, number = message["state"]["id"]["spi"], message["state"]["reqid"]
         for spi_in, (child, _) in list(self._children.items()):
-            if spi in (spi_in, child.spi_out):
+            if spi in (spi_in, child.spi_out) and number == reqid(child):
                 if message["hard"]:
                     return [Expired(spi_in)]
                 if spi == child.spi_out or spi_in not in self._stood_by:
@@ -157,7 +158,6 @@ class Xfrm:
         self._standby.add(child.spi_in)
         if not outbound:
             self._stood_by.add(child.spi_in)
-        self._asked.discard(child.name)
         if self._done(child, lambda: self._receive(child, child.path, standby=not outbound)) and outbound:
             self.use(child.spi_in)
 
@@ -166,7 +166,7 @@ class Xfrm:
         self._policies.receive(child, path)
 
     def _send(self, child: ChildSa, path: Path) -> None:
-        self._states.add(child, path, inbound=False)
+        self._states.add(child, path, inbound=False, question=self._asked.pop(child.name, 0))
         self._policies.send(child, path)
         self._sources.install(child, path)
 
@@ -195,6 +195,7 @@ class Xfrm:
         if spi_in not in self._children:
             return
         child, path = self._children.pop(spi_in)
+        self._asked.pop(child.name, None)
         self._standby.discard(spi_in)
         self._stood_by.discard(spi_in)
         self._counters.forget(spi_in)
@@ -231,20 +232,22 @@ class Xfrm:
         """Take a virtual address away."""
         self._sources.remove_address(address)
 
-    def trap(self, child: str, local: Sequence[TrafficSelector], remote: Sequence[TrafficSelector]) -> None:
+    def trap(
+        self, child: Child, path: Path, local: Sequence[TrafficSelector], remote: Sequence[TrafficSelector]
+    ) -> None:
         """Ask for this child as soon as a packet wants it."""
         number = TRAPS | len(self._traps)
-        self._traps[number] = child
+        self._traps[number] = child.name
         try:
             for selector in selectors(local, remote):
-                self._policies.trap(child, selector, number)
+                self._policies.trap(child, path, selector, number)
         except (OSError, ValueError) as error:
-            self._trace.emit("note", f"the kernel takes no trap for child {child}: {error}")
-            self._policies.forget(child, directions=(OUT,))
+            self._trace.emit("note", f"the kernel takes no trap for child {child.name}: {error}")
+            self._policies.forget(child.name, directions=(OUT,))
 
     def give_up(self, child: str) -> None:
         """A packet may ask again, once the kernel has forgotten its question (net.core.xfrm_acq_expires)."""
-        self._asked.discard(child)
+        self._asked.pop(child, None)
 
     def interface_to(self, host: str) -> int:
         """Routing decides; the sockets of IKE are exempt from policies."""

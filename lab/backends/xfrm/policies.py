@@ -28,38 +28,41 @@ from lab.backends.xfrm.messages import (
 )
 from lab.backends.xfrm.record import Entry, Record
 from lab.backends.xfrm.selectors import KernelSelector, selectors
-from lab.backends.xfrm.states import MODES, NO_LIMITS, PROTOCOLS, family, octets, reqid
+from lab.backends.xfrm.states import MODES, NO_LIMITS, PROTOCOLS, family, interface, octets, reqid
 from lab.ike.child import ChildSa
+from lab.ike.config import Child
 from lab.ike.path import Path
+from lab.wire.ids import ProtocolId
 
 FIRST = 100_000  # priorities; the smaller one decides
 ESP = 50
-ANYWHERE = {4: "0.0.0.0", 6: "::"}
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What the kernel knows a policy by."""
+    """What the kernel knows a policy by; `if_id` names the XFRM interface whose packets it is for, 0 all others."""
 
     direction: int
     selector: KernelSelector
+    if_id: int = 0
 
     def message(self) -> PolicyKey:
         """For XFRM_MSG_GETPOLICY and XFRM_MSG_DELPOLICY."""
         made = PolicyKey()
         made.update({"sel": self.selector.fields(), "dir": self.direction})
+        made["attrs"] = interface(self.if_id)
         return made
 
     def entry(self, number: int) -> Entry:
         """For the record, with the reqid that shows it to be ours."""
-        return ("policy", self.direction, self.selector.words(), number)
+        return ("policy", self.direction, self.selector.words(), number, self.if_id)
 
     @classmethod
     def of_entry(cls, entry: Entry) -> tuple["Key", int]:
         """Back from the record."""
-        _, direction, words, number = entry
+        _, direction, words, number, if_id = entry
         assert isinstance(words, list | tuple)
-        return cls(int(str(direction)), KernelSelector.parse(words)), int(str(number))
+        return cls(int(str(direction)), KernelSelector.parse(words), int(str(if_id))), int(str(number))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,7 @@ def message(key: Key, way: Way) -> NewPolicy:
             "action": ALLOW,
         }
     )
-    made["attrs"] = [("XFRMA_TMPL", way.octets())]
+    made["attrs"] = [("XFRMA_TMPL", way.octets()), *interface(key.if_id)]
     return made
 
 
@@ -119,19 +122,23 @@ class Policies:
         way = Way(path.remote_host, path.local_host, reqid(child), MODES[child.mode], PROTOCOLS[child.protocol])
         for selector in selectors(child.ts_remote, child.ts_local):
             for direction in (IN, FWD) if child.mode == "tunnel" else (IN,):
-                self._want(child.spi_in, Key(direction, selector), way)
+                self._want(child.spi_in, Key(direction, selector, child.if_id_in), way)
 
     def send(self, child: ChildSa, path: Path) -> None:
         """Send through the child what its selectors take; may raise OSError."""
         mode, protocol = MODES[child.mode], PROTOCOLS[child.protocol]
         way = Way(path.local_host, path.remote_host, reqid(child), mode, protocol, child.spi_out)
         for selector in selectors(child.ts_local, child.ts_remote):
-            self._want(child.spi_in, Key(OUT, selector), way)
+            self._want(child.spi_in, Key(OUT, selector, child.if_id_out), way)
 
-    def trap(self, name: str, selector: KernelSelector, number: int) -> None:
-        """Have the kernel ask for this child; may raise OSError."""
-        anywhere = ANYWHERE[selector.src.network.version]
-        self._want(name, Key(OUT, selector), Way(anywhere, anywhere, number, trap=True))
+    def trap(self, child: Child, path: Path, selector: KernelSelector, number: int) -> None:
+        """Have the kernel ask for this child; may raise OSError.
+
+        The template says what will come: the kernel holds a place for an SA of just these ends and this protocol.
+        """
+        protocol = PROTOCOLS[ProtocolId(child.proposals[0].protocol)]
+        way = Way(path.local_host, path.remote_host, number, MODES[child.mode], protocol, trap=True)
+        self._want(child.name, Key(OUT, selector, child.if_id_out), way)
 
     def _want(self, owner: object, key: Key, way: Way) -> None:
         wishes = [wish for wish in self._wanted.get(key, []) if wish[0] != owner]

@@ -104,14 +104,23 @@ def key(child: ChildSa, path: Path, *, inbound: bool) -> Key:
     return Key(dst, child.spi_in if inbound else child.spi_out, PROTOCOLS[child.protocol], src, reqid(child))
 
 
-def message(child: ChildSa, path: Path, *, inbound: bool, standby: bool = False) -> NewSa:
-    """XFRM_MSG_NEWSA for one direction; on standby the kernel tells of the first packet."""
+def interface(if_id: int) -> list[tuple[str, bytes]]:
+    """The attribute that ties a state or a policy to an XFRM interface; none for 0."""
+    return [("XFRMA_IF_ID", if_id.to_bytes(4, sys.byteorder))] if if_id else []
+
+
+def message(child: ChildSa, path: Path, *, inbound: bool, standby: bool = False, question: int = 0) -> NewSa:
+    """XFRM_MSG_NEWSA for one direction; on standby the kernel tells of the first packet.
+
+    `question` is the number of the acquire that it answers: the kernel then drops the place that it held for it.
+    """
     this, made = key(child, path, inbound=inbound), NewSa()
     made.update(
         {
             "id": {"daddr": octets(this.dst), "spi": this.spi, "proto": this.protocol},
             "saddr": octets(this.src),
             "lft": _limits(child, standby=standby),
+            "seq": question,
             "reqid": this.reqid,
             "family": family(this.dst),
             "mode": MODES[child.mode],
@@ -121,6 +130,7 @@ def message(child: ChildSa, path: Path, *, inbound: bool, standby: bool = False)
     )
     keys = (child.key_encr_in, child.key_integ_in) if inbound else (child.key_encr_out, child.key_integ_out)
     made["attrs"] = [*_encap(child, path, inbound=inbound), *attributes(child, *keys)]
+    made["attrs"] += interface(child.if_id_in if inbound else child.if_id_out)
     if child.tfc_padding and not inbound:
         # The kernel pads to no more than the MTU, and takes no number that no packet can have.
         wanted = LARGEST if child.tfc_padding == TO_THE_MTU else child.tfc_padding
@@ -196,9 +206,10 @@ class States:
         self._link, self._record = link, record
         self._here: dict[Key, None] = {}
 
-    def add(self, child: ChildSa, path: Path, *, inbound: bool, standby: bool = False) -> None:
-        """Put one direction of a child into the kernel; may raise OSError."""
-        self._put(key(child, path, inbound=inbound), message(child, path, inbound=inbound, standby=standby))
+    def add(self, child: ChildSa, path: Path, *, inbound: bool, standby: bool = False, question: int = 0) -> None:
+        """Put one direction of a child into the kernel, as `message` has it; may raise OSError."""
+        made = message(child, path, inbound=inbound, standby=standby, question=question)
+        self._put(key(child, path, inbound=inbound), made)
 
     def _put(self, this: Key, made: NewSa) -> None:
         self._record.add(this.entry())

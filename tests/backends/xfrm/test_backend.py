@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lab.backends.xfrm.record import NAME
-from tests.daemon.test_tunnels import Site, config, network, source_to, with_virtual_addresses
+from tests.daemon.test_tunnels import ESP, Site, config, network, source_to, with_virtual_addresses
 from tests.netns import Daemon, needs_root, until
 
 pytestmark = [
@@ -117,13 +117,31 @@ def test_a_policy_in_the_way_costs_the_child_not_the_daemon(site: Site) -> None:
     assert "the kernel does not take child net: File exists" in left.log()
 
 
-def test_a_packet_that_meets_a_trap_brings_the_child_up(site: Site) -> None:
-    left, _ = daemons(site, start="trap")
+@pytest.mark.parametrize(("protocol", "algorithm"), [("esp", ESP), ("ah", "sha256")])
+def test_a_packet_that_meets_a_trap_brings_the_child_up_again_and_again(
+    site: Site, protocol: str, algorithm: str
+) -> None:
+    texts = [
+        config(side, start=start).replace(f"esp_proposals = {ESP}", f"{protocol}_proposals = {algorithm}")
+        for side, start in (("left", "trap"), ("right", "none"))
+    ]
+    left, _right = (
+        Daemon(node, site.directory / name, text, backend="xfrm")
+        for node, name, text in zip(site.nodes, ("left", "right"), texts, strict=True)
+    )
     site.echo()
     assert left.call("list-sas") == []
-    site.left.call(_poke)
-    until(lambda: any(sa["children"] for sa in left.call("list-sas")), "the child that the packet wants")
-    assert site.ask()
+    trap = policies(site)
+    assert f"tmpl src 192.0.2.1 dst 192.0.2.2\n\t\tproto {protocol} reqid" in trap, trap
+    for _ in range(2):
+        site.left.call(_poke)
+        until(lambda: any(sa["children"] for sa in left.call("list-sas")), "the child that the packet wants")
+        assert site.ask()
+        # The place that the kernel held for the SA is gone: it would let nobody ask again for xfrm_acq_expires.
+        states = site.left.ip("xfrm state")
+        assert states.count("proto") == 2 == states.count(f"proto {protocol}"), states
+        left.call("terminate", ike="gw", timeout=10)
+        assert policies(site) == trap
 
 
 def with_address(site: Site) -> tuple[Daemon, Daemon]:
