@@ -1,8 +1,8 @@
 """The numbers that IKEv1 has for our algorithms, and which of our proposals it can express at all.
 
 Phase 1 knows ciphers in CBC mode with a hash (RFC 2409 appendix A and its registry), phase 2 the transforms of ESP
-(RFC 2407 4.4.4, 4.5). Both registries were closed (RFC 9395): what came later, as AEAD for the IKE SA, ChaCha20 or
-Curve25519, has no number and cannot be negotiated.
+and AH (RFC 2407 4.4.3 to 4.5; RFC 4543 9). Both registries were closed (RFC 9395): what came later, as AEAD for the
+IKE SA, ChaCha20 or Curve25519, has no number and cannot be negotiated.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -22,7 +22,7 @@ HASH: dict[Integ, int] = {
     Integ.AUTH_HMAC_SHA2_384_192: 5,
     Integ.AUTH_HMAC_SHA2_512_256: 6,
 }
-# Phase 2: ESP transform IDs and the Authentication Algorithm.
+# Phase 2: ESP and AH transform IDs and the Authentication Algorithm, which AH names twice (RFC 2407 4.4.3).
 ESP: dict[Encr, int] = {
     Encr.ENCR_3DES: 3,
     Encr.ENCR_NULL: 11,
@@ -37,12 +37,25 @@ ESP: dict[Encr, int] = {
     Encr.ENCR_CAMELLIA_CBC: 22,
     Encr.ENCR_NULL_AUTH_AES_GMAC: 23,
 }
+AH: dict[Integ, int] = {
+    Integ.AUTH_HMAC_SHA1_96: 3,
+    Integ.AUTH_HMAC_SHA2_256_128: 5,
+    Integ.AUTH_HMAC_SHA2_384_192: 6,
+    Integ.AUTH_HMAC_SHA2_512_256: 7,
+    Integ.AUTH_AES_XCBC_96: 9,
+    Integ.AUTH_AES_128_GMAC: 11,
+    Integ.AUTH_AES_192_GMAC: 12,
+    Integ.AUTH_AES_256_GMAC: 13,
+}
 AUTHENTICATION: dict[Integ, int] = {
     Integ.AUTH_HMAC_SHA1_96: 2,
     Integ.AUTH_HMAC_SHA2_256_128: 5,
     Integ.AUTH_HMAC_SHA2_384_192: 6,
     Integ.AUTH_HMAC_SHA2_512_256: 7,
     Integ.AUTH_AES_XCBC_96: 9,
+    Integ.AUTH_AES_128_GMAC: 11,
+    Integ.AUTH_AES_192_GMAC: 12,
+    Integ.AUTH_AES_256_GMAC: 13,
 }
 # The registry of groups ended before Curve25519.
 _LAST_GROUP = KeMethod.BRAINPOOL_P512R1
@@ -56,10 +69,10 @@ def in_phase1(choice: Proposal) -> bool:
 
 
 def in_phase2(choice: Proposal) -> bool:
-    """Whether a set of algorithms, one of each kind, can stand in a transform of ESP."""
-    (encr,), method = choice.of(_T.ENCR), group(choice)
+    """Whether a set of algorithms, one of each kind, can stand in a transform of ESP or AH."""
+    method = group(choice)
     return (
-        encr.id in ESP
+        all(t.id in ESP for t in choice.of(_T.ENCR))
         and all(t.id in AUTHENTICATION for t in choice.of(_T.INTEG))
         and (method is None or method <= _LAST_GROUP)
     )

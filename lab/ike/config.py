@@ -444,12 +444,11 @@ def _local(section: Section, files: Files, credentials: Credentials) -> AuthConf
 
 def _child(section: Section, interface: dict[str, object], *, first_version: bool) -> Child:
     values = interface | options.read(section, _CHILD)
-    written = values.get("esp_proposals", ())
-    assert isinstance(written, tuple)
-    if first_version and (missing := ikev1_numbers.inexpressible(written, phase=2)):
-        raise section.error(f"version = 1 has no numbers for {missing}", "esp_proposals")
-    if first_version and "ah_proposals" in values:
-        raise section.error("AH goes with IKEv2 only; write version = 2", "ah_proposals")
+    for key in ("esp_proposals", "ah_proposals") if first_version else ():
+        written = values.get(key, ())
+        assert isinstance(written, tuple)
+        if missing := ikev1_numbers.inexpressible(written, phase=2):
+            raise section.error(f"version = 1 has no numbers for {missing}", key)
     if "ah_proposals" not in values:
         values.setdefault("esp_proposals", esp_proposals("default"))
     child = Child(name=section.name, **_effective(values))  # type: ignore[arg-type]

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from lab.ike.path import Path
+from lab.wire.ids import ProtocolId
+from lab.wire.payloads_v2 import Proposal
 
 Digest = Callable[[bytes], bytes]
 
@@ -37,6 +39,11 @@ class NatSituation:
     def detected(self) -> bool:
         """Whether there is a NAT at either end."""
         return self.local or self.remote
+
+
+def usable(proposals: Iterable[Proposal], nat: NatSituation) -> tuple[Proposal, ...]:
+    """The proposals for a child that can come true: behind a NAT none of AH (RFC 3715 2.1 a)."""
+    return tuple(one for one in proposals if one.protocol != ProtocolId.AH or not nat.detected)
 
 
 def detect(

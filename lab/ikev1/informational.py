@@ -34,12 +34,13 @@ def _nothing_follows() -> Exchange:
 
 
 def delete_child(sa: Sa, message_id: int, child: LiveChild, reason: str = "deleted by us") -> Exchange:
-    """HDR*, HASH(1), D(ESP, SPI)  -->; the SPI that we receive with."""
+    """HDR*, HASH(1), D(ESP or AH, SPI)  -->; the SPI that we receive with."""
     yield from _nothing_follows()
     if not child.alive or child.spi_in not in sa.children:
         return None
+    protocol = Protocol1(child.keyed.protocol) if child.sa else Protocol1.ESP
     sa.drop_child(child, reason)
-    return _protected(sa, message_id, Delete1(Protocol1.ESP, (child.spi_in,)))
+    return _protected(sa, message_id, Delete1(protocol, (child.spi_in,)))
 
 
 def end(sa: Sa, reason: str = "deleted by us") -> None:
@@ -119,9 +120,10 @@ def _notified(sa: Sa, notify: Notify1) -> None:
 
 def _deleted(sa: Sa, delete: Delete1) -> None:
     """Take out what the peer has taken out; after a phase 1 anew its children may be under another SA of ours."""
-    if delete.protocol == Protocol1.ESP:
+    if delete.protocol in (Protocol1.ESP, Protocol1.AH):
         for owner in (sa, *sa.heirs()):
-            for child in [c for c in owner.children.values() if c.sa and c.keyed.spi_out in delete.spis]:
+            keyed = [c for c in owner.children.values() if c.sa and c.keyed.protocol == delete.protocol]
+            for child in [c for c in keyed if c.keyed.spi_out in delete.spis]:
                 owner.drop_child(child, "deleted by the peer")
     elif delete.protocol == Protocol1.ISAKMP and (sa.spi_i + sa.spi_r) in delete.spis and sa.alive:
         if sa.waits_for_xauth:

@@ -23,6 +23,8 @@ MOST_TRANSFORMS = 255  # their number is one octet
 _ENCRYPTION = {number: kind for kind, number in numbers.ENCRYPTION.items()}
 _HASH = {number: kind for kind, number in numbers.HASH.items()}
 _ESP = {number: kind for kind, number in numbers.ESP.items()}
+_AH = {number: kind for kind, number in numbers.AH.items()}
+_CHILDREN = (Protocol1.ESP, Protocol1.AH)
 _AUTHENTICATION = {number: kind for kind, number in numbers.AUTHENTICATION.items()}
 
 
@@ -107,24 +109,40 @@ def _read_phase1(transform: Transform1) -> Proposal | None:
 
 
 def phase2(proposals: Iterable[Proposal], spi: bytes, mode: Mode1, seconds: int, group: KeMethod | None) -> SA1:
-    """SA of a Quick Mode: one ESP proposal under our SPI; all transforms of it name the one group of its KE payload."""
-    sets = [choice for choice in numbers.sets(proposals, numbers.in_phase2) if numbers.group(choice) == group][
-        :MOST_TRANSFORMS
-    ]
-    transforms = tuple(
-        Transform1(
-            number, TransformId1(numbers.ESP[Encr(choice.of(_T.ENCR)[0].id)]), _phase2_attributes(choice, mode, seconds)
-        )
-        for number, choice in enumerate(sets, 1)
+    """SA of a Quick Mode, under our SPI: a proposal of ESP, one of AH, or either, in the order of ours.
+
+    All their transforms name the one group of the KE payload.
+    """
+    sets = [choice for choice in numbers.sets(proposals, numbers.in_phase2) if numbers.group(choice) == group]
+    protocols = dict.fromkeys(choice.protocol for choice in sets)
+    return SA1(tuple(
+        Proposal1(number, Protocol1(protocol), spi, _phase2_transforms(sets, protocol, mode, seconds))
+        for number, protocol in enumerate(protocols, 1)
+    ))  # fmt: skip
+
+
+def _phase2_transforms(
+    sets: Iterable[Proposal], protocol: ProtocolId, mode: Mode1, seconds: int
+) -> tuple[Transform1, ...]:
+    own = [choice for choice in sets if choice.protocol == protocol][:MOST_TRANSFORMS]
+    return tuple(
+        Transform1(number, _phase2_id(choice), _phase2_attributes(choice, mode, seconds))
+        for number, choice in enumerate(own, 1)
     )
-    return SA1((Proposal1(1, Protocol1.ESP, spi, transforms),))
+
+
+def _phase2_id(choice: Proposal) -> TransformId1:
+    """The cipher's number in ESP; in AH, which has none, that of the authentication algorithm."""
+    if choice.protocol == ProtocolId.AH:
+        return TransformId1(numbers.AH[Integ(choice.of(_T.INTEG)[0].id)])
+    return TransformId1(numbers.ESP[Encr(choice.of(_T.ENCR)[0].id)])
 
 
 def _phase2_attributes(choice: Proposal, mode: Mode1, seconds: int) -> tuple[Attribute, ...]:
-    (encr,), group = choice.of(_T.ENCR), numbers.group(choice)
+    length, group = next((t.key_length for t in choice.of(_T.ENCR)), None), numbers.group(choice)
     integ = next(iter(choice.of(_T.INTEG)), None)
     return (
-        *((Attribute.of(Phase2.KEY_LENGTH, encr.key_length),) if encr.key_length else ()),
+        *((Attribute.of(Phase2.KEY_LENGTH, length),) if length else ()),
         *((Attribute.of(Phase2.AUTHENTICATION, numbers.AUTHENTICATION[Integ(integ.id)]),) if integ else ()),
         *((Attribute.of(Phase2.GROUP, group),) if group else ()),
         *lifetime(Phase2.LIFE_TYPE, Phase2.LIFE_DURATION, seconds),
@@ -139,13 +157,13 @@ def groups(proposals: Iterable[Proposal]) -> list[KeMethod | None]:
 
 
 def choose_phase2(ours: Sequence[Proposal], offer: SA1, modes: Sequence[Mode1]) -> Agreed | Mismatch:
-    """The responder's choice among the peer's ESP transforms that want an encapsulation of these."""
-    esp = [p for p in offer.proposals if p.protocol == Protocol1.ESP and _alone(p, offer)]
-    if not esp:
-        return Mismatch("peer offers no ESP that stands alone; AH, IPComp and bundles are not supported")
-    fitting = [(p, t, _read_phase2(t)) for p in esp for t in p.transforms if t.get(Phase2.MODE) in modes]
+    """The responder's choice among the peer's ESP and AH transforms that want an encapsulation of these."""
+    known = [p for p in offer.proposals if p.protocol in _CHILDREN and _alone(p, offer)]
+    if not known:
+        return Mismatch("peer offers no ESP and no AH that stand alone; IPComp and bundles are not supported")
+    fitting = [(p, t, _read_phase2(p, t)) for p in known for t in p.transforms if t.get(Phase2.MODE) in modes]
     if not fitting:
-        offered = ", ".join(sorted({Mode1(t.get(Phase2.MODE) or 0).name for p in esp for t in p.transforms}))
+        offered = ", ".join(sorted({Mode1(t.get(Phase2.MODE) or 0).name for p in known for t in p.transforms}))
         return Mismatch(f"peer offers the encapsulation {offered}; we allow {', '.join(m.name for m in modes)}")
     return _choose(ours, fitting)
 
@@ -155,15 +173,21 @@ def _alone(proposal: Proposal1, offer: SA1) -> bool:
     return sum(1 for other in offer.proposals if other.number == proposal.number) == 1
 
 
-def _read_phase2(transform: Transform1) -> Proposal | None:
-    encr = _ESP.get(transform.id)
+def _read_phase2(proposal: Proposal1, transform: Transform1) -> Proposal | None:
+    ah, encr = proposal.protocol == Protocol1.AH, _ESP.get(transform.id)
     named = transform.get(Phase2.AUTHENTICATION)
-    if encr is None or (named is not None and named not in _AUTHENTICATION):
+    integ = None if named is None else _AUTHENTICATION.get(named)
+    # RFC 2407 4.4.3, 4.5: AH must name its algorithm as an attribute too, and it must be the same.
+    if (
+        (integ is None or _AH.get(transform.id) != integ)
+        if ah
+        else (encr is None or (integ is None) != (named is None))
+    ):
         return None
     group, esn = transform.get(Phase2.GROUP), Esn(transform.get(Phase2.ESN) or 0)
-    return Proposal(0, ProtocolId.ESP, b"", (
-        Transform(_T.ENCR, encr, transform.get(Phase2.KEY_LENGTH)),
-        *((Transform(_T.INTEG, _AUTHENTICATION[named]),) if named is not None else ()),
+    return Proposal(0, ProtocolId(proposal.protocol), b"", (
+        *((Transform(_T.ENCR, encr, transform.get(Phase2.KEY_LENGTH)),) if encr is not None and not ah else ()),
+        *((Transform(_T.INTEG, integ),) if integ is not None else ()),
         *((Transform(_T.KE, KeMethod(group)),) if group else ()),
         Transform(_T.ESN, esn),
     ))  # fmt: skip
@@ -191,11 +215,12 @@ def accept(offered: SA1, answer: SA1, ours: Sequence[Proposal], *, phase: int) -
     if len(answer.proposals) != 1 or len(answer.proposals[0].transforms) != 1:
         return Mismatch("the answer does not hold one proposal with one transform")
     (chosen,) = answer.proposals
-    transform, mine = chosen.transforms[0], offered.proposals[0]
+    transform = chosen.transforms[0]
+    mine = [t for p in offered.proposals if p.protocol == chosen.protocol for t in p.transforms]
     life = {1: (Phase1.LIFE_TYPE, Phase1.LIFE_DURATION), 2: (Phase2.LIFE_TYPE, Phase2.LIFE_DURATION)}[phase]
-    if chosen.protocol != mine.protocol or not any(_same(t, transform, life) for t in mine.transforms):
+    if not any(_same(t, transform, life) for t in mine):
         return Mismatch("the answer is none of the transforms that we offered")
-    read = _read_phase1(transform) if phase == 1 else _read_phase2(transform)
+    read = _read_phase1(transform) if phase == 1 else _read_phase2(chosen, transform)
     assert read is not None, "we offer only what we can read"
     return _choose(ours, [(chosen, transform, read)])
 

@@ -21,7 +21,7 @@ from lab.crypto.choice import Mismatch
 from lab.crypto.groups import KeyPair
 from lab.errors import ProtocolError
 from lab.ike import explain as words
-from lab.ike import lending
+from lab.ike import lending, nat
 from lab.ike import mode as modes
 from lab.ike.actions import KeyLog
 from lab.ike.child import ChildSa
@@ -36,10 +36,10 @@ from lab.ikev1.proposals import Agreed
 from lab.ikev1.sa import Sa, Switch
 from lab.ipsec.selector import contains
 from lab.wire.ids import KeMethod, ProtocolId
-from lab.wire.ids_v1 import ExchangeType1, IdType1, Mode1, NotifyType1, Phase2
+from lab.wire.ids_v1 import ExchangeType1, IdType1, Mode1, NotifyType1, Phase2, Protocol1
 from lab.wire.message_v1 import Message1
 from lab.wire.payloads_v1 import ID1, KE1, SA1, NatOa, Nonce1
-from lab.wire.payloads_v2 import TrafficSelector
+from lab.wire.payloads_v2 import Proposal, TrafficSelector
 
 QUICK_MODE = ExchangeType1.QUICK_MODE
 # Under one ISAKMP SA at the wish of the peer.
@@ -87,14 +87,13 @@ def initiator(sa: Sa, message_id: int, config: Child, old: LiveChild | None = No
 
 def _initiate(sa: Sa, message_id: int, child: LiveChild, old: LiveChild | None) -> Exchange:
     pair, mode = _offered(sa, child)
-    possible = proposals.groups(child.config.esp_proposals)
+    ours = _usable(sa, child.config)
+    possible = proposals.groups(ours)
     if not possible:
-        raise ProtocolError(f"IKEv1 has no numbers for {words.proposals(child.config.esp_proposals)}")
+        raise ProtocolError(f"IKEv1 has no numbers for {words.proposals(ours)}")
     group = possible[0]
     key = registry.group(group).generate(sa.host.random) if group else None
-    offer = proposals.phase2(
-        child.config.esp_proposals, child.spi_in, wire_mode(sa, mode), seconds(child.config), group
-    )
+    offer = proposals.phase2(ours, child.spi_in, wire_mode(sa, mode), seconds(child.config), group)
     ni = sa.new_nonce()
     ids = tuple(map(selectors.to_id, pair))
     front: Payloads = (
@@ -120,6 +119,13 @@ def _initiate(sa: Sa, message_id: int, child: LiveChild, old: LiveChild | None) 
     return Step(QUICK_MODE, (phase2.last_hash(sa, message_id, ni + terms.nr),), repeat=False)
 
 
+def _usable(sa: Sa, config: Child) -> tuple[Proposal, ...]:
+    """The configured proposals that can come true; ProtocolError in words where none can."""
+    if found := nat.usable(config.proposals, sa.nat):
+        return found
+    raise ProtocolError(words.ah_behind_nat(config.name, sa.nat), NotifyType1.NO_PROPOSAL_CHOSEN)
+
+
 def _offered(sa: Sa, child: LiveChild) -> tuple[Pair, str]:
     """The first selector of each side, and the mode that they allow."""
     config = child.config
@@ -143,7 +149,7 @@ def _answered(
 ) -> Terms:
     """The initiator's look at the answer; ProtocolError in words."""
     pair, mode, ni, key = asked
-    chosen = proposals.accept(offer, answer.need(SA1), child.config.esp_proposals, phase=2)
+    chosen = proposals.accept(offer, answer.need(SA1), _usable(sa, child.config), phase=2)
     if isinstance(chosen, Mismatch):
         raise ProtocolError(f"peer's choice is none of our proposals: {chosen.reason}", NotifyType1.NO_PROPOSAL_CHOSEN)
     ids = list(answer.all(ID1))
@@ -249,7 +255,9 @@ def _fit(sa: Sa, config: Child, first: Message1, offered: Pair) -> tuple[Terms, 
     for side, theirs, ours in zip(("local", "remote"), offered, allowed, strict=True):
         if not any(contains(one, theirs) for one in ours):
             raise ProtocolError(words.unacceptable(side, (theirs,), ours), NotifyType1.INVALID_ID_INFORMATION)
-    chosen = proposals.choose_phase2(config.esp_proposals, offer, (wire_mode(sa, config.mode),))
+    if sa.nat.detected and all(p.protocol == Protocol1.AH for p in offer.proposals):
+        raise ProtocolError(words.ah_behind_nat(config.name, sa.nat), NotifyType1.NO_PROPOSAL_CHOSEN)
+    chosen = proposals.choose_phase2(_usable(sa, config), offer, (wire_mode(sa, config.mode),))
     if isinstance(chosen, Mismatch):
         raise ProtocolError(chosen.reason, NotifyType1.NO_PROPOSAL_CHOSEN)
     public, shared = _exchange(sa, chosen, first)
@@ -330,19 +338,18 @@ def succeed(sa: Sa, old: LiveChild, new: LiveChild) -> None:
 def install(sa: Sa, child: LiveChild, terms: Terms, *, outbound: bool) -> None:
     """Derive the keys of both directions and put the child into the data plane."""
     chosen = terms.agreed.selected
-    assert chosen.encr is not None, "only ESP is offered and taken"
-    encr = registry.normal(chosen.encr)
+    protocol, encr = ProtocolId(terms.agreed.proposal.protocol), registry.normal(chosen.encr) if chosen.encr else None
     integ = registry.integ(chosen.integ.id).key_octets if chosen.integ else 0
-    size = registry.encr(encr).keymat_octets
+    size = registry.encr(encr).keymat_octets if encr else 0
     made = []
     for spi in (child.spi_in, terms.spi_out):
-        seed = keys.keymat_seed(ProtocolId.ESP, spi, terms.ni + terms.nr, terms.shared)
+        seed = keys.keymat_seed(protocol, spi, terms.ni + terms.nr, terms.shared)
         made.append(keys.keymat(sa.agreed.prf_spec, sa.keys.skeyid_d, seed, size + integ))
     keyed = ChildSa(
         name=child.config.name,
         spi_in=child.spi_in,
         spi_out=terms.spi_out,
-        protocol=ProtocolId.ESP,
+        protocol=protocol,
         mode=terms.mode,
         encr=encr,
         integ=chosen.integ,

@@ -13,7 +13,7 @@ from lab.crypto import registry
 from lab.crypto.choice import Mismatch, Selected, accept, select
 from lab.crypto.proposal import without_ke
 from lab.errors import ProtocolError
-from lab.ike import explain
+from lab.ike import explain, nat
 from lab.ike.actions import KeyLog
 from lab.ike.child import ChildSa
 from lab.ike.config import Child
@@ -82,7 +82,7 @@ class Secret:
 
 def usable(sa: Sa, config: Child) -> tuple[Proposal, ...]:
     """The configured proposals that can come true under this IKE SA: behind a NAT none of AH."""
-    return tuple(one for one in config.proposals if one.protocol != ProtocolId.AH or not sa.nat.detected)
+    return nat.usable(config.proposals, sa.nat)
 
 
 def hopeless(sa: Sa, config: Child) -> Refusal | None:

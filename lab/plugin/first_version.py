@@ -14,7 +14,9 @@ MAIN, AGGRESSIVE, QUICK = "Main Mode", "Aggressive Mode", "Quick Mode"
 TRANSACTION = "Transaction"
 
 
-def tunnel(ike: str = IKE, esp: str = ESP, *, connection: Mapping[str, str] | None = None, **more: object) -> Tunnel:
+def tunnel(
+    ike: str = IKE, esp: str | None = ESP, *, connection: Mapping[str, str] | None = None, **more: object
+) -> Tunnel:
     """The usual tunnel under IKEv1."""
     made = Tunnel(ike=ike, esp=esp, connection={"version": "1", **(connection or {})})
     return replace(made, **more)  # type: ignore[arg-type]

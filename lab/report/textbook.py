@@ -52,8 +52,8 @@ CLAIMS = (
             Proof("IKEv2", "ikev2/plain-tunnel"),
             Proof("ESP on the kernel's data plane", "esp/kernel-esp/"),
             Proof("AH", "esp/ah-tunnel/"),
+            Proof("AH, negotiated by IKEv1", "esp/ah-by-ikev1"),
         ),
-        "AH negotiated by IKEv1.",
     ),
     Claim(
         3,
@@ -249,8 +249,8 @@ CLAIMS = (
         "Multicast",
         "IPsec carries neither multicast nor broadcast, so OSPF cannot build a tunnel on it.",
         LOOSE,
-        "With selectors for two networks a hello to 224.0.0.5 matches none and does not cross. With selectors for every "
-        "packet it does cross, as the inner packet of a tunnel, and OSPF becomes FULL where both ends also have a "
+        "With selectors for two networks a hello to 224.0.0.5 matches none and does not cross. With selectors for all "
+        "packets it does cross, as the inner packet of a tunnel, and OSPF becomes FULL where both ends also have a "
         "common network; but such a gateway drops what its own hosts send in the clear. Over XFRM interfaces "
         "(route-based), where routing decides and not the selectors, OSPF becomes FULL and hosts reach each other, "
         "without GRE. SAs may even have a group as their destination, which IKE does not negotiate.",

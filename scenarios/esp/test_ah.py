@@ -3,6 +3,7 @@
 import pytest
 
 from lab.matrix import DEFAULT, ON_XFRM, OUR_PEERS
+from lab.plugin import first_version as v1
 from lab.plugin.tunnel import CHILD, Tunnel
 
 EVERY_PLANE = tuple(map(str, (*DEFAULT, *ON_XFRM)))
@@ -84,6 +85,31 @@ def test_ah_rekeyed(lab, left, right):
     lab.ping()
     bare(lab.prove_protected("AH"))
     listed(left, right)
+
+
+@pytest.mark.rfc("2407#4.4.3", "2409#5.5", "4302#3.3.3")
+@pytest.mark.needs("ah", "ikev1")
+@pytest.mark.pairings(*EVERY_PLANE)
+def test_ah_by_ikev1(lab, left, right):
+    """Quick Mode negotiates AH with its own transform numbers; rekeyed and deleted it is AH, and the ping crosses."""
+    lab.up("direct", v1.tunnel(esp=None, child={"ah_proposals": "sha256"}))
+    lab.establish()
+    lab.ping()
+    (old,) = left.children()
+    lab.step("rekey", f"{left} makes a new Quick Mode")
+    outcome = left.rekey(child=CHILD)
+    assert outcome.up, f"{left} could not rekey: {outcome.reason}"
+    lab.until(lambda: replaced(left, old["spi_in"]) and replaced(right, old["spi_out"]), "one new CHILD SA", SETTLED_S)
+    lab.ping()
+    ladder = lab.prove_protected("AH")
+    bare(ladder)
+    listed(left, right)
+    v1.set_up(ladder)
+
+    lab.step("deleted", f"{left} deletes the child, and {right} takes it out")
+    outcome = left.driver.terminate(child=CHILD)
+    assert outcome.up, f"{left} could not delete the child: {outcome.reason}"
+    lab.until(lambda: not left.children() and not right.children(), "no CHILD SA on either side", SETTLED_S)
 
 
 def replaced(gateway, spi):

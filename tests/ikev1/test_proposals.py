@@ -8,7 +8,7 @@ from lab.crypto.proposal import parse_all
 from lab.ikev1 import proposals
 from lab.ikev1.proposals import Agreed
 from lab.wire.ids import KeMethod, ProtocolId
-from lab.wire.ids_v1 import AuthMethod1, Mode1, Phase1, Phase2
+from lab.wire.ids_v1 import AuthMethod1, Mode1, Phase1, Phase2, Protocol1
 from lab.wire.payloads_v1 import SA1, Attribute, Proposal1, Transform1
 
 PSK = (AuthMethod1.PRE_SHARED_KEY,)
@@ -20,6 +20,10 @@ def ike(*texts: str):
 
 def esp(*texts: str):
     return parse_all(texts, ProtocolId.ESP)
+
+
+def ah(*texts: str):
+    return parse_all(texts, ProtocolId.AH)
 
 
 def test_alternatives_become_a_transform_each() -> None:
@@ -49,6 +53,48 @@ def test_what_phase_1_cannot_express(text: str) -> None:
 @pytest.mark.parametrize("text", ["chacha20poly1305", "aes128-sha256-x25519", "aes128-aescmac"])
 def test_what_phase_2_cannot_express(text: str) -> None:
     assert numbers.inexpressible(esp(text), phase=2)
+
+
+def test_every_number_of_ah_round_trips() -> None:
+    """RFC 2407 4.4.3: the transform ID and the attribute of the authentication algorithm, which differ for SHA-1."""
+    written = {"sha1": (3, 2), "sha256": (5, 5), "sha384": (6, 6), "sha512": (7, 7), "aesxcbc": (9, 9),
+               "aes128gmac": (11, 11), "aes192gmac": (12, 12), "aes256gmac": (13, 13)}  # fmt: skip
+    for word, (kind, attribute) in written.items():
+        wish = ah(f"{word}-esn-ecp384")
+        offer = proposals.phase2(wish, b"spi1", Mode1.TUNNEL, 0, KeMethod.ECP_384)
+        (transform,) = offer.proposals[0].transforms
+        assert (int(transform.id), transform.get(Phase2.AUTHENTICATION)) == (kind, attribute), word
+        found = proposals.choose_phase2(wish, SA1.decode(offer.encode()), (Mode1.TUNNEL,))
+        assert isinstance(found, Agreed), word
+        assert (found.selected.encr, found.selected.integ, found.selected.esn) == (None, wish[0].transforms[0], True)
+    assert numbers.inexpressible(ah("aescmac"), phase=2) == "aescmac"
+
+
+def test_ah_whose_transform_and_attribute_differ_is_passed_over() -> None:
+    """RFC 2407 4.5: AH must name its algorithm as an attribute too."""
+    (one,) = proposals.phase2(ah("sha256"), b"spi1", Mode1.TUNNEL, 0, None).proposals
+    true = one.transforms[0]
+    for attributes in (
+        tuple(a for a in true.attributes if a.type != Phase2.AUTHENTICATION),
+        (*(a for a in true.attributes if a.type != Phase2.AUTHENTICATION), Attribute.of(Phase2.AUTHENTICATION, 2)),
+    ):
+        odd = Transform1(1, true.id, attributes)
+        offer = SA1((Proposal1(1, one.protocol, one.spi, (odd,)),))
+        assert isinstance(proposals.choose_phase2(ah("sha256", "sha1"), offer, (Mode1.TUNNEL,)), Mismatch)
+
+
+def test_esp_and_ah_stand_under_numbers_of_their_own() -> None:
+    both = (*esp("aes128-sha256"), *ah("sha512-sha256"))
+    offer = proposals.phase2(both, b"spi1", Mode1.TUNNEL, 0, None)
+    found = [(p.number, p.protocol, p.spi, len(p.transforms)) for p in offer.proposals]
+    assert found == [(1, Protocol1.ESP, b"spi1", 1), (2, Protocol1.AH, b"spi1", 2)]
+    for wish, protocol in ((esp("aes128-sha256"), Protocol1.ESP), (ah("sha256"), Protocol1.AH)):
+        chosen = proposals.choose_phase2(wish, offer, (Mode1.TUNNEL,))
+        assert isinstance(chosen, Agreed) and chosen.proposal.protocol == protocol
+        assert isinstance(proposals.accept(offer, SA1((chosen.proposal,)), both, phase=2), Agreed)
+        assert isinstance(
+            proposals.accept(SA1(offer.proposals[:1]), SA1((chosen.proposal,)), both, phase=2), Agreed
+        ) == (protocol == Protocol1.ESP), "an answer of another protocol than was offered"
 
 
 def test_every_number_round_trips() -> None:
@@ -112,6 +158,9 @@ def test_a_bundle_is_passed_over() -> None:
     """ESP and IPComp under one number belong together (RFC 2408 4.2), and we have no IPComp."""
     one = proposals.phase2(esp("aes128-sha256"), b"spi1", Mode1.TUNNEL, 0, None).proposals[0]
     refused = proposals.choose_phase2(esp("aes128-sha256"), SA1((one, one)), (Mode1.TUNNEL,))
+    assert isinstance(refused, Mismatch) and "bundles" in refused.reason
+    other = proposals.phase2(ah("sha256"), b"spi1", Mode1.TUNNEL, 0, None).proposals[0]
+    refused = proposals.choose_phase2(esp("aes128-sha256"), SA1((one, other)), (Mode1.TUNNEL,))
     assert isinstance(refused, Mismatch) and "bundles" in refused.reason
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lab.report import build, claims, model
-from lab.report.textbook import CLAIMS
+from lab.report.textbook import CLAIMS, LOOSE
 from lab.report.words import clause_address
 from lab.run import catalogue
 from tests.report.outline import outline
@@ -41,8 +41,11 @@ def test_a_claim_is_shown_when_every_proof_of_it_passed(tmp_path: Path) -> None:
 
 
 def test_a_refined_claim_is_shown_as_refined_but_for_what_has_no_scenario(tmp_path: Path) -> None:
-    run = write(tmp_path / "run", *every(16))
-    assert judged(run, 16).sentence == ("Shown by this run as it is put right here, but for what has no scenario yet.")
+    number = next(claim.number for claim in CLAIMS if claim.missing and claim.judgement == LOOSE)
+    run = write(tmp_path / "run", *every(number))
+    assert (
+        judged(run, number).sentence == "Shown by this run as it is put right here, but for what has no scenario yet."
+    )
 
 
 def test_a_claim_whose_proofs_were_run_in_part_says_so(tmp_path: Path) -> None:
@@ -80,7 +83,8 @@ def test_the_page_says_all_of_it(tmp_path: Path) -> None:
     found = outline(run / "claims.html")
     assert f"scenarios/{FIRST}ikev2/strongswan-to-ours/index.html" in found.links
     assert "not run ikelab run routing/no-adjacency-without-gre would." in found.text
-    assert "No scenario yet Selectors that allow a group, and route-based interfaces." in found.text
+    missing = next(claim.missing for claim in CLAIMS if claim.missing)
+    assert f"No scenario yet {missing}" in found.text
     assert "https://www.rfc-editor.org/rfc/rfc4302#section-3.3.3.1" in found.links
     for claim in CLAIMS:
         assert f"{claim.number}. {claim.topic}" in found.text and f"claim-{claim.number}" in found.ids
