@@ -122,7 +122,7 @@ def _deleted(sa: Sa, delete: Delete1) -> None:
     """Take out what the peer has taken out; after a phase 1 anew its children may be under another SA of ours."""
     if delete.protocol in (Protocol1.ESP, Protocol1.AH):
         for owner in (sa, *sa.heirs()):
-            keyed = [c for c in owner.children.values() if c.sa and c.keyed.protocol == delete.protocol]
+            keyed = [c for c in owner.children.values() if c.sa and int(c.keyed.protocol) == int(delete.protocol)]
             for child in [c for c in keyed if c.keyed.spi_out in delete.spis]:
                 owner.drop_child(child, "deleted by the peer")
     elif delete.protocol == Protocol1.ISAKMP and (sa.spi_i + sa.spi_r) in delete.spis and sa.alive:
