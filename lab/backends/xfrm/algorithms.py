@@ -4,7 +4,7 @@ The length of the ICV is written out for integrity: by default the kernel cuts H
 length, where RFC 4868 has 128.
 """
 
-from lab.backends.xfrm.messages import Authentic, Crypt
+from lab.backends.xfrm.structs import Authentic, Crypt
 from lab.ike.child import ChildSa
 from lab.wire.ids import Encr, Integ, OpenEnum
 

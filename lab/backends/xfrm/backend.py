@@ -24,12 +24,19 @@ from pathlib import Path as File
 from lab.backends.base import Report
 from lab.backends.xfrm.counters import Counters
 from lab.backends.xfrm.link import Link, Notes
-from lab.backends.xfrm.messages import OUT, Expiry, Mapping_, Template, Wanted, XfrmMessage
+from lab.backends.xfrm.messages import (
+    OUT,
+    Expiry,
+    Mapping_,
+    Wanted,
+    XfrmMessage,
+)
 from lab.backends.xfrm.policies import Policies
 from lab.backends.xfrm.record import Record
 from lab.backends.xfrm.selectors import selectors
 from lab.backends.xfrm.sources import Sources
 from lab.backends.xfrm.states import REQID, Key, States, key, probe, reqid
+from lab.backends.xfrm.structs import Template
 from lab.ike.child import ChildSa
 from lab.ike.config import Child
 from lab.ike.path import Path

@@ -19,7 +19,7 @@ from lab.backends.xfrm.messages import (
     GROUP_MAPPING,
     NETLINK_XFRM,
     NOTIFICATIONS,
-    Nothing,
+    Count,
     XfrmMessage,
 )
 from lab.errors import BrokenError, UnfitError
@@ -42,7 +42,7 @@ class Link:
         self._socket.setsockopt(SOL_NETLINK, NETLINK_CAP_ACK, 1)
         self._socket.setsockopt(SOL_NETLINK, NETLINK_EXT_ACK, 1)
         try:
-            self.ask(GETSADINFO, Nothing())
+            self.ask(GETSADINFO, Count.everything())
         except OSError as error:
             self.close()
             if error.errno == errno.EPERM:
@@ -77,8 +77,8 @@ class Link:
 class Notes:
     """What the kernel says unasked: acquire, expire and mapping."""
 
-    def __init__(self) -> None:
-        self._socket = _open(GROUP_ACQUIRE | GROUP_EXPIRE | GROUP_MAPPING)
+    def __init__(self, groups: int = GROUP_ACQUIRE | GROUP_EXPIRE | GROUP_MAPPING) -> None:
+        self._socket = _open(groups)
         self._socket.setblocking(False)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, NOTES_OCTETS)
         self.lost = 0

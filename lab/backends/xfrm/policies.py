@@ -22,13 +22,12 @@ from lab.backends.xfrm.messages import (
     TUNNEL,
     UPDPOLICY,
     NewPolicy,
-    PolicyInfo,
     PolicyKey,
-    Template,
 )
 from lab.backends.xfrm.record import Entry, Record
 from lab.backends.xfrm.selectors import KernelSelector, selectors
 from lab.backends.xfrm.states import MODES, NO_LIMITS, PROTOCOLS, family, interface, octets, reqid
+from lab.backends.xfrm.structs import PolicyInfo, Template
 from lab.ike.child import ChildSa
 from lab.ike.config import Child
 from lab.ike.path import Path

@@ -29,16 +29,12 @@ from lab.backends.xfrm.messages import (
     TUNNEL,
     UNLIMITED,
     UPDSA,
-    Counted,
-    Crypt,
-    Encap,
     NewSa,
-    Replay,
-    ReplayEsn,
     SaKey,
 )
 from lab.backends.xfrm.record import Entry, Record
 from lab.backends.xfrm.selectors import FAMILIES
+from lab.backends.xfrm.structs import Counted, Crypt, Encap, Replay, ReplayEsn
 from lab.errors import UnfitError
 from lab.ike.child import TO_THE_MTU, ChildSa
 from lab.ike.path import Path
@@ -85,6 +81,7 @@ class Key:
         """For XFRM_MSG_GETSA and XFRM_MSG_DELSA."""
         message = SaKey()
         message.update({"daddr": octets(self.dst), "spi": self.spi, "family": family(self.dst), "proto": self.protocol})
+        message["attrs"] = [("XFRMA_SRCADDR", octets(self.src).ljust(16, bytes(1)))]
         return message
 
     def entry(self) -> Entry:

@@ -1,5 +1,6 @@
 """Our daemon on the kernel's data plane, in the guest: what is in the kernel, and whose it is."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -193,9 +194,11 @@ def test_after_kill_9_the_virtual_addresses_go_at_the_next_start(site: Site) -> 
     assert kernel(site) == before
 
 
-def _poke() -> bool:
+def _poke(target: str = "10.2.0.1") -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as here:
-        here.sendto(b"!", ("10.2.0.1", 7))
+        here.setblocking(False)
+        with contextlib.suppress(OSError):
+            here.sendto(b"!", (target, 7))
     return True
 
 
@@ -214,3 +217,24 @@ def test_a_rekeyed_child_carries_on(site: Site) -> None:
 
     until(one, "the old children are gone")
     assert left.child()["spi_in"] != old and site.ask()
+
+
+# Of the SPI of a state of ours, but somebody else's: another peer and reqid; it ends with its second packet.
+NAMESAKE = "src 192.0.2.1 dst 192.0.2.9 proto esp spi 0x{} reqid 1 mode tunnel"
+ITS_POLICY = "xfrm policy add src 10.1.0.0/24 dst 10.9.0.0/24 dir out tmpl " + NAMESAKE.partition(" spi")[0]
+
+
+def test_the_end_of_somebody_elses_sa_is_not_that_of_ours(site: Site) -> None:
+    site.left.ip("route add 10.9.0.0/24 via 192.0.2.2 src 10.1.0.1")
+    left, _ = daemons(site)
+    site.echo()
+    left.call("initiate", child="net", timeout=10)
+    spi = left.child()["spi_out"]
+    aead = f"aead rfc4106(gcm(aes)) 0x{'01' * 20} 128 limit packet-hard 1 limit packet-soft 1"
+    site.left.ip(f"xfrm state add {NAMESAKE.format(spi)} {aead}")
+    site.left.ip(f"{ITS_POLICY} reqid 1 mode tunnel")
+    for _ in range(3):
+        site.left.call(lambda: _poke("10.9.0.1"))
+    until(lambda: f"spi 0x{spi} reqid 1(" not in site.left.ip("xfrm state"), "the kernel has ended the other one")
+    assert site.ask(), "ours went with it"
+    assert left.child()["spi_out"] == spi

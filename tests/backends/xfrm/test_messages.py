@@ -1,5 +1,6 @@
 """Our messages beside those of `ip xfrm`, recorded on their way into the kernel (nlmon), octet by octet."""
 
+import contextlib
 import os
 import shutil
 import socket
@@ -8,6 +9,7 @@ import subprocess
 import pytest
 
 from lab.backends.xfrm import messages as m
+from lab.backends.xfrm import structs as s
 from lab.backends.xfrm.algorithms import AEAD, AUTH, CRYPT
 from lab.backends.xfrm.link import Link, parts
 from lab.backends.xfrm.policies import Key as PolicyKey
@@ -23,18 +25,19 @@ from tests.netns import Node, needs_root
 
 SIZES = {
     # sizeof of the structs on x86-64, in the words of the header file
-    m.Selector: 56, m.Id: 24, m.Limits: 64, m.Counted: 32, m.SaInfo: 224, m.SaId: 24, m.PolicyInfo: 168,
-    m.PolicyId: 64, m.Template: 64, m.Encap: 24, m.Crypt: 68, m.Authentic: 72, m.ReplayEsn: 24, m.Replay: 12,
+    s.Selector: 56, s.Id: 24, s.Limits: 64, s.Counted: 32, s.SaInfo: 224, s.SaId: 24, s.PolicyInfo: 168,
+    s.PolicyId: 64, s.Template: 64, s.Encap: 24, s.Crypt: 68, s.Authentic: 72, s.ReplayEsn: 24, s.Replay: 12,
+    s.Migration: 76,
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("part", "size"), SIZES.items(), ids=lambda x: getattr(x, "__name__", None))
-def test_structs_are_as_long_as_the_kernel_has_them(part: type[m.Part], size: int) -> None:
+def test_structs_are_as_long_as_the_kernel_has_them(part: type[s.Part], size: int) -> None:
     assert part.size() == size == len(part.pack({}))
 
 
 @pytest.mark.parametrize("part", SIZES, ids=lambda part: part.__name__)
-def test_every_field_comes_back_from_its_own_place(part: type[m.Part]) -> None:
+def test_every_field_comes_back_from_its_own_place(part: type[s.Part]) -> None:
     octets = bytes(number & 0xFF or 1 for number in range(1, part.size() + 1))
     value = part.read(octets)
     padding = [n for n, (a, b) in enumerate(zip(part.pack(value), octets, strict=True)) if a != b]
@@ -107,6 +110,7 @@ CHILDREN = {
         ts_local=(TrafficSelector.of_network("2001:db8:1::/64"),),
         ts_remote=(TrafficSelector.of_network("2001:db8:2::/64"),),
     ),
+    "interface": child(*(esp(Encr.ENCR_AES_GCM_16, 128), 20, None), if_id_in=0x29, if_id_out=0x2A),
     "ports": child(
         *(esp(Encr.ENCR_AES_GCM_16, 128), 20, None),
         ts_local=(TrafficSelector.of_network("10.1.0.7/32", 6, 443, 443),),
@@ -129,6 +133,8 @@ def words_of_state(given: ChildSa, *, inbound: bool) -> list[str]:
     said += ["replay-window", str(window)] + (["flag", *flags] if flags else [])
     padding = 65535 if given.tfc_padding == TO_THE_MTU else given.tfc_padding
     said += ["tfcpad", str(padding)] if padding and not inbound else []
+    if_id = given.if_id_in if inbound else given.if_id_out
+    said += ["if_id", hex(if_id)] if if_id else []
     limits = given.limits
     for word, limit in (
         ("byte-soft", limits.rekey_bytes),
@@ -159,6 +165,14 @@ class Monitor:
     def __init__(self) -> None:
         self._tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
         self._tap.bind(("nlmon0", 0))
+        self._tap.settimeout(5)
+
+    def drain(self) -> None:
+        """Forget what was sent until now."""
+        self._tap.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self._tap.recv(65536)
         self._tap.settimeout(5)
 
     def request(self, kind: int) -> bytes:
@@ -194,13 +208,14 @@ def words_of_policy(key: PolicyKey, way: Way) -> list[str]:
         said += ["proto", str(key.selector.protocol)]
         for word, side in (("sport", key.selector.src), ("dport", key.selector.dst)):
             said += [word, str(side.port)] if side.mask else []
+    said += ["if_id", hex(key.if_id)] if key.if_id else []
     said += ["dir", ("in", "out", "fwd")[key.direction], "priority", str(100_000 + 2 * key.selector.breadth)]
     said += ["tmpl", "src", way.src, "dst", way.dst, "proto", "esp"]
     said += ["spi", f"0x{way.spi.hex()}"] if any(way.spi) else []
     return [*said, "reqid", str(way.reqid), "mode", ("transport", "tunnel")[way.mode]]
 
 
-POLICIES = ["gcm", "ipv6", "ports", "transport"]
+POLICIES = ["gcm", "ipv6", "ports", "transport", "interface"]
 
 
 def policy_of(name: str, direction: int) -> tuple[PolicyKey, Way]:
@@ -208,7 +223,7 @@ def policy_of(name: str, direction: int) -> tuple[PolicyKey, Way]:
     (selector,) = selectors(given.ts_local, given.ts_remote)
     spi = given.spi_out if direction == m.OUT else bytes(4)
     way = Way(given.path.local_host, given.path.remote_host, REQID, int(given.mode == "tunnel"), spi=spi)
-    return PolicyKey(direction, selector), way
+    return PolicyKey(direction, selector, given.if_id_out if direction == m.OUT else given.if_id_in), way
 
 
 def record() -> dict[str, list[str]]:

@@ -6,9 +6,13 @@ from pathlib import Path
 import pytest
 
 from lab.backends.xfrm.link import Link
-from lab.backends.xfrm.messages import UPDSA, Counted, NewSa, Replay, ReplayEsn
+from lab.backends.xfrm.messages import (
+    UPDSA,
+    NewSa,
+)
 from lab.backends.xfrm.record import NAME, Record
 from lab.backends.xfrm.states import SKIPPED, Key, carried_over, probe
+from lab.backends.xfrm.structs import Counted, Replay, ReplayEsn
 from lab.errors import UnfitError
 
 ONE, TWO = ("state", "192.0.2.1", "01020304", 50, "192.0.2.2", 7), ("policy", 1, [0, ["10.0.0.0/8", 0, 0]], 7)
