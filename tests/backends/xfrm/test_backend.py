@@ -238,3 +238,41 @@ def test_the_end_of_somebody_elses_sa_is_not_that_of_ours(site: Site) -> None:
     until(lambda: f"spi 0x{spi} reqid 1(" not in site.left.ip("xfrm state"), "the kernel has ended the other one")
     assert site.ask(), "ours went with it"
     assert left.child()["spi_out"] == spi
+
+
+def with_keys(side: str, **keys: object) -> str:
+    """The configuration of a side, with further keys of its child."""
+    return config(side).replace(f"esp_proposals = {ESP}", "\n".join(f"{k} = {v}" for k, v in keys.items()))
+
+
+def test_a_policy_of_an_xfrm_interface_is_told_from_its_namesake(site: Site) -> None:
+    """The kernel may have a policy of the same selector and direction for each interface; another's stays."""
+    site.left.ip("xfrm policy add src 10.1.0.0/24 dst 10.2.0.0/24 dir out action block priority 1")
+    before, text = policies(site), with_keys("left", esp_proposals=ESP, if_id_in=7, if_id_out=8)
+    left = Daemon(site.left, site.directory / "left", text, backend="xfrm")
+    Daemon(site.right, site.directory / "right", config("right"), backend="xfrm")
+    left.call("initiate", child="net", timeout=10)
+    states = site.left.ip("xfrm state")
+    assert states.count("if_id 0x7") == states.count("if_id 0x8") == 1, states
+    assert policies(site).count("if_id 0x7") == 2 and policies(site).count("if_id 0x8") == 1
+    left.stop(signal.SIGKILL)
+    left = Daemon(site.left, site.directory / "left", text, backend="xfrm")
+    assert policies(site) == before and not spis(site)
+    left.call("initiate", child="net", timeout=10)
+    left.call("terminate", ike="gw", timeout=10)
+    assert policies(site) == before and not spis(site)
+
+
+def test_a_hard_limit_ends_the_child_alone(site: Site) -> None:
+    text = with_keys("left", esp_proposals=ESP, life_packets=4, rekey_time=0)
+    left = Daemon(site.left, site.directory / "left", text, backend="xfrm")
+    right = Daemon(site.right, site.directory / "right", config("right"), backend="xfrm")
+    site.echo()
+    left.call("initiate", child="net", timeout=10)
+    assert all(site.ask() for _ in range(4))
+    site.left.call(_poke)
+    for daemon in (left, right):
+        until(
+            lambda d=daemon: [sa["children"] for sa in d.call("list-sas")] == [[]], "the child is gone, the IKE SA not"
+        )
+    assert not spis(site)
