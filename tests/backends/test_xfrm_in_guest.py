@@ -12,4 +12,4 @@ pytestmark = pytest.mark.skipif(os.environ.get("IKELAB_GUEST") == "1", reason="a
 
 @pytest.mark.guest
 def test_xfrm_in_the_guest(tmp_path: Path) -> None:
-    pass_in_the_guest(["tests/backends/xfrm"], tmp_path)
+    pass_in_the_guest(["tests/backends/xfrm"], tmp_path, limit_s=280)
