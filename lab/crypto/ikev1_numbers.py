@@ -22,7 +22,7 @@ HASH: dict[Integ, int] = {
     Integ.AUTH_HMAC_SHA2_384_192: 5,
     Integ.AUTH_HMAC_SHA2_512_256: 6,
 }
-# Phase 2: ESP and AH transform IDs and the Authentication Algorithm, which AH names twice (RFC 2407 4.4.3).
+# Phase 2: the transform IDs of ESP, and the Authentication Algorithm.
 ESP: dict[Encr, int] = {
     Encr.ENCR_3DES: 3,
     Encr.ENCR_NULL: 11,
@@ -37,16 +37,6 @@ ESP: dict[Encr, int] = {
     Encr.ENCR_CAMELLIA_CBC: 22,
     Encr.ENCR_NULL_AUTH_AES_GMAC: 23,
 }
-AH: dict[Integ, int] = {
-    Integ.AUTH_HMAC_SHA1_96: 3,
-    Integ.AUTH_HMAC_SHA2_256_128: 5,
-    Integ.AUTH_HMAC_SHA2_384_192: 6,
-    Integ.AUTH_HMAC_SHA2_512_256: 7,
-    Integ.AUTH_AES_XCBC_96: 9,
-    Integ.AUTH_AES_128_GMAC: 11,
-    Integ.AUTH_AES_192_GMAC: 12,
-    Integ.AUTH_AES_256_GMAC: 13,
-}
 AUTHENTICATION: dict[Integ, int] = {
     Integ.AUTH_HMAC_SHA1_96: 2,
     Integ.AUTH_HMAC_SHA2_256_128: 5,
@@ -57,6 +47,8 @@ AUTHENTICATION: dict[Integ, int] = {
     Integ.AUTH_AES_192_GMAC: 12,
     Integ.AUTH_AES_256_GMAC: 13,
 }
+# AH has the algorithm as its transform ID as well (RFC 2407 4.4.3), where SHA-1 has another number.
+AH: dict[Integ, int] = AUTHENTICATION | {Integ.AUTH_HMAC_SHA1_96: 3}
 # The registry of groups ended before Curve25519.
 _LAST_GROUP = KeMethod.BRAINPOOL_P512R1
 
