@@ -107,7 +107,9 @@ def test_wrong_password_in_ttls(lab, left, right, version):
     assert not lab.ladder().esp(), "ESP was sent without a CHILD SA"
     lab.step("reason", outcome.reason)
     if left.peer.name == "ours":
-        assert "691" in outcome.reason, f"it was not the password that was refused: {outcome.reason}"
+        # charon 6.1 closes TLS instead of telling the error that MS-CHAP-V2 has for it.
+        words = "refuses left.lab by eap-ttls" if right.peer.name == "strongswan-6.1" else "691"
+        assert words in outcome.reason, f"it was not the password that was refused: {outcome.reason}"
 
 
 @pytest.mark.rfc("7296#2.16", "5216#2.1.3")
