@@ -15,7 +15,7 @@ demo: image
 	$(IKELAB) run $(DEMO)
 
 test: image lint
-	$(PYTHON) -m pytest -n 2 --dist loadfile tests
+	$(PYTHON) -m pytest -n 2 --dist loadgroup tests
 	$(IKELAB) run --out reports/out/test
 
 lint: setup

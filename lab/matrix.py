@@ -49,6 +49,9 @@ class Pairing:
 
 ON_XFRM = (Pairing("ours-xfrm", "strongswan"), Pairing("strongswan", "ours-xfrm"))
 DEFAULT = (Pairing(OURS, "strongswan"), Pairing("strongswan", OURS))
+NEWER = (Pairing(OURS, "strongswan-6.1"), Pairing("strongswan-6.1", OURS))
+# What a scenario of IKEv2 runs in: both releases of strongSwan, in both roles.
+IKEV2 = (*DEFAULT, *NEWER)
 ALL = (*DEFAULT, Pairing(OURS, OURS), Pairing("strongswan", "strongswan"))
 
 

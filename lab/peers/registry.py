@@ -70,7 +70,7 @@ PEERS = {
             "strongswan-6.1",
             "strongSwan 6.1, from a tree of its own in the guest",
             "lab.peers.strongswan_newer:StrongSwan61",
-            _IKEV2 | _ALGORITHMS | _EAP | _PUBKEY | _MULTIPLE | _KERNEL,
+            _IKEV2 | _ALGORITHMS | _EVERY_ALGORITHM | _EAP | _PUBKEY | _MULTIPLE | _KERNEL,
         ),
     )
 }

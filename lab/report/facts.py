@@ -5,6 +5,7 @@ shows it, so that a gap in the evidence is visible instead of silent.
 """
 
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,11 +36,15 @@ def load(path: Path, doubts: Doubts, *, needed: bool = False) -> object:
     return None
 
 
+# Whatever is not plain ASCII has to be looked at.
+_PERHAPS = re.compile(r"[^ -~\n\t]")
+
+
 def legible(text: str) -> str:
     """The text with what does not print (controls, bidirectional overrides, lone surrogates) made visible."""
     if text.isprintable():
         return text
-    return "".join(char if char.isprintable() or char in "\n\t" else "\ufffd" for char in text)
+    return _PERHAPS.sub(lambda char: char[0] if char[0].isprintable() else "\ufffd", text)
 
 
 def _legible(value: object) -> object:

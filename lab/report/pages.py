@@ -5,8 +5,10 @@ not take the others with it.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -16,6 +18,8 @@ from lab import __version__
 from lab.errors import ConfigError
 from lab.report import assets, banner, claims, compared, detail, index, model, outage, scenario, trend, words
 from lab.report.model import Result, Run
+
+WORTH_A_PROCESS = 50  # pages
 
 
 def build(run_dir: Path) -> Path:
@@ -27,13 +31,30 @@ def build(run_dir: Path) -> Path:
         raise ConfigError("this is no run directory (neither run.json nor scenarios/)", file=str(run_dir))
     run = model.load_run(run_dir)
     linked = [one for one in run.results if one.directory and (run_dir / one.directory).is_dir()]
-    for place, one in enumerate(linked):
-        _write_scenario(run_dir, run, one, linked[max(0, place - 1) : place], linked[place + 1 : place + 2])
+    _write_scenarios(run_dir, run, linked)
     _write(run_dir / "compared.html", _compared(run_dir, run))
     _write(run_dir / "claims.html", _claims(run))
     target = run_dir / "index.html"
     _write(target, _index(run, trend.load(run_dir)))
     return target
+
+
+def _write_scenarios(run_dir: Path, run: Run, linked: Sequence[Result]) -> None:
+    """All pages of results; many of them by as many processes as there are CPUs."""
+    processes = min(len(os.sched_getaffinity(0)), len(linked) // WORTH_A_PROCESS)
+    if processes < 2:
+        _write_some(run_dir, run, linked, range(len(linked)))
+        return
+    with ProcessPoolExecutor(processes, mp_context=get_context("fork")) as pool:
+        shares = [range(start, len(linked), processes) for start in range(processes)]
+        for done in [pool.submit(_write_some, run_dir, run, linked, share) for share in shares]:
+            done.result()
+
+
+def _write_some(run_dir: Path, run: Run, linked: Sequence[Result], places: Iterable[int]) -> None:
+    for place in places:
+        before, after = linked[max(0, place - 1) : place], linked[place + 1 : place + 2]
+        _write_scenario(run_dir, run, linked[place], before, after)
 
 
 def _index(run: Run, past: trend.Trend) -> str:

@@ -1,14 +1,16 @@
 """Divide scenarios among guests.
 
-Rules: a scenario that needs real time goes to a guest with a real clock, all others share guests with virtual time;
-neighbours in the list go to different guests, because neighbours cost alike; a guest is worth its boot only for a
-handful of scenarios; attempts never share a guest.
+Rules: a scenario that needs real time goes to a guest with a real clock, all others share guests with virtual time; the
+longest come first, each to the guest that has least to do (`durations` estimates), so that guests end together; a guest
+is worth its boot only for a handful of scenarios; attempts never share a guest. A guest with a real clock mostly waits,
+so one of them does where it ends before the others.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lab.plugin.meta import Scenario
+from lab.run.durations import estimate
 
 WORTH_A_GUEST = 4
 
@@ -32,10 +34,27 @@ def divide(
     batches: list[Batch] = []
     for group, clock in ((patient, True), (hasty, False)):
         width = min(jobs, -(-len(group) // WORTH_A_GUEST))
-        for start in range(width):
-            share = tuple(group[start::width])
-            batches.append(Batch(first + len(batches), clock, attempt, share))
+        if not clock and _seconds(group) <= _seconds(patient) / jobs:
+            width = min(width, 1)
+        batches += [
+            Batch(first + len(batches) + n, clock, attempt, share) for n, share in enumerate(_fair(group, width))
+        ]
     return batches
+
+
+def _fair(group: Sequence[Scenario], width: int) -> list[tuple[Scenario, ...]]:
+    """`width` shares that take about the same time, the longest scenarios first in each; alike ones part."""
+    shares: list[list[Scenario]] = [[] for _ in range(width)]
+    loads = [0.0] * width
+    for one in sorted(group, key=estimate, reverse=True):
+        least = loads.index(min(loads))
+        shares[least].append(one)
+        loads[least] += estimate(one)
+    return [tuple(share) for share in shares]
+
+
+def _seconds(group: Sequence[Scenario]) -> float:
+    return sum(map(estimate, group))
 
 
 def left_over(batch: Batch, finished: set[tuple[str, str]]) -> list[Scenario]:

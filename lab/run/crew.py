@@ -68,8 +68,9 @@ class Crew:
         waiting = list(batches)
         running: list[Worker] = []
         while waiting or running or self._checking:
-            while waiting and len(running) < self.options.jobs:
-                running.append(self._boot(waiting.pop(0)))
+            while batch := self._next(waiting, running):
+                waiting.remove(batch)
+                running.append(self._boot(batch))
             for worker in list(running):
                 self._look(worker)
                 if worker.ended is not None or worker.error is not None:
@@ -80,6 +81,22 @@ class Crew:
             time.sleep(POLL_S)
 
     # -- guests
+
+    def _next(self, waiting: Sequence[Batch], running: Sequence[Worker]) -> Batch | None:
+        """The batch to begin now, if any: beside several guests, one with a real clock is no burden, since it waits.
+
+        It comes when the others have begun, as they are to have a CPU each, and it to share one.
+        """
+        if not waiting:
+            return None
+        patient = [worker for worker in running if worker.batch.virtual]
+        hasty = len(running) - len(patient)
+        burden = len(patient) + max(0, hasty - 1) if self.options.jobs > 1 else len(running)
+        if burden < self.options.jobs:
+            return waiting[0]
+        begun = all(worker.follower.current or worker.follower.finished for worker in patient)
+        spare = self.options.jobs > 1 and not hasty and begun
+        return next((batch for batch in waiting if spare and not batch.virtual), None)
 
     def _boot(self, batch: Batch) -> Worker:
         """Write the batch's plan and start its guest."""

@@ -2,7 +2,10 @@
 
 import pytest
 
+from lab.matrix import IKEV2
 from lab.plugin.tunnel import Tunnel
+
+pytestmark = pytest.mark.pairings(*map(str, IKEV2))
 
 OF_A_CHILD = {"TSi", "TSr"}
 

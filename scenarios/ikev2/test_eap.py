@@ -4,8 +4,11 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from lab.matrix import IKEV2
 from lab.plugin import papers, proofs
 from lab.plugin.tunnel import Tunnel
+
+pytestmark = pytest.mark.pairings(*map(str, IKEV2))
 
 USER, PASSWORD = "carol", "Ar3etTnp"
 PLAIN = 4
@@ -114,7 +117,7 @@ def test_wrong_password(lab, left, right, way):
 @pytest.mark.rfc("3748#2.1", "3748#5.3.1")
 @pytest.mark.needs("eap-md5", "eap-mschapv2")
 # Only our responder: Debian's strongSwan has no eap-dynamic, so it never proposes a second method.
-@pytest.mark.pairings("ours>ours", "strongswan>ours")
+@pytest.mark.pairings("ours>ours", "strongswan>ours", "strongswan-6.1>ours")
 def test_negotiated(lab, left, right):
     """The responder begins with one method, the initiator wants another: Nak, and the other is run."""
     way = WAYS["md5-with-identity"]

@@ -2,9 +2,12 @@
 
 import pytest
 
+from lab.matrix import IKEV2
 from lab.peers.ca import EXPIRED
 from lab.plugin import papers, proofs
 from lab.plugin.tunnel import Tunnel
+
+pytestmark = pytest.mark.pairings(*map(str, IKEV2))
 
 VERSIONS = pytest.mark.parametrize("version", ["1.2", "1.3"])
 PLAIN = 4
@@ -71,7 +74,7 @@ def test_eap_ttls(lab, left, right, version):
 # Debian builds strongSwan without its plugin eap-peap, so it is unsupported there and only proven against ourselves.
 @pytest.mark.rfc("7296#2.16", "9427#2.1")
 @pytest.mark.needs("eap-peap")
-@pytest.mark.pairings("ours>strongswan", "strongswan>ours", "ours>ours")
+@pytest.mark.pairings("ours>ours", *map(str, IKEV2))
 @VERSIONS
 def test_eap_peap(lab, left, right, version):
     """The same in PEAP, where the authenticator speaks first inside TLS and both agree on the outcome there."""
@@ -104,7 +107,10 @@ def test_wrong_password_in_ttls(lab, left, right, version):
     assert not lab.ladder().esp(), "ESP was sent without a CHILD SA"
     lab.step("reason", outcome.reason)
     if left.peer.name == "ours":
-        assert "691" in outcome.reason, f"it was not the password that was refused: {outcome.reason}"
+        # charon 6.1 closes TLS instead of telling the error that MS-CHAP-V2 has for it.
+        closed = {"1.2": "TLS connection failed: ended by the peer", "1.3": "refuses left.lab by eap-ttls"}[version]
+        words = closed if right.peer.name == "strongswan-6.1" else "691"
+        assert words in outcome.reason, f"it was not the password that was refused: {outcome.reason}"
 
 
 @pytest.mark.rfc("7296#2.16", "5216#2.1.3")

@@ -2,8 +2,11 @@
 
 import pytest
 
+from lab.matrix import IKEV2
 from lab.plugin import papers
 from lab.plugin.tunnel import Tunnel
+
+pytestmark = pytest.mark.pairings(*map(str, IKEV2))
 
 SIDES = ("left", "right")
 SIZE = 576  # octets of an IP packet

@@ -4,7 +4,10 @@ from itertools import pairwise
 
 import pytest
 
+from lab.matrix import IKEV2
 from lab.plugin.tunnel import CHILD, CONNECTION, Tunnel
+
+pytestmark = pytest.mark.pairings(*map(str, IKEV2))
 
 SIDES = ("left", "right")
 DELAY_S = 7

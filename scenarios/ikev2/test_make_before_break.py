@@ -6,8 +6,11 @@ their way. A ping every 20 ms counts whether that is so; the path is slow enough
 
 import pytest
 
+from lab.matrix import IKEV2
 from lab.plugin.echoes import all_answered, echoes, in_the_midst
 from lab.plugin.tunnel import CHILD, CONNECTION, Tunnel
+
+pytestmark = pytest.mark.pairings(*map(str, IKEV2))
 
 SIDES = ("left", "right")
 EVERY_S, ONE_WAY = 0.02, "25ms"

@@ -4,9 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from lab.matrix import IKEV2
 from lab.plugin import proofs
 from lab.plugin.stranger import half_open
 from lab.plugin.tunnel import Tunnel
+
+pytestmark = pytest.mark.pairings(*map(str, IKEV2))
 
 CHARON_REFUSES_S = 11
 

@@ -4,8 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from lab.matrix import IKEV2
 from lab.plugin import proofs
 from lab.plugin.tunnel import CHILD, CONNECTION, Tunnel
+
+pytestmark = pytest.mark.pairings(*map(str, IKEV2))
 
 NAME = "lab.ppk"
 SECRET = {"ppk-lab": {"id": NAME, "secret": "0x000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"}}

@@ -2,8 +2,10 @@
 
 import pytest
 
-from lab.matrix import OUR_PEERS
+from lab.matrix import IKEV2, OUR_PEERS
 from lab.plugin.tunnel import Tunnel
+
+pytestmark = pytest.mark.pairings(*map(str, IKEV2))
 
 FIRST, SECOND = "198.51.100.2", "198.51.100.3"
 WHERE = {"local_addrs": f"{FIRST}, {SECOND}"}
@@ -63,7 +65,7 @@ def test_redirect_in_mid_session(lab, left, right):
 
 @pytest.mark.rfc("5685#3", "5685#6")
 @pytest.mark.needs("redirect")
-@pytest.mark.pairings("ours>ours", "ours>strongswan", "strongswan>ours")
+@pytest.mark.pairings("ours>ours", *map(str, IKEV2))
 @pytest.mark.parametrize("when", ["ike_sa_init", "ike_auth"])
 def test_redirect_in_handshake(lab, left, right, when):
     """The gateway sends a client on before there is a tunnel: in clear with its nonce, or behind both proofs."""

@@ -19,6 +19,7 @@ from lab.wire.message import Message
 from lab.wire.payloads_v2 import Delete, Notify
 from tests.pair import LEFT, RIGHT, Pair, Side, engine_of, forged, mirrored, net
 
+pytestmark = pytest.mark.apart
 INIT, AUTH, INFO = ExchangeType.IKE_SA_INIT, ExchangeType.IKE_AUTH, ExchangeType.INFORMATIONAL
 SETTINGS = "half_open_limit = 20\n block_threshold = 0\n cookie_threshold = 1000"
 

@@ -1,5 +1,8 @@
+import pytest
+
 from lab.matrix import Pairing
 from lab.plugin.meta import Scenario
+from lab.run import batches as dividing
 from lab.run.batches import divide, left_over
 
 PAIRING = Pairing("ours", "strongswan")
@@ -44,3 +47,28 @@ def test_nothing_gives_no_batch():
 def test_what_has_no_result_is_left_over():
     (batch,) = divide(scenarios(3), 1)
     assert [one.id for one in left_over(batch, {("any/1", str(PAIRING))})] == ["any/0", "any/2"]
+
+
+@pytest.fixture
+def took(monkeypatch):
+    """Estimates by id; 1 s otherwise."""
+    times = {}
+    monkeypatch.setattr(dividing, "estimate", lambda one: times.get(one.id, 1.0))
+    return times
+
+
+def test_longest_first_and_all_end_together(took):
+    took |= {"any/7": 6.0, "any/8": 3.0}
+    batches = divide(scenarios(9), 2)
+    assert [batch.scenarios[0].id for batch in batches] == ["any/7", "any/8"]
+    loads = [sum(took.get(one.id, 1.0) for one in batch.scenarios) for batch in batches]
+    assert loads == [8.0, 8.0]
+
+
+def test_one_guest_with_a_real_clock_is_enough_where_it_ends_before_the_others(took):
+    took |= {f"any/{number}": 10.0 for number in range(8)}
+    batches = divide([*scenarios(8), *scenarios(8, "real")], 2)
+    assert [(batch.virtual, len(batch.scenarios)) for batch in batches] == [(True, 4), (True, 4), (False, 8)]
+    took |= {f"real/{number}": 20.0 for number in range(8)}
+    batches = divide([*scenarios(8), *scenarios(8, "real")], 2)
+    assert [(batch.virtual, len(batch.scenarios)) for batch in batches] == [(True, 4)] * 2 + [(False, 4)] * 2
