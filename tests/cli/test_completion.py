@@ -72,8 +72,8 @@ def test_zsh(environment: dict[str, str]) -> None:
     """What zsh's function would hand on; the menu itself needs a terminal."""
     script(environment, "zsh")
     subprocess.run(["zsh", "-n", environment["SCRIPT"]], env=environment, check=True)
-    told = "compdef() {}; source $SCRIPT; compadd() { print -rl -- ${(P)@[-1]} }; _describe() { print -rl -- ${(P)@[-1]} }; "
-    told += "words=(ikelab graph nat-b); CURRENT=3; _ikelab_completion"
+    told = "compdef() {}; source $SCRIPT; compadd() { print -rl -- ${(P)@[-1]} }; "
+    told += "_describe() { print -rl -- ${(P)@[-1]} }; words=(ikelab graph nat-b); CURRENT=3; _ikelab_completion"
     assert "nat-both" in "\n".join(offered(environment, "zsh", "-f", "-c", told))
 
 
