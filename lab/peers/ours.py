@@ -18,7 +18,7 @@ from lab import __version__
 from lab.daemon.client import Client, Refused
 from lab.errors import BrokenError, UnfitError
 from lab.ike.swanctl import Section, render
-from lab.peers.base import INITIATE_S, NO_FILES, READY_S, Event, Node, Outcome, PeerFault
+from lab.peers.base import INITIATE_S, NO_FILES, READY_S, Event, KeyLog, Node, Outcome, PeerFault
 from lab.peers.nursery import STDERR, Nursery
 
 CONFIG, CONTROL, KEYS, EVENTS, LOG = "swanctl.conf", "control", "keys.jsonl", "events.jsonl", "daemon.log"
@@ -132,6 +132,11 @@ class Ours:
                 known.pop()
             known.append({**entry, "source": self.source})
         return out
+
+    @property
+    def key_log(self) -> KeyLog:
+        """Where the daemon writes keys as they arise."""
+        return KeyLog("jsonl", self.run_dir / KEYS, self.source)
 
     def _lines(self, name: str) -> list[dict[str, Any]]:
         """The complete lines of a JSON-lines file."""

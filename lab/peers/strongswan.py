@@ -15,7 +15,7 @@ from typing import Any
 from lab.errors import BrokenError, UnfitError
 from lab.ike.swanctl import Section, render
 from lab.peers import charon_log
-from lab.peers.base import INITIATE_S, NO_FILES, READY_S, Event, Node, Outcome, PeerFault
+from lab.peers.base import INITIATE_S, NO_FILES, READY_S, Event, KeyLog, Node, Outcome, PeerFault
 from lab.peers.charon_conf import CONF, LOG, RESOLV, SOCKET, strongswan_conf
 from lab.peers.charon_load import loads
 from lab.peers.charon_sas import event, sa_view
@@ -143,6 +143,11 @@ class StrongSwan:
         """The SAs in the shape of sas.json."""
         listed, _ = self._link().streamed("list-sas", "list-sa")
         return [sa_view(name, sa) for answer in listed for name, sa in answer.items()]
+
+    @property
+    def key_log(self) -> KeyLog:
+        """charon's log, which has the keys as they arise."""
+        return KeyLog("charon", self.run_dir / "run" / LOG, self.source)
 
     def keys(self) -> charon_log.Keys:
         """The keys of every SA so far, from charon's log."""
