@@ -19,7 +19,7 @@ from lab.evidence.scene import Scene
 FILE = "gate.json"
 _DONE = {
     "drop": "dropped", "duplicate": "duplicated", "corrupt": "changed", "record": "recorded",
-    "absorb": "dropped as a repeat of what is held", "kept": "held to the end", "overflow": "not held, for too much was",
+    "absorb": "dropped as a repeat of what is held", "kept": "held to the end", "overflow": "not held",
 }  # fmt: skip
 _WAITED = {
     "hold": "held",

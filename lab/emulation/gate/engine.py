@@ -200,7 +200,7 @@ class Engine:
         standing.acted += 1
         if rule.action in ("hold", "swap", "delay", "order"):
             return self._keep(standing, packet, places[0], now)
-        frames, more = [packet.frame], {}
+        frames, more = [packet.frame], dict[str, Any]()
         if rule.action == "drop":
             frames = []
         elif rule.action == "duplicate":

@@ -137,14 +137,12 @@ class _Words:
             return replace(Filter("", word), response=self._direction())
         if word in KINDS:
             return Filter("", word)
-        if word in ExchangeType.__members__ and self._peek() != "message":
+        if word in ExchangeType.__members__ and (word not in ExchangeType1.__members__ or self._peek() != "message"):
             response = self._direction()
             return Filter("", "exchange", int(ExchangeType[word]), 2, response, self._message_id(response))
         if word in ExchangeType1.__members__:
             if self._take("`message`") != "message":
-                raise self._wrong(
-                    f"{word} is an exchange of IKEv1, whose messages do not say which way they go: write `{word} message`"
-                )
+                raise self._wrong(f"{word} is of IKEv1, whose messages say no direction: write `{word} message`")
             return Filter("", "exchange", int(ExchangeType1[word]), 1)
         raise self._wrong(_unknown(word))
 
@@ -169,13 +167,16 @@ class _Words:
                 f"`{word}` is not expected here; what may follow is from NODE, to NODE, with PAYLOAD, without PAYLOAD"
             )
         if word in ("from", "to"):
-            key = "came_from" if word == "from" else "goes_to"
-            if getattr(found, key):
+            if found.came_from if word == "from" else found.goes_to:
                 raise self._wrong(f"`{word}` was said already")
-            return replace(found, **{key: self._take("the name of a node")})
-        return self._payload(found, "holding" if word == "with" else "lacking")
+            node = self._take("the name of a node")
+            return replace(found, came_from=node) if word == "from" else replace(found, goes_to=node)
+        name = self._payload(found)
+        if word == "with":
+            return replace(found, holding=(*found.holding, name))
+        return replace(found, lacking=(*found.lacking, name))
 
-    def _payload(self, found: Filter, key: str) -> Filter:
+    def _payload(self, found: Filter) -> str:
         name = self._take("the name of a payload")
         if found.kind not in ("IKE", "exchange"):
             raise self._wrong(f"only messages of IKE have payloads, not `{found.kind}`")
@@ -184,7 +185,7 @@ class _Words:
         notify = name[2:-1] if name.startswith("N(") else ""
         if notify and notify not in NotifyType.__members__ and not notify.startswith("UNKNOWN_"):
             raise self._wrong(f"there is no notify `{notify}`{_meant(notify, list(NotifyType.__members__))}")
-        return replace(found, **{key: (*getattr(found, key), name)})
+        return name
 
 
 def _unknown(word: str) -> str:

@@ -5,8 +5,9 @@
     held = gate.hold("CREATE_CHILD_SA request from left", until="CREATE_CHILD_SA request from right")
     held.seen(), held.acted(), held.held(), held.release(), held.remove()
 
-A drop runs in nftables where its words can be said there exactly and no rule of the gate runs in user space yet, so that
-all counts agree; everything else runs in user space, and `ran` of what comes back says which. Filters are those of filter.py, actions those of rule.py.
+A drop runs in nftables where its words can be said there exactly and no rule of the gate runs in user space yet, so
+that all counts agree; everything else runs in user space, and `ran` of what comes back says which. Filters are those
+of filter.py, actions those of rule.py.
 """
 
 import itertools

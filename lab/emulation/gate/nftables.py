@@ -4,8 +4,8 @@ Both ports lead into one chain, so that the count runs over both. A NAT may have
 packet, never both: the IKE port is looked for on either side, and once per packet. Retransmissions count: "the first
 IKE_SA_INIT request" is the first packet of that kind, and the second one is its retransmission.
 
-What nftables cannot say exactly (`sayable`) is for instance what lies inside a sealed message. What it drops never comes
-to user space and is not counted there: so once a gate works in user space, its drops do so too.
+What nftables cannot say exactly (`sayable`) is for instance what lies inside a sealed message. What it drops never
+comes to user space and is not counted there: so once a gate works in user space, its drops do so too.
 """
 
 from collections.abc import Sequence

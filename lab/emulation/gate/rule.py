@@ -109,7 +109,9 @@ def _text(request: Mapping[str, Any], key: str) -> str:
 def _seconds(request: Mapping[str, Any], action: str) -> float:
     """How long, as a number of seconds or as `20ms`."""
     value = request.get("for")
-    if value is None and action != "delay":
+    if value is None:
+        if action == "delay":
+            raise ConfigError("delay wants to know `for` how long")
         return LONGEST_S
     if isinstance(value, str) and re.match(units.DURATION, value):
         value = units.nanoseconds(value) / 1e9

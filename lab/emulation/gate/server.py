@@ -2,7 +2,8 @@
 
 One process serves all gates of a lab, as the recorder does for captures. The lab speaks to it over its standard input:
 
-    {"open": ID, "control": PATH, "sides": {NODE: INTERFACE}, "macs": {MAC: INTERFACE}, "networks": [[PREFIX, INTERFACE]]}
+    {"open": ID, "control": PATH, "sides": {NODE: INTERFACE}, "macs": {MAC: INTERFACE},
+     "networks": [[PREFIX, INTERFACE]]}
         with descriptors: the TAP, a packet socket in the node      -> {"ok": true} or {"ok": false, "error": "..."}
     {"close": ID}                                                   -> {"ok": true, "result": everything recorded}
 
@@ -46,8 +47,12 @@ class Gatekeeper:
 
     def __init__(self, request: Mapping[str, Any], tap: int, link: socket.socket, loop: Loop, readers: Readers) -> None:
         self.node, self._tap, self._link, self._readers = str(request["node"]), tap, link, readers
-        self._macs = {bytes.fromhex(mac.replace(":", "")): name for mac, name in request["macs"].items()}
-        self._networks = [(ip_network(prefix), name) for prefix, name in request["networks"]]
+        self._macs: dict[bytes, str] = {
+            bytes.fromhex(mac.replace(":", "")): name for mac, name in request["macs"].items()
+        }
+        self._networks: list[tuple[IPv4Network | IPv6Network, str]] = [
+            (ip_network(prefix), name) for prefix, name in request["networks"]
+        ]
         self._opener = Opener()
         self.engine = Engine(request["sides"], self._opener.names)
         self._clock, self._epoch, self._loop = loop.clock, time.time() - loop.clock(), loop
@@ -197,17 +202,18 @@ class Server:
             return
         request = json.loads(message)
         try:
-            result = self._open(request, descriptors) if "open" in request else self._close(request["close"])
+            result = self._begin(request, descriptors) if "open" in request else self._close(request["close"])
         except LabError as error:
             answer: dict[str, Any] = {"ok": False, "error": str(error)}
         else:
             answer = {"ok": True, "result": result}
         self._lab.sendall(json.dumps(answer).encode() + b"\n")
 
-    def _open(self, request: Mapping[str, Any], descriptors: list[int]) -> None:
+    def _begin(self, request: Mapping[str, Any], descriptors: list[int]) -> dict[str, Any]:
         tap, link = descriptors
         os.set_blocking(tap, False)
         self._gates[request["open"]] = Gatekeeper(request, tap, socket.socket(fileno=link), self._loop, self._readers)
+        return {}
 
     def _close(self, number: int) -> dict[str, Any]:
         return self._gates.pop(number).close()

@@ -65,7 +65,8 @@ def _check(written: GateRule, nodes: list[str], source: Source, path: KeyPath) -
         for name in one.nodes:
             if name not in nodes:
                 text = f"`{one.text}` names a node `{name}` that is not beside this gate; there are {', '.join(nodes)}"
-                raise source.error(path, text)
+                key = "until" if one is rule.until else rule.action
+                raise source.error((*path, key), text)
 
 
 def _guilty(written: GateRule, path: KeyPath) -> KeyPath:
