@@ -96,8 +96,8 @@ class PeerDriver(Protocol):
         """Set up a CHILD SA (and the IKE SA it needs); wait for the outcome, `timeout` in seconds."""
         ...
 
-    def rekey(self, *, ike: str = "", child: str = "") -> Outcome:
-        """Rekey an IKE SA or a CHILD SA by its name."""
+    def rekey(self, *, ike: str = "", child: str = "", wait: bool = True) -> Outcome:
+        """Rekey an IKE SA or a CHILD SA by its name; without `wait` only begin (some peers' drivers never wait)."""
         ...
 
     def redirect(self, gateway: str, *, ike: str = "") -> Outcome:
@@ -105,7 +105,7 @@ class PeerDriver(Protocol):
         ...
 
     def terminate(self, *, ike: str = "", child: str = "", timeout: float = INITIATE_S) -> Outcome:
-        """Delete an IKE SA or a CHILD SA by its name, and wait until the other side has agreed."""
+        """Delete an IKE SA or a CHILD SA by its name, and wait until the other side has agreed; with 0 only begin."""
         ...
 
     def sas(self) -> list[dict[str, Any]]:

@@ -106,9 +106,10 @@ class Ours:
         """Set up a CHILD SA (and the IKE SA it needs); wait for the outcome, `timeout` in seconds."""
         return self._outcome("initiate", child=child, timeout=timeout)
 
-    def rekey(self, *, ike: str = "", child: str = "") -> Outcome:
-        """Rekey an IKE SA or a CHILD SA by its name."""
-        return self._outcome("rekey", **({"child": child} if child else {"ike": ike}))
+    def rekey(self, *, ike: str = "", child: str = "", wait: bool = True) -> Outcome:
+        """Rekey an IKE SA or a CHILD SA by its name; without `wait` only begin."""
+        named = {"child": child} if child else {"ike": ike}
+        return self._outcome("rekey", **named, **({} if wait else {"timeout": 0}))
 
     def redirect(self, gateway: str, *, ike: str = "") -> Outcome:
         """Tell the peer of an IKE SA (of all without a name) to go to another gateway (RFC 5685)."""

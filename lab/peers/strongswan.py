@@ -116,11 +116,12 @@ class StrongSwan:
 
     def terminate(self, *, ike: str = "", child: str = "", timeout: float = INITIATE_S) -> Outcome:
         """Delete an IKE SA or a CHILD SA by its name, and wait until the other side has agreed."""
-        wish = {"timeout": str(int(timeout * 1000)), "loglevel": "1"}
+        milliseconds = int(timeout * 1000) or -1  # vici takes 0 for ever, and -1 for not at all
+        wish = {"timeout": str(milliseconds), "loglevel": "1"}
         return self._outcome("terminate", wish | ({"child": child} if child else {"ike": ike}))
 
-    def rekey(self, *, ike: str = "", child: str = "") -> Outcome:
-        """Start the rekeying of an IKE SA or a CHILD SA."""
+    def rekey(self, *, ike: str = "", child: str = "", wait: bool = False) -> Outcome:
+        """Start the rekeying of an IKE SA or a CHILD SA; vici never waits for it."""
         answer = self._command("rekey", {"child": child} if child else {"ike": ike})
         matches = int(answer.get("matches", "0"))
         return Outcome(matches > 0, "" if matches else f"no SA is called {ike or child}")
