@@ -66,10 +66,10 @@ def expected(own: str, theirs: str, stage: Stage) -> tuple[str, ...]:
 
 
 def _at_nothing(theirs: str) -> tuple[str, ...]:
-    """What is answered as usual; a side that was refused may be at its next attempt already, and say that it is busy."""
-    return {"rekey child": ("SA", BUSY), "rekey ike": ("SA", BUSY), "delete child": ("D",), "delete ike": ("empty",)}[
-        theirs
-    ]
+    """What is answered as usual; a side that was refused may be at its next attempt already, and be busy with that."""
+    if theirs.startswith("rekey"):
+        return ("SA", BUSY)
+    return ("D",) if theirs == "delete child" else ("empty",)
 
 
 def _at_it(own: str, theirs: str) -> tuple[str, ...]:

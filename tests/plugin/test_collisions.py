@@ -60,7 +60,7 @@ def test_a_play_as_2_25_has_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("left", "right", "play", "said"),
+    ("one", "two", "play", "said"),
     [
         ("rekey child", "rekey child", played("LQ RQ LR RR", [BUSY], ["SA"]),
          "right answered N(TEMPORARY_FAILURE) to the rekey child while at its own rekey child, where SA was due"),
@@ -73,8 +73,8 @@ def test_a_play_as_2_25_has_it() -> None:
          "both (2, 1) IKE and CHILD SAs are left, not (1, 1)"),
     ],
 )  # fmt: skip
-def test_a_play_that_is_not(left: str, right: str, play: Play, said: str) -> None:
-    [found] = against(left, right, play)
+def test_a_play_that_is_not(one: str, two: str, play: Play, said: str) -> None:
+    [found] = against(one, two, play)
     assert found.startswith(said)
 
 
