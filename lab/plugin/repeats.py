@@ -75,7 +75,7 @@ def _wants_answer(request: Entry, answer: Entry, ladder: Ladder) -> bool:
         return False
     later = [e for e in ladder.ike(response=False, sender=request["from"]) if e["spi"][:16] == request["spi"][:16]]
     came = [e["t_received"] for e in later if e["message_id"] > request["message_id"] and not e["lost"]]
-    return min(came, default=request["t_received"]) >= request["t_received"]
+    return bool(min(came, default=request["t_received"]) >= request["t_received"])
 
 
 def _within(one: Round, entry: Entry) -> bool:
