@@ -19,9 +19,12 @@ FLOORS = {
     **dict.fromkeys(("lab.wire", "lab.errors", "lab.trace", "lab"), 0),
 }
 # The pairs on one floor that may meet: the CHILD SA of IKE is what the data plane carries, a daemon drives a backend,
-# a peer runs in a node, a run is made of pairings and ends in a report.
+# a peer runs in a node, the
+# packet gate reads IKE as the evidence does, a run is made of pairings and ends in a report.
 NEIGHBOURS = {
     ("lab.peers", "lab.emulation"),
+    ("lab.peers", "lab.evidence"),
+    ("lab.emulation", "lab.evidence"),
     ("lab.wire", "lab.errors"),
     ("lab.ike", "lab.ipsec"),
     ("lab.ipsec", "lab.ike"),

@@ -5,6 +5,6 @@ node        a network namespace with its own /run: a gateway, an inner host, a N
 link        a veth pair between two nodes; an end has an interface name of its role (`wan`, `lan`) and addresses
 NAT box     a node that translates addresses with nftables; `inside` and `outside` are meant from it
 impairment  what one direction of a link does to packets: delay, jitter, loss, rate, MTU
-gate        nftables rules in a forwarding node that drop chosen IKE messages, or everything between two nodes
+gate        drops, holds, doubles, swaps, changes chosen packets at a forwarding node (its own package)
 recorder    one forked process that writes every link end to one pcapng file, in causal order
 """

@@ -27,6 +27,10 @@ Ports = Annotated[
     Meta(pattern=r"^(preserve|random|[0-9]{1,5}-[0-9]{1,5})$", examples=["preserve", "random", "20000-29999"]),
 ]
 
+PacketFilter = Annotated[
+    str, Meta(min_length=1, max_length=400, examples=["2nd IKE_AUTH response", "CREATE_CHILD_SA request from left"])
+]
+
 NodeKind = Literal["gateway", "host", "nat", "router"]
 
 
@@ -95,12 +99,31 @@ class LinkSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     impair: dict[Name, Impairment] = {}
 
 
+class GateRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A rule of the packet gate: one action with its filter (docs/gate.md), and what this action wants to know."""
+
+    drop: PacketFilter | None = None
+    hold: PacketFilter | None = None
+    delay: PacketFilter | None = None
+    duplicate: PacketFilter | None = None
+    swap: PacketFilter | None = None
+    corrupt: PacketFilter | None = None
+    record: PacketFilter | None = None
+    order: Annotated[tuple[PacketFilter, ...], Meta(min_length=2, max_length=16)] | None = None
+    until: PacketFilter | None = None
+    lasting: Duration | None = msgspec.field(name="for", default=None)
+    octet: Annotated[int, Meta(ge=0, le=65535)] | None = None
+    mask: Annotated[int, Meta(ge=1, le=255)] | None = None
+    gather: Annotated[int, Meta(ge=0, le=16)] | None = None
+
+
 class Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A topology file."""
 
     description: str
     nodes: Annotated[dict[Name, NodeSpec], Meta(extra_json_schema={"minProperties": 2})]
     links: Annotated[dict[Name, LinkSpec], Meta(extra_json_schema={"minProperties": 1})]
+    gates: dict[Name, tuple[GateRule, ...]] = {}
 
 
 def schema() -> dict[str, Any]:

@@ -15,9 +15,12 @@ from typing import Any
 
 import msgspec
 
-from lab.emulation import convert, gate, graph, gre, impair, mappings, nat, nft, wires
+from lab.emulation import convert, graph, gre, impair, mappings, nat, nft, wires
 from lab.emulation.capture import Capture, Statistics
-from lab.emulation.gate import Rule
+from lab.emulation.gate import filter as filters
+from lab.emulation.gate import nftables, written
+from lab.emulation.gate.gate import Gate, InKernel
+from lab.emulation.gate.gates import Gates
 from lab.emulation.gre import Gre
 from lab.emulation.hosts import LabMininet
 from lab.emulation.model import Impairment, Nat
@@ -40,9 +43,9 @@ class Network:
         self.nodes: dict[str, Node] = {}
         self._impairments = {(link, end): i for link, spec in topology.links.items() for end, i in spec.impair.items()}
         self._sockets: dict[str, RouteSocket] = {}
-        self._rules = 0
+        self.gates = Gates(topology, self.nodes, self._sockets, self.run_dir)
         self._devices = 0
-        self._blocks: dict[frozenset[str], Rule] = {}
+        self._blocks: dict[frozenset[str], InKernel] = {}
         self._undo: list[Callable[[], object]] = []
         self._capture: Capture | None = None
         if any(self.run_dir.is_relative_to(place) for place in PRIVATE):
@@ -88,6 +91,9 @@ class Network:
             )
         net.build()
         net.start()
+        self._undo.append(self.gates.close)
+        for where, rules in self.topology.gates.items():
+            written.put(rules, self.gate(where))
 
     def _configure(self) -> None:
         namespaces = {name: node.namespace for name, node in self.nodes.items()}
@@ -185,21 +191,22 @@ class Network:
 
     # -- faults
 
-    def drop(self, where: str, what: str, nth: int = 1, count: int | None = 1, *, sender: str = "") -> Rule:
-        """Drop `count` packets from the `nth` that matches `what` (gate.py).
+    def gate(self, where: str = "") -> Gate:
+        """The packet gate at a router, a NAT box or a link next to one; without a name between left and right."""
+        return self.gates.at(where)
+
+    def drop(self, where: str, what: str, nth: int = 1, count: int | None = 1, *, sender: str = "") -> InKernel:
+        """Drop `count` packets from the `nth` that matches the filter `what`, which says no number itself.
 
         `where` is a router or NAT box, or a link next to one; `count` None means all. `sender` names the node from
         whose side they come; without it both directions are counted together.
         """
-        node = self._gatekeeper(where)
-        ways = [self.topology.toward(node, sender).interface] if sender else []
-        if where in self.topology.links:
-            here = self.topology.attachment(node, where).interface
-            match = f'oifname "{here}"' if ways and ways != [here] else f'iifname "{here}"'
-            ways = [match] if ways else [f'iifname "{here}"', f'oifname "{here}"']
-        else:
-            ways = [f'iifname "{way}"' for way in ways] or [""]
-        return self._install(node, ways, what, nth, count)
+        found = filters.parse(f"{what} from {sender}" if sender else what)
+        if not found.every:
+            raise ConfigError(f"`{what}` says itself which packets it means; take the number away, or use the gate")
+        if not nftables.sayable(found):
+            raise ConfigError(f"nftables cannot say `{what}`; use the gate")
+        return self.gates.drop(where, found.counted(nth, count))
 
     def block(self, one: str, two: str) -> None:
         """Drop everything between two nodes, both ways, as if the other were dead; `unblock` ends it."""
@@ -210,7 +217,7 @@ class Network:
         node = next((name for name in between if self.topology.nodes[name].kind == "router"), between[0])
         sides = [self.topology.toward(node, end).interface for end in (one, two)]
         ways = [f'iifname "{a}" oifname "{b}"' for a, b in (sides, sides[::-1])]
-        self._blocks[frozenset((one, two))] = self._install(node, ways, "any", 1, None)
+        self._blocks[frozenset((one, two))] = self.gates.install(node, ways, filters.parse("any"))
 
     def unblock(self, one: str, two: str) -> None:
         """Let packets pass again after `block`."""
@@ -250,17 +257,3 @@ class Network:
         nft.load(namespace, nat.AWAY + nat.rules(self.topology, name))
         # Known connections never meet the rules again, so new rules alone would change nothing for them.
         mappings.forget(namespace)
-
-    def _gatekeeper(self, where: str) -> str:
-        """The node whose forwarding rules a place stands for."""
-        nodes = self.topology.nodes
-        candidates = list(self.topology.links[where].ends) if where in self.topology.links else [where]
-        for kinds in (("router",), ("nat",)):
-            for name in candidates:
-                if name in nodes and nodes[name].kind in kinds:
-                    return name
-        raise ConfigError(f"`{where}` is no router or NAT box, nor a link next to one", file=self.topology.file)
-
-    def _install(self, node: str, ways: list[str], what: str, nth: int, count: int | None) -> Rule:
-        self._rules += 1
-        return gate.install(self.nodes[node].namespace, f"gate{self._rules}", ways, what, nth, count)

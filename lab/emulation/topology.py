@@ -14,7 +14,8 @@ from pathlib import Path
 
 import lab
 from lab.emulation import checks, convert, source
-from lab.emulation.model import End, LinkSpec, NodeSpec
+from lab.emulation.gate import written
+from lab.emulation.model import End, GateRule, LinkSpec, NodeSpec
 from lab.emulation.source import Source
 from lab.errors import ConfigError
 
@@ -48,6 +49,7 @@ class Topology:
     description: str
     nodes: dict[str, NodeSpec]
     links: dict[str, LinkSpec]
+    gates: dict[str, tuple[GateRule, ...]]
 
     @cached_property
     def attachments(self) -> tuple[Attachment, ...]:
@@ -166,6 +168,7 @@ def parse(text: str, file: str = "topology.yaml") -> Topology:
 def build(origin: Source, name: str) -> Topology:
     """Turn YAML data into a checked topology."""
     document = convert.document(origin)
-    topology = Topology(name, origin.file, document.description, document.nodes, document.links)
+    topology = Topology(name, origin.file, document.description, document.nodes, document.links, document.gates)
     checks.check(topology.nodes, topology.links, origin)
+    written.check(topology.nodes, topology.links, topology.gates, origin)
     return topology

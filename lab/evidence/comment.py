@@ -10,6 +10,7 @@ def line(entry: dict[str, Any]) -> str:
         parts.append(f"retransmission of #{entry['retransmit_of']}")
     if entry["lost"]:
         parts.append("lost")
+    parts += [f"{said} at the gate" for said in entry.get("gate", ())]
     if entry.get("note"):
         parts.append(entry["note"])
     return ", ".join(parts)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from lab.evidence import annotate, capture, clear, detail, forged, keys, ladder, places, tshark, wireshark
+from lab.evidence import annotate, capture, clear, detail, forged, gates, keys, ladder, places, tshark, wireshark
 from lab.evidence.files import write_atomically, write_json
 from lab.evidence.results import Evidence
 from lab.evidence.scene import Scene
@@ -37,6 +37,7 @@ def finish(directory: Path) -> FinishReport:
     source = directory / RAW if (directory / RAW).exists() else directory / WIRE
     known = keys.read(directory / "keys.json")
     scene = Scene(capture.read(source), known, places.read(directory / "topology.json"))
+    gates.mark(scene, gates.read(directory))
     tables = wireshark.tables(known, scene.sightings)
     write_atomically(directory / "ladder.json", _lines(scene.ladder))
     write_atomically(directory / "detail.json", _lines(detail.build(scene)))
@@ -93,7 +94,8 @@ def _own(scene: Scene, entry: ladder.Entry) -> bool:
 
 def check(directory: Path) -> tshark.TsharkReport:
     """Let tshark decrypt the finished capture; raises UnfitError where tshark is not installed. Writes tshark.json."""
-    known, made_up = keys.read(directory / "keys.json"), forged.read(directory)
+    known = keys.read(directory / "keys.json")
+    made_up = forged.read(directory) | gates.made(gates.read(directory))
     where = places.read(directory / "topology.json")
     report = tshark.verify(directory / WIRE, directory / PROFILE, known, where, made_up)
     facts = {"schema": "ikelab.tshark/1", "sentence": report.sentence(), **msgspec.to_builtins(report)}

@@ -18,6 +18,7 @@ auth           how the sender proves itself; only with AUTH
 cp             attributes of a Configuration payload, in words; only with CP
 inner          what was inside ESP or AH, in words; of ESP only where it was opened
 duplicates     copies that the network made; only where there were any
+gate           what the packet gate did to it, in words (gates.py); only where it did something
 note           what is wrong with it; only where something is
 """
 

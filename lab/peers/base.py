@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from lab.errors import LabError
 from lab.ike.swanctl import Section
@@ -57,6 +57,22 @@ class Node(Protocol):
         ...
 
 
+KeyLogKind = Literal["jsonl", "charon"]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyLog:
+    """Where a peer writes the keys of its SAs as they arise, how, and under which name they go into keys.json."""
+
+    kind: KeyLogKind
+    path: Path
+    source: str
+
+    def as_dict(self) -> dict[str, str]:
+        """For the packet gate, which reads it in a process of its own."""
+        return {"kind": self.kind, "path": str(self.path), "source": self.source}
+
+
 class PeerDriver(Protocol):
     """One peer in one node. `name` is the implementation, `abilities` what it can do, `version` what answered."""
 
@@ -80,8 +96,8 @@ class PeerDriver(Protocol):
         """Set up a CHILD SA (and the IKE SA it needs); wait for the outcome, `timeout` in seconds."""
         ...
 
-    def rekey(self, *, ike: str = "", child: str = "") -> Outcome:
-        """Rekey an IKE SA or a CHILD SA by its name."""
+    def rekey(self, *, ike: str = "", child: str = "", wait: bool = True) -> Outcome:
+        """Rekey an IKE SA or a CHILD SA by its name; without `wait` only begin (some peers' drivers never wait)."""
         ...
 
     def redirect(self, gateway: str, *, ike: str = "") -> Outcome:
@@ -89,7 +105,7 @@ class PeerDriver(Protocol):
         ...
 
     def terminate(self, *, ike: str = "", child: str = "", timeout: float = INITIATE_S) -> Outcome:
-        """Delete an IKE SA or a CHILD SA by its name, and wait until the other side has agreed."""
+        """Delete an IKE SA or a CHILD SA by its name, and wait until the other side has agreed; with 0 only begin."""
         ...
 
     def sas(self) -> list[dict[str, Any]]:
@@ -98,6 +114,11 @@ class PeerDriver(Protocol):
 
     def keys(self) -> dict[str, list[dict[str, Any]]]:
         """The keys of every SA so far, `{"ike": [...], "child": [...]}` in the shape of keys.json."""
+        ...
+
+    @property
+    def key_log(self) -> KeyLog:
+        """Where the keys are written as they arise."""
         ...
 
     def events(self, timeout: float = 0.0) -> list[Event]:

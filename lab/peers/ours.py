@@ -18,7 +18,7 @@ from lab import __version__
 from lab.daemon.client import Client, Refused
 from lab.errors import BrokenError, UnfitError
 from lab.ike.swanctl import Section, render
-from lab.peers.base import INITIATE_S, NO_FILES, READY_S, Event, Node, Outcome, PeerFault
+from lab.peers.base import INITIATE_S, NO_FILES, READY_S, Event, KeyLog, Node, Outcome, PeerFault
 from lab.peers.nursery import STDERR, Nursery
 
 CONFIG, CONTROL, KEYS, EVENTS, LOG = "swanctl.conf", "control", "keys.jsonl", "events.jsonl", "daemon.log"
@@ -106,9 +106,10 @@ class Ours:
         """Set up a CHILD SA (and the IKE SA it needs); wait for the outcome, `timeout` in seconds."""
         return self._outcome("initiate", child=child, timeout=timeout)
 
-    def rekey(self, *, ike: str = "", child: str = "") -> Outcome:
-        """Rekey an IKE SA or a CHILD SA by its name."""
-        return self._outcome("rekey", **({"child": child} if child else {"ike": ike}))
+    def rekey(self, *, ike: str = "", child: str = "", wait: bool = True) -> Outcome:
+        """Rekey an IKE SA or a CHILD SA by its name; without `wait` only begin."""
+        named = {"child": child} if child else {"ike": ike}
+        return self._outcome("rekey", **named, **({} if wait else {"timeout": 0}))
 
     def redirect(self, gateway: str, *, ike: str = "") -> Outcome:
         """Tell the peer of an IKE SA (of all without a name) to go to another gateway (RFC 5685)."""
@@ -132,6 +133,11 @@ class Ours:
                 known.pop()
             known.append({**entry, "source": self.source})
         return out
+
+    @property
+    def key_log(self) -> KeyLog:
+        """Where the daemon writes keys as they arise."""
+        return KeyLog("jsonl", self.run_dir / KEYS, self.source)
 
     def _lines(self, name: str) -> list[dict[str, Any]]:
         """The complete lines of a JSON-lines file."""

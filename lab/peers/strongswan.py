@@ -15,7 +15,7 @@ from typing import Any
 from lab.errors import BrokenError, UnfitError
 from lab.ike.swanctl import Section, render
 from lab.peers import charon_log
-from lab.peers.base import INITIATE_S, NO_FILES, READY_S, Event, Node, Outcome, PeerFault
+from lab.peers.base import INITIATE_S, NO_FILES, READY_S, Event, KeyLog, Node, Outcome, PeerFault
 from lab.peers.charon_conf import CONF, LOG, RESOLV, SOCKET, strongswan_conf
 from lab.peers.charon_load import loads
 from lab.peers.charon_sas import event, sa_view
@@ -116,11 +116,12 @@ class StrongSwan:
 
     def terminate(self, *, ike: str = "", child: str = "", timeout: float = INITIATE_S) -> Outcome:
         """Delete an IKE SA or a CHILD SA by its name, and wait until the other side has agreed."""
-        wish = {"timeout": str(int(timeout * 1000)), "loglevel": "1"}
+        milliseconds = int(timeout * 1000) or -1  # vici takes 0 for ever, and -1 for not at all
+        wish = {"timeout": str(milliseconds), "loglevel": "1"}
         return self._outcome("terminate", wish | ({"child": child} if child else {"ike": ike}))
 
-    def rekey(self, *, ike: str = "", child: str = "") -> Outcome:
-        """Start the rekeying of an IKE SA or a CHILD SA."""
+    def rekey(self, *, ike: str = "", child: str = "", wait: bool = False) -> Outcome:
+        """Start the rekeying of an IKE SA or a CHILD SA; vici never waits for it."""
         answer = self._command("rekey", {"child": child} if child else {"ike": ike})
         matches = int(answer.get("matches", "0"))
         return Outcome(matches > 0, "" if matches else f"no SA is called {ike or child}")
@@ -143,6 +144,11 @@ class StrongSwan:
         """The SAs in the shape of sas.json."""
         listed, _ = self._link().streamed("list-sas", "list-sa")
         return [sa_view(name, sa) for answer in listed for name, sa in answer.items()]
+
+    @property
+    def key_log(self) -> KeyLog:
+        """charon's log, which has the keys as they arise."""
+        return KeyLog("charon", self.run_dir / "run" / LOG, self.source)
 
     def keys(self) -> charon_log.Keys:
         """The keys of every SA so far, from charon's log."""

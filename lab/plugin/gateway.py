@@ -82,9 +82,9 @@ class Gateway:
         """Delete the IKE SA (or one child of it)."""
         return self.driver.terminate(ike=ike, child=child, timeout=timeout)
 
-    def rekey(self, *, ike: str = "", child: str = "") -> Outcome:
-        """Rekey an IKE SA or a CHILD SA."""
-        return self.driver.rekey(ike=ike, child=child)
+    def rekey(self, *, ike: str = "", child: str = "", wait: bool = True) -> Outcome:
+        """Rekey an IKE SA or a CHILD SA; without `wait` only begin."""
+        return self.driver.rekey(ike=ike, child=child, wait=wait)
 
     def redirect(self, gateway: str, *, ike: str = CONNECTION) -> Outcome:
         """Tell the peer of the IKE SA to go to another gateway."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lab.emulation import graph
 from lab.errors import BrokenError
-from lab.evidence import finish, forged, keys
+from lab.evidence import finish, forged, gates, keys
 from lab.evidence.files import write_json
 from lab.peers.base import PeerDriver, PeerFault
 from lab.peers.frr import Frr
@@ -82,6 +82,10 @@ def _network(lab: "Lab") -> None:
     write_json(lab.directory / "topology.json", _described(lab))
     (lab.directory / "topology.svg").write_text(graph.svg(lab.topology))
     write_json(lab.directory / "nat.json", {"schema": NAT_SCHEMA, "mappings": lab.network.mappings()})
+    lab.network.gates.close()
+    if (record := lab.network.gates.record()) is not None:
+        write_json(lab.directory / gates.FILE, record)
+        lab.steps.add("gate", PASSED, gates.sentence(record))
     lab.uncaptured = lab.network.finish_capture().dropped
 
 

@@ -25,6 +25,7 @@ from typing import Any
 import pytest
 
 from lab.emulation import topology as topologies
+from lab.emulation.gate.gate import Gate
 from lab.emulation.network import Network
 from lab.errors import BrokenError
 from lab.evidence import capture, keys, ladder, layers, places
@@ -126,6 +127,16 @@ class Lab:
             gateway.launch(node, self.scratch / gateway.name, tree, files, **self._options(gateway))
         for gateway in running:
             gateway.driver.ready(READY_S)
+        self._show_keys()
+
+    def gate(self, where: str = "") -> Gate:
+        """The packet gate at a router, a NAT box or a link next to one; without a name between left and right."""
+        self._show_keys()
+        return self.network.gate(where)
+
+    def _show_keys(self) -> None:
+        """Have the gates open messages with the keys of all peers."""
+        self.network.gates.follow([gateway.driver.key_log.as_dict() for gateway in self.running])
 
     def add_gateway(self, name: str, peer_name: str, tree: Section) -> Gateway:
         """Start a peer in a third gateway of the topology, with this swanctl.conf, and wait until it takes commands."""

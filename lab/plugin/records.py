@@ -22,6 +22,8 @@ ALSO = {
     "counters.json": ("counters", "what both sides counted"),
     "routing.json": ("routing", "what a disturbance cost: lost hellos, time without an answered echo, state changes"),
     "coverage.json": ("coverage", "which changed octets the receiver noticed, and the parts of the packet"),
+    "gate.json": ("gate", "what the packet gate was told to do, where each rule ran, and what it did to which packet"),
+    "collisions.json": ("collisions", "who answered what in each order of the messages, and which SAs were left"),
     "forged.json": ("forged", "what the scenario itself put on a link"),
     "nat.json": ("nat", "the mappings of the NAT boxes at the end"),
     "topology.json": ("topology", "the network as it was built"),

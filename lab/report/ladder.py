@@ -60,6 +60,7 @@ class Message:
     inner: str
     duplicates: int
     note: str
+    gate: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -88,6 +89,7 @@ class Message:
             found.append("not seen to arrive")
         if self.duplicates:
             found.append("duplicated by the network" + (f" {self.duplicates} times" if self.duplicates > 1 else ""))
+        found += [f"{said} at the gate" for said in self.gate]
         if self.encrypted and not self.opened:
             found.append("no key fits")
         return found + ([self.note] if self.note else [])
@@ -168,6 +170,7 @@ def _message(item: Facts, index: int, start: float) -> Message:
         inner=facts.text(item, "inner"),
         duplicates=facts.whole(item, "duplicates") or 0,
         note=facts.text(item, "note"),
+        gate=tuple(facts.texts(item, "gate")),
     )
 
 

@@ -1,4 +1,4 @@
-"""Writes the pages of a run: the index, one page for each result, the comparison of the versions and the claims.
+"""Writes the pages of a run: the index, one for each result, the comparison, the claims and the collisions.
 
 Rules of this file: autoescape is always on; a file appears whole or not at all; one page that cannot be written does
 not take the others with it.
@@ -16,7 +16,20 @@ from markupsafe import Markup
 
 from lab import __version__
 from lab.errors import ConfigError
-from lab.report import assets, banner, claims, compared, detail, index, model, outage, scenario, trend, words
+from lab.report import (
+    assets,
+    banner,
+    claims,
+    collided,
+    compared,
+    detail,
+    index,
+    model,
+    outage,
+    scenario,
+    trend,
+    words,
+)
 from lab.report.model import Result, Run
 
 WORTH_A_PROCESS = 50  # pages
@@ -34,6 +47,7 @@ def build(run_dir: Path) -> Path:
     _write_scenarios(run_dir, run, linked)
     _write(run_dir / "compared.html", _compared(run_dir, run))
     _write(run_dir / "claims.html", _claims(run))
+    _write(run_dir / "collisions.html", _collisions(run_dir, run))
     target = run_dir / "index.html"
     _write(target, _index(run, trend.load(run_dir)))
     return target
@@ -84,6 +98,10 @@ def _compared(run_dir: Path, run: Run) -> str:
 def _claims(run: Run) -> str:
     pairings, judged = claims.judge(run)
     return _render("claims.html", "", run=run, pairings=pairings, judged=judged, index=index)
+
+
+def _collisions(run_dir: Path, run: Run) -> str:
+    return _render("collisions.html", "", run=run, pairs=collided.table(run_dir, run), index=index)
 
 
 def _write_scenario(run_dir: Path, run: Run, result: Result, before: Sequence[Result], after: Sequence[Result]) -> None:

@@ -23,7 +23,8 @@ VIRTUAL = os.environ.get("IKELAB_CLOCK") == "virtual"
 Up = Callable[[str | Topology], Network]
 
 # On the host these are not skipped one by one: test_realised.py runs them all, elsewhere.
-collect_ignore = [] if CONTAINED else ["test_network.py", "test_capture.py", "test_gate.py", "test_impair.py"]
+NAMES = ("network", "capture", "gate", "gate_wire", "impair")
+collect_ignore = [] if CONTAINED else [f"test_{name}.py" for name in NAMES]
 
 
 @pytest.fixture

@@ -1,10 +1,11 @@
-"""The gate drops the packets that it was told to drop, and no other."""
+"""In the kernel the gate drops the packets that it was told to drop, and no other."""
 
 import socket
 
 import pytest
 
-from lab.emulation import gate
+from lab.emulation.gate import filter as filters
+from lab.emulation.gate import nftables
 from lab.emulation.network import Network
 from lab.errors import ConfigError
 from lab.wire.ids import ExchangeType
@@ -158,7 +159,10 @@ def test_a_dead_peer(up: Up) -> None:
 @pytest.mark.parametrize(
     ("where", "what", "nth", "words"),
     [
-        ("internet", "IKE_AUTH", 1, "does not know `IKE_AUTH`"),
+        ("internet", "IKE_AUTHS", 1, "does not know `IKE_AUTHS`"),
+        ("internet", "2nd IKE_AUTH request", 1, "says itself which packets"),
+        ("internet", "IKE_AUTH request with SA", 1, "nftables cannot say"),
+        ("internet", "IKE", 1, "nftables cannot say"),
         ("internet", "IKE_HUG request", 1, "CREATE_CHILD_SA"),
         ("internet", "ESP", 0, "counts packets from 1"),
         ("left", "ESP", 1, "`left` is no router or NAT box"),
@@ -174,7 +178,7 @@ def test_mistakes(up: Up, where: str, what: str, nth: int, words: str) -> None:
 
 def test_messages_of_ikev1_are_told_by_their_type_alone() -> None:
     """They carry no flag of direction; both ports, each on either side of a packet."""
-    found = gate.matches("QUICK_MODE message")
+    found = nftables.matches(filters.parse("QUICK_MODE message"))
     assert found == [
         "udp dport 500 @th,208,8 32",
         "udp dport != 500 udp sport 500 @th,208,8 32",
@@ -183,6 +187,8 @@ def test_messages_of_ikev1_are_told_by_their_type_alone() -> None:
     ]
 
 
-def test_a_message_that_no_version_has_is_named_with_those_there_are() -> None:
-    with pytest.raises(ConfigError, match=r"QUICK_MODE"):
-        gate.matches("QUICKEST_MODE message")
+def test_what_has_no_direction_is_told_by_its_type(up: Up) -> None:
+    network = up("direct")
+    rule = network.drop("internet", "IKE_AUTH", count=None)
+    assert send(network, [ike(1, AUTH), ike(2, AUTH, response=True), ike(3, INIT)]) == [3]
+    assert rule.acted() == 2

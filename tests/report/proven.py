@@ -71,11 +71,13 @@ def write(path: Path, *results: Facts) -> Path:
     """A run of these results, each from `result`."""
     listed = []
     for one in results:
-        found = {key: value for key, value in one.items() if key != "ladder"}
+        found = {key: value for key, value in one.items() if key not in ("ladder", "collisions")}
         place = path / found["dir"]
         place.mkdir(parents=True)
         (place / "result.json").write_text(json.dumps(found))
         (place / "ladder.json").write_text(json.dumps(numbered(*one["ladder"])))
+        if "collisions" in one:
+            (place / "collisions.json").write_text(json.dumps(one["collisions"]))
         listed.append(found)
     path.mkdir(exist_ok=True)
     (path / "run.json").write_text(json.dumps(run_json(listed)))
@@ -92,6 +94,16 @@ def result(name: str, ladder: list[Facts], pairing: str = "ours>strongswan", **m
     }  # fmt: skip
 
 
+def collisions(**more: Any) -> Facts:
+    """The collisions.json of two orders, in the second of which right said something against 2.25."""
+    plain = {"answers": {"left": ["SA", "Nr"], "right": []}, "views": {"left": [1, 1], "right": [1, 1]}}
+    counted = {"agree": True, "sent": 20, "lost": 1, "deviations": {}}
+    odd = {"agree": False, "views": {"left": [1, 1], "right": [1, 2]}, "deviations": {"right": ["answered nothing"]}}
+    plays = [{"order": ["LQ", "RQ", "LR", "RR"], **plain, **counted}]
+    plays.append({"order": ["LQ", "LR", "RQ", "RR"], **plain, **counted, **odd, **more})
+    return {"left": "rekey child", "right": "delete child", "survivors": {"ike": 1, "child": 0}, "plays": plays}
+
+
 def write_proven(path: Path) -> Path:
     """Both versions counted in both roles, one identity shown and one failed cookie; nothing else was run."""
     other = "strongswan>ours"
@@ -102,5 +114,7 @@ def write_proven(path: Path) -> Path:
         result(f"{FIRST}ikev2", [*handshake(), esp()]),
         result(f"{FIRST}ikev2", handshake(), other, verdict="failed", reason="No packet ever came."),
         result("ikev2/cookie", handshake(), verdict="failed", reason="No cookie was demanded."),
+        result("faults/collision/child-delete", [], collisions=collisions()),
+        result("faults/collision/child-delete", [], other, verdict="failed", reason="left could not rekey."),
         result("ikev2/additional-key-exchange/both", [], verdict="unsupported", reason="strongswan lacks mlkem768."),
     )
