@@ -29,7 +29,7 @@ svg.topo:root { color-scheme: light dark; background: #fff; background: light-da
   fill: light-dark(#f5f7fa, #1e252f) }
 .topo .topo-gateway rect { stroke-width: 2.5; stroke: #1d5fbf; stroke: light-dark(#1d5fbf, #7db0ff); fill: #eaf2fd;
   fill: light-dark(#eaf2fd, #16263f) }
-.topo .topo-nat rect { stroke-dasharray: 6 3; stroke: #a2530a; stroke: light-dark(#a2530a, #f0a860); fill: #fdf3e7;
+.topo .topo-nat rect, .topo .topo-firewall rect { stroke-dasharray: 6 3; stroke: #a2530a; stroke: light-dark(#a2530a, #f0a860); fill: #fdf3e7;
   fill: light-dark(#fdf3e7, #33240f) }
 """
 
@@ -66,7 +66,7 @@ def _centre(place: Place, down: int) -> Point:
 def _node(topology: Topology, name: str, centre: Point) -> str:
     spec = topology.nodes[name]
     x, y = centre
-    corner = {"router": _HEIGHT // 2, "nat": 0}.get(spec.kind, 8)
+    corner = {"router": _HEIGHT // 2, "nat": 0, "firewall": 0}.get(spec.kind, 8)
     rows = [("topo-name", name), ("topo-small", spec.kind)] if spec.nat is None else _nat_rows(name, spec.nat)
     first = y + 4 - (len(rows) - 1) * 8
     text = "".join(
@@ -144,8 +144,8 @@ def _describe(topology: Topology) -> str:
 
 # -- text for other tools
 
-_DOT_SHAPES = {"gateway": "box", "host": "box", "nat": "cds", "router": "ellipse"}
-_MERMAID_SHAPES = {"gateway": ("[", "]"), "host": ("(", ")"), "nat": ("{{", "}}"), "router": ("([", "])")}
+_DOT_SHAPES = {"gateway": "box", "host": "box", "nat": "cds", "firewall": "octagon", "router": "ellipse"}
+_MERMAID_SHAPES = {"gateway": ("[", "]"), "host": ("(", ")"), "nat": ("{{", "}}"), "firewall": ("[[", "]]"), "router": ("([", "])")}
 
 
 def dot(topology: Topology) -> str:

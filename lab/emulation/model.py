@@ -27,7 +27,10 @@ Ports = Annotated[
     Meta(pattern=r"^(preserve|random|[0-9]{1,5}-[0-9]{1,5})$", examples=["preserve", "random", "20000-29999"]),
 ]
 
-NodeKind = Literal["gateway", "host", "nat", "router"]
+IPv4 = Annotated[str, Meta(pattern=r"^[0-9]{1,3}(\.[0-9]{1,3}){3}$", examples=["203.0.113.3"])]
+
+NodeKind = Literal["gateway", "host", "nat", "firewall", "router"]
+Dependence = Literal["endpoint-independent", "address-dependent", "address-and-port-dependent"]
 
 
 class Impairment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -52,15 +55,39 @@ class Forward(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
 class Nat(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """How a NAT box behaves (RFC 4787 words).
 
-    `ports`: `preserve` keeps the source port (endpoint-independent mapping until two clients collide), `random` draws
-    one per destination (address- and port-dependent mapping, a "symmetric" NAT), `20000-29999` does so in that range.
-    `remap` gives UDP source ports a fixed outside port (endpoint-independent, not preserved).
+    `ports`: `preserve` keeps the source port until two clients collide, `random` draws another, `20000-29999` draws one
+    of that range. `mapping` says for which destinations a mapping is used again; without it a NAT that keeps ports maps
+    endpoint-independent, and one that draws them address- and port-dependent (a "symmetric" NAT). `filtering` says who
+    outside may use a mapping: `endpoint-independent` is a full cone, `address-dependent` an address-restricted one,
+    `address-and-port-dependent` a port-restricted one. `remap` gives UDP source ports a fixed outside port
+    (endpoint-independent, not preserved). `ipsec_helper` keeps source port 500 whatever becomes of the others.
+    `address` is the outside address in use where the outside interface has several.
     """
 
     outside: InterfaceName = "wan"
+    address: IPv4 | None = None
     ports: Ports = "preserve"
+    mapping: Dependence | None = None
+    filtering: Dependence = "address-and-port-dependent"
+    hairpin: bool = False
+    ipsec_helper: bool = False
+    drop_fragments: bool = False
     remap: dict[Port, Port] = {}
     forwards: tuple[Forward, ...] = ()
+    udp_timeout: Duration | None = None
+    udp_timeout_stream: Duration | None = None
+
+    @property
+    def maps(self) -> Dependence:
+        """The mapping behaviour, said or not."""
+        return self.mapping or ("endpoint-independent" if self.ports == "preserve" else "address-and-port-dependent")
+
+
+class Firewall(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A firewall with state that translates nothing: in comes what answers, by the same rules as at a NAT box."""
+
+    outside: InterfaceName = "wan"
+    drop_fragments: bool = False
     udp_timeout: Duration | None = None
     udp_timeout_stream: Duration | None = None
 
@@ -79,6 +106,7 @@ class NodeSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     default_route: Name | None = None
     routes: tuple[Route, ...] = ()
     nat: Nat | None = None
+    firewall: Firewall | None = None
 
 
 class End(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -81,7 +81,7 @@ def _network(lab: "Lab") -> None:
         return
     write_json(lab.directory / "topology.json", _described(lab))
     (lab.directory / "topology.svg").write_text(graph.svg(lab.topology))
-    write_json(lab.directory / "nat.json", {"schema": NAT_SCHEMA, "mappings": lab.network.mappings()})
+    write_json(lab.directory / "nat.json", {"schema": NAT_SCHEMA, **lab.network.nat_facts()})
     lab.uncaptured = lab.network.finish_capture().dropped
 
 

@@ -23,7 +23,7 @@ ALSO = {
     "routing.json": ("routing", "what a disturbance cost: lost hellos, time without an answered echo, state changes"),
     "coverage.json": ("coverage", "which changed octets the receiver noticed, and the parts of the packet"),
     "forged.json": ("forged", "what the scenario itself put on a link"),
-    "nat.json": ("nat", "the mappings of the NAT boxes at the end"),
+    "nat.json": ("nat", "the mappings of the NAT boxes: at the end, and what became of them"),
     "topology.json": ("topology", "the network as it was built"),
     "logs": ("logs", "both sides' logs"),
     "configs": ("configs", "both sides' configurations"),
