@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from lab.emulation import convert, nat, nft, timeline, wires
-from lab.emulation.mappings import Watch
+from lab.emulation.mappings import Connection, Watch
 from lab.emulation.model import Firewall, Nat
 from lab.emulation.namespace import Namespace
 from lab.emulation.topology import Topology
@@ -56,10 +56,14 @@ class Box:
         """What it translates now, one entry for each connection."""
         return [one.facts() for one in self._watch.living()]
 
+    def connections(self) -> list[Connection]:
+        """What it has translated and translates, the ended ones first."""
+        living = self._watch.living()  # first: so the kernel notices what has expired
+        return [*self._watch.ended(), *living]
+
     def timeline(self) -> list[dict[str, Any]]:
         """What became of its mappings, and what was done to it, by time."""
-        living = self._watch.living()  # first: so the kernel notices what has expired
-        return timeline.timeline([*self._watch.ended(), *living], self._done)
+        return timeline.timeline(self.connections(), self._done)
 
     # -- what can be done to it
 

@@ -123,12 +123,21 @@ class LinkSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     impair: dict[Name, Impairment] = {}
 
 
+class Clients(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Many gateways alike, `client1` and on, each with a link of its own to the node `behind` and a piece of `subnet`."""
+
+    count: Annotated[int, Meta(ge=1, le=200)]
+    behind: Name
+    subnet: Prefix
+
+
 class Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A topology file."""
 
     description: str
     nodes: Annotated[dict[Name, NodeSpec], Meta(extra_json_schema={"minProperties": 2})]
     links: Annotated[dict[Name, LinkSpec], Meta(extra_json_schema={"minProperties": 1})]
+    clients: Clients | None = None
 
 
 def schema() -> dict[str, Any]:

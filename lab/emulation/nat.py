@@ -66,7 +66,7 @@ def rules(topology: Topology, name: str, nat: Nat | None = None) -> str:
     nat = nat or topology.nodes[name].nat
     assert nat is not None
     chains = [
-        _chain("before", "nat hook prerouting priority dstnat", [*_forwards(topology, name, nat), *_back(nat)]),
+        _chain("before", "nat hook prerouting priority dstnat", _inward(topology, name, nat)),
         _chain("after", "nat hook postrouting priority srcnat", _translate(topology, name, nat)),
         _chain("learn", "filter hook postrouting priority srcnat + 50", _learn(nat)),
     ]
@@ -108,6 +108,12 @@ def _kept(nat: Nat) -> list[str]:
 # -- from outside, and from inside to the outside address
 
 
+def _inward(topology: Topology, name: str, nat: Nat) -> list[str]:
+    """Which connections to an outside address go to which client."""
+    turning = f'iifname != "{nat.outside}" fib daddr type local ct mark set {_HAIRPIN}'
+    return [*([turning] if nat.hairpin else []), *_forwards(topology, name, nat), *_back(nat)]
+
+
 def _forwards(topology: Topology, name: str, nat: Nat) -> list[str]:
     rules = []
     for forward in nat.forwards:
@@ -116,7 +122,8 @@ def _forwards(topology: Topology, name: str, nat: Nat) -> list[str]:
         if forward.to_port:
             target += f":{forward.to_port}"
         ports = ", ".join(map(str, forward.ports))
-        rules.append(f'iifname "{nat.outside}" {forward.protocol} dport {{ {ports} }} dnat to {target}')
+        for way in (f'iifname "{nat.outside}"', *([f"ct mark {_HAIRPIN}"] if nat.hairpin else [])):
+            rules.append(f"{way} {forward.protocol} dport {{ {ports} }} dnat to {target}")
     return rules
 
 
@@ -128,7 +135,6 @@ def _back(nat: Nat) -> list[str]:
     if nat.filtering == "address-dependent":
         rules.append(f'iifname "{nat.outside}" {udp} dnat to ip saddr . udp dport map @permits')
     if nat.hairpin:
-        rules.append(f'iifname != "{nat.outside}" fib daddr type local ct mark set {_HAIRPIN}')
         rules.append(f"ct mark {_HAIRPIN} {udp} dnat to udp dport map @cone")
     return rules
 

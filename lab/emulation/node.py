@@ -53,6 +53,11 @@ class Node:
             raise ConfigError(f"node `{self.name}` has no IPv{version} address on {attachment.interface}")
         return found
 
+    def addresses(self, version: int = 4) -> list[str]:
+        """The first address of each of its link ends that has one of this IP version, in the order of the file."""
+        found = [end.address(version) for end in self._topology.at(self.name)]
+        return [address for address in found if address is not None]
+
     def interface(self, link: str = "") -> str:
         """The interface on a link (without one: `wan`, else the first)."""
         return self._topology.attachment(self.name, link).interface

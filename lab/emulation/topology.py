@@ -13,7 +13,7 @@ from ipaddress import ip_interface
 from pathlib import Path
 
 import lab
-from lab.emulation import checks, convert, source
+from lab.emulation import checks, clients, convert, source
 from lab.emulation.model import End, LinkSpec, NodeSpec
 from lab.emulation.source import Source
 from lab.errors import ConfigError
@@ -166,6 +166,10 @@ def parse(text: str, file: str = "topology.yaml") -> Topology:
 def build(origin: Source, name: str) -> Topology:
     """Turn YAML data into a checked topology."""
     document = convert.document(origin)
-    topology = Topology(name, origin.file, document.description, document.nodes, document.links)
+    nodes, links = document.nodes, document.links
+    if document.clients is not None:
+        clients.check(document.clients, nodes, origin)
+        nodes, links = nodes | clients.nodes(document.clients), links | clients.links(document.clients)
+    topology = Topology(name, origin.file, document.description, nodes, links)
     checks.check(topology.nodes, topology.links, origin)
     return topology

@@ -10,7 +10,7 @@ import pytest
 
 from tests.inside import PYTEST, ROOT, pass_in_the_guest
 
-TESTS = [f"tests/emulation/test_{name}.py" for name in ("network", "capture", "gate", "impair")]
+TESTS = [f"tests/emulation/test_{name}.py" for name in ("network", "capture", "gate", "impair", "behaviours")]
 CONTAINED = os.environ.get("IKELAB_GUEST") == "1" or os.environ.get("IKELAB_CONTAINED") == "1"
 
 pytestmark = pytest.mark.skipif(CONTAINED, reason="already where networks can be realised")
