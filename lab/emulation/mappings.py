@@ -66,8 +66,8 @@ class Watch:
 
     def living(self) -> list[Connection]:
         """What is translated now, in the order of the inside addresses."""
-        found = [_connection(message, self._node) for message in _dump(self._namespace)]
-        return sorted((one for one in found if one), key=lambda one: (one.protocol, one.inside))
+        found = [one for message in _dump(self._namespace) for one in _connections(message, self._node)]
+        return sorted(found, key=lambda one: (one.protocol, one.inside))
 
     def ended(self) -> list[Connection]:
         """What was translated once, in the order in which the kernel told it; BrokenError if it told too much."""
@@ -104,8 +104,7 @@ class Watch:
                 self._missed = True
                 continue
             for message in _messages(data):
-                if one := _connection(message, self._node, forgotten_since_ns):
-                    self._ended.append(one)
+                self._ended += _connections(message, self._node, forgotten_since_ns)
 
 
 def _dump(namespace: Namespace) -> Iterator[Any]:
@@ -141,33 +140,39 @@ def _messages(data: bytes) -> Iterator[Any]:
         at += length + -length % 4
 
 
-def _connection(message: Any, node: str, forgotten_since_ns: int = 0) -> Connection | None:
+def _connections(message: Any, node: str, forgotten_since_ns: int = 0) -> Iterator[Connection]:
+    """What a connection translates: who opened it, whom it was led to, or both where it turns back in the box."""
     status = message.get_attr("CTA_STATUS") or 0
     original, reply = message.get_attr("CTA_TUPLE_ORIG"), message.get_attr("CTA_TUPLE_REPLY")
-    if not status & (_SRC_NAT | _DST_NAT) or original.get_attr("CTA_TUPLE_IP").get_attr("CTA_IP_V4_SRC") is None:
-        return None
-    if status & _DST_NAT:  # someone outside was led to a client
-        inside, outside, remote = _end(reply, "SRC"), _end(original, "DST"), _end(original, "SRC")
-        if status & _SRC_NAT:  # another client, which is not seen under its own name
-            remote = _end(reply, "DST")
-    else:
-        inside, outside, remote = _end(original, "SRC"), _end(reply, "DST"), _end(original, "DST")
-    protocol = original.get_attr("CTA_TUPLE_PROTO").get_attr("CTA_PROTO_NUM")
+    if original.get_attr("CTA_TUPLE_IP").get_attr("CTA_IP_V4_SRC") is None:
+        return
+    if status & _DST_NAT:  # known to whom it was led as coming from there
+        names = _end(reply, "SRC"), _end(original, "DST"), _end(reply, "DST")
+        yield _connection(message, node, names, "remote", forgotten_since_ns)
+    if status & _SRC_NAT:
+        names = _end(original, "SRC"), _end(reply, "DST"), _end(original, "DST")
+        yield _connection(message, node, names, "inside", forgotten_since_ns)
+
+
+def _connection(message: Any, node: str, names: tuple[str, str, str], opened_by: str, since_ns: int) -> Connection:
+    status = message.get_attr("CTA_STATUS")
+    protocol = message.get_attr("CTA_TUPLE_ORIG").get_attr("CTA_TUPLE_PROTO").get_attr("CTA_PROTO_NUM")
     times = message.get_attr("CTA_TIMESTAMP")
-    began, ended = (times and times.get_attr(f"CTA_TIMESTAMP_{name}") or 0 for name in ("START", "STOP"))
+    began, ended = ((times and times.get_attr(f"CTA_TIMESTAMP_{name}")) or 0 for name in ("START", "STOP"))
+    inside, outside, remote = names
     return Connection(
         node=node,
         protocol=_PROTOCOLS.get(protocol, str(protocol)),
         inside=inside,
         outside=outside,
         remote=remote,
-        opened_by="remote" if status & _DST_NAT else "inside",
+        opened_by=opened_by,
         answered=bool(status & _SEEN_REPLY),
         assured=bool(status & _ASSURED),
         timeout_s=message.get_attr("CTA_TIMEOUT"),
         began_ns=began,
         ended_ns=ended,
-        forgotten=bool(forgotten_since_ns) and ended >= forgotten_since_ns,
+        forgotten=bool(since_ns) and ended >= since_ns,
     )
 
 

@@ -16,7 +16,7 @@ known, and they are kept in a map for as long as a UDP mapping lives:
 * `learned`  client, remote address -> outside port: used again for other ports there (address-dependent mapping).
 
 The input filter matters for the mapping too: without it a packet from outside that nobody asked for creates a
-connection entry and so takes the port away from the client (4500 -> 59334 was seen).
+connection entry and so takes the port away from the client (4500 -> 59334 was seen). So it does from inside, where packets turn back.
 """
 
 from lab.emulation.model import Firewall, Nat
@@ -26,6 +26,7 @@ _FILTER = """\
 table inet filter {{
   chain in {{
     type filter hook input priority filter; policy drop;
+    ct mark {hairpin} meta l4proto udp drop
     ct state established,related accept
     iifname != "{outside}" accept
     icmp type echo-request accept
@@ -80,7 +81,7 @@ def firewall_rules(firewall: Firewall) -> str:
 
 
 def _filter(box: Nat | Firewall) -> str:
-    return _FILTER.format(outside=box.outside, fragments=_NO_FRAGMENTS if box.drop_fragments else "")
+    return _FILTER.format(outside=box.outside, hairpin=_HAIRPIN, fragments=_NO_FRAGMENTS if box.drop_fragments else "")
 
 
 def _chain(name: str, kind: str, rules: list[str]) -> str:

@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 from collections.abc import Sequence
+from ipaddress import ip_interface
 from typing import Any
 
 from lab.emulation.hosts import LabHost
@@ -54,9 +55,9 @@ class Node:
         return found
 
     def addresses(self, version: int = 4) -> list[str]:
-        """The first address of each of its link ends that has one of this IP version, in the order of the file."""
-        found = [end.address(version) for end in self._topology.at(self.name)]
-        return [address for address in found if address is not None]
+        """All its addresses of this IP version, in the order of the file."""
+        texts = [text for end in self._topology.at(self.name) for text in end.end.addresses]
+        return [str(one.ip) for one in map(ip_interface, texts) if one.version == version]
 
     def interface(self, link: str = "") -> str:
         """The interface on a link (without one: `wan`, else the first)."""

@@ -6,15 +6,17 @@ Nodes called `left` and `right` are the gateways where peers run. No kernel is t
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from ipaddress import ip_interface
 from pathlib import Path
 
+from msgspec.structs import replace
+
 import lab
 from lab.emulation import checks, clients, convert, source
-from lab.emulation.model import End, LinkSpec, NodeSpec
+from lab.emulation.model import End, LinkSpec, Nat, NodeSpec
 from lab.emulation.source import Source
 from lab.errors import ConfigError
 
@@ -37,6 +39,10 @@ class Attachment:
     def address(self, version: int = 4) -> str | None:
         """The first address of this IP version, without its prefix length."""
         return first_address(self.end, version)
+
+    def any_address(self) -> str:
+        """The first address of IPv4, else of IPv6, without its prefix length."""
+        return self.address() or self.address(6) or ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +113,18 @@ class Topology:
         if address is None:
             raise ConfigError(f"node `{node}` has no IPv{version} address", file=self.file)
         return address
+
+
+    def with_nats(self, behaviours: Mapping[str, Nat]) -> "Topology":
+        """The same with other NAT boxes, by their names; a box keeps its port forwards and its interface."""
+        nodes = dict(self.nodes)
+        for name, nat in behaviours.items():
+            own = nodes[name].nat
+            if own is None:
+                raise ConfigError(f"`{name}` is no NAT box", file=self.file)
+            behaviour = replace(nat, outside=own.outside, address=own.address, forwards=own.forwards)
+            nodes[name] = replace(nodes[name], nat=behaviour)
+        return Topology(self.name, self.file, self.description, nodes, self.links)
 
 
 def _attachments(links: dict[str, LinkSpec]) -> Iterator[Attachment]:

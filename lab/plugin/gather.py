@@ -81,8 +81,13 @@ def _network(lab: "Lab") -> None:
         return
     write_json(lab.directory / "topology.json", _described(lab))
     (lab.directory / "topology.svg").write_text(graph.svg(lab.topology))
-    write_json(lab.directory / "nat.json", {"schema": NAT_SCHEMA, **lab.network.nat_facts()})
+    write_json(lab.directory / "nat.json", {"schema": NAT_SCHEMA, **lab.network.nat_facts(), **_probed(lab)})
     lab.uncaptured = lab.network.finish_capture().dropped
+
+
+def _probed(lab: "Lab") -> dict[str, Any]:
+    """What a probe found of the boxes, if one was sent."""
+    return {"probe": lab.probed} if lab.probed else {}
 
 
 def _described(lab: "Lab") -> dict[str, Any]:

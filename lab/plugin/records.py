@@ -24,6 +24,7 @@ ALSO = {
     "coverage.json": ("coverage", "which changed octets the receiver noticed, and the parts of the packet"),
     "forged.json": ("forged", "what the scenario itself put on a link"),
     "nat.json": ("nat", "the mappings of the NAT boxes: at the end, and what became of them"),
+    "probe.pcapng": ("probe", "the datagrams that asked the NAT boxes how they behave, in a network of their own"),
     "topology.json": ("topology", "the network as it was built"),
     "logs": ("logs", "both sides' logs"),
     "configs": ("configs", "both sides' configurations"),

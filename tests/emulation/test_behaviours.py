@@ -91,8 +91,11 @@ def test_hairpin_through_a_port_forward(up: Up) -> None:
         assert data == b"hello" and source[0] == "203.0.113.2" and 20000 <= source[1] < 30000
         right.sendto(b"back", source)
         assert left.recvfrom(100) == (b"back", ("203.0.113.2", 4500))
-    (entry,) = network.mappings()
-    assert (entry["inside"], entry["remote"]) == ("192.168.1.130:4500", f"203.0.113.2:{source[1]}")
+    outside = f"203.0.113.2:{source[1]}"
+    assert [(entry["inside"], entry["outside"], entry["remote"]) for entry in network.mappings()] == [
+        ("192.168.1.130:4500", "203.0.113.2:4500", outside),
+        ("192.168.1.2:4500", outside, "203.0.113.2:4500"),
+    ]
 
 
 def test_a_helper_serves_one_client_at_a_time(up: Up) -> None:
