@@ -29,7 +29,8 @@ svg.topo:root { color-scheme: light dark; background: #fff; background: light-da
   fill: light-dark(#f5f7fa, #1e252f) }
 .topo .topo-gateway rect { stroke-width: 2.5; stroke: #1d5fbf; stroke: light-dark(#1d5fbf, #7db0ff); fill: #eaf2fd;
   fill: light-dark(#eaf2fd, #16263f) }
-.topo .topo-nat rect, .topo .topo-firewall rect { stroke-dasharray: 6 3; stroke: #a2530a; stroke: light-dark(#a2530a, #f0a860); fill: #fdf3e7;
+.topo .topo-nat rect, .topo .topo-firewall rect {
+  stroke-dasharray: 6 3; stroke: #a2530a; stroke: light-dark(#a2530a, #f0a860); fill: #fdf3e7;
   fill: light-dark(#fdf3e7, #33240f) }
 """
 
@@ -145,7 +146,13 @@ def _describe(topology: Topology) -> str:
 # -- text for other tools
 
 _DOT_SHAPES = {"gateway": "box", "host": "box", "nat": "cds", "firewall": "octagon", "router": "ellipse"}
-_MERMAID_SHAPES = {"gateway": ("[", "]"), "host": ("(", ")"), "nat": ("{{", "}}"), "firewall": ("[[", "]]"), "router": ("([", "])")}
+_MERMAID_SHAPES = {
+    "gateway": ("[", "]"),
+    "host": ("(", ")"),
+    "nat": ("{{", "}}"),
+    "firewall": ("[[", "]]"),
+    "router": ("([", "])"),
+}
 
 
 def dot(topology: Topology) -> str:

@@ -124,7 +124,7 @@ class LinkSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
 
 
 class Clients(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Many gateways alike, `client1` and on, each with a link of its own to the node `behind` and a piece of `subnet`."""
+    """Many gateways alike, `client1` and on; each has a link to the node `behind` and a piece of `subnet`."""
 
     count: Annotated[int, Meta(ge=1, le=200)]
     behind: Name

@@ -16,7 +16,8 @@ known, and they are kept in a map for as long as a UDP mapping lives:
 * `learned`  client, remote address -> outside port: used again for other ports there (address-dependent mapping).
 
 The input filter matters for the mapping too: without it a packet from outside that nobody asked for creates a
-connection entry and so takes the port away from the client (4500 -> 59334 was seen). So it does from inside, where packets turn back.
+connection entry and so takes the port away from the client (4500 -> 59334 was seen). So it does from inside,
+where packets turn back.
 """
 
 from lab.emulation.model import Firewall, Nat

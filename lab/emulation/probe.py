@@ -220,4 +220,8 @@ def _bracket(boxes: Sequence[Nat | Firewall], ages: Sequence[float]) -> tuple[fl
 def differences(found: Behaviour, wanted: Behaviour) -> list[str]:
     """A sentence for each promise that is not kept."""
     seen, said = found.words(), wanted.words()
-    return [f"{key}: the topology promises {said[key]}, found is {seen.get(key)}" for key in said if seen.get(key) != said[key]]
+    return [
+        f"{key}: the topology promises {said[key]}, found is {seen.get(key)}"
+        for key in said
+        if seen.get(key) != said[key]
+    ]

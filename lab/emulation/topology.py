@@ -114,7 +114,6 @@ class Topology:
             raise ConfigError(f"node `{node}` has no IPv{version} address", file=self.file)
         return address
 
-
     def with_nats(self, behaviours: Mapping[str, Nat]) -> "Topology":
         """The same with other NAT boxes, by their names; a box keeps its port forwards and its interface."""
         nodes = dict(self.nodes)

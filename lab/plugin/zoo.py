@@ -22,7 +22,7 @@ FILE = "probe.pcapng"
 
 
 def probed(lab: "Lab", topology: str | Topology, boxes: Sequence[str], ages: Sequence[float] = ()) -> None:
-    """Ask the boxes between the left gateway and the router `internet`, the nearest first; nat.json has the answers."""
+    """Ask the boxes between the left gateway and the router `internet`, nearest first; nat.json has the answers."""
     topology = load(topology) if isinstance(topology, str) else topology
     lab.step("probe", f"datagrams through {' and '.join(boxes)} ({box.BY}), as RFC 5780 asks")
     with Network(topology, lab.scratch / "probe") as network:

@@ -65,4 +65,3 @@ def _behaviour(box: Facts) -> str:
     """One line: `ports random, mapping endpoint-independent; by nftables`."""
     said = [f"{words.label(key)} {words.plain(value)}" for key, value in box.items() if key != "by"]
     return f"{', '.join(said) or 'as by default'}; by {facts.text(box, 'by')}"
-

@@ -172,7 +172,9 @@ def after_a_change(lab, left, right, *, follows):
     else:
         lab.step("not followed", "the responder is behind a NAT itself, and 2.23 says that it should not follow")
         assert port(right) == before, f"{right} has followed to port {port(right)}"
-        lab.step("anew", "the initiator deletes the IKE SA (its requests are answered where they come from) and begins anew")
+        lab.step(
+            "anew", "the initiator deletes the IKE SA (its requests are answered where they come from) and begins anew"
+        )
         assert (outcome := left.terminate()).up, f"{left} could not end its IKE SA: {outcome.reason}"
         lab.until(lambda: not right.sas(), "the responder has forgotten the SA", 5)
         lab.establish()
@@ -201,7 +203,10 @@ def test_zoo_hairpin(lab, left, right):
     both_sides(lab, left, right, lab.network.nat("nat"), held=True)
     lab.step("turned back", "each side saw the other under the outside address, and nothing went to the internet")
     came = [
-        hop["src"] for e in lab.ladder().esp() for hop in e["hops"] if hop["point"].endswith(":wan") and hop["src"] != e["src"]
+        hop["src"]
+        for e in lab.ladder().esp()
+        for hop in e["hops"]
+        if hop["point"].endswith(":wan") and hop["src"] != e["src"]
     ]
     assert came and all(place.startswith("203.0.113.2:") for place in came), f"ESP came from {sorted(set(came))}"
     beyond = [frame for frame in lab.frames() if frame.node == "internet"]

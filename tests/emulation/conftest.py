@@ -23,7 +23,9 @@ VIRTUAL = os.environ.get("IKELAB_CLOCK") == "virtual"
 Up = Callable[[str | Topology], Network]
 
 # On the host these are not skipped one by one: test_realised.py runs them all, elsewhere.
-collect_ignore = [] if CONTAINED else ["test_network.py", "test_capture.py", "test_gate.py", "test_impair.py", "test_behaviours.py"]
+collect_ignore = (
+    [] if CONTAINED else ["test_network.py", "test_capture.py", "test_gate.py", "test_impair.py", "test_behaviours.py"]
+)
 
 
 @pytest.fixture

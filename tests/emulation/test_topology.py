@@ -81,7 +81,7 @@ def test_unknown_names_are_config_errors() -> None:
         loaded.at("rigth")
     with pytest.raises(ConfigError, match="no link or interface `lan`; it has wan"):
         loaded.attachment("left", "lan")
-    with pytest.raises(ConfigError, match=r"no topology `nope`; choose from direct"):
+    with pytest.raises(ConfigError, match=r"no topology `nope`; choose from adsl"):
         topology.load("nope")
 
 
@@ -121,7 +121,7 @@ MISTAKES = {
     "key twice": ("  net: {kind: router}", "  net: {kind: router}\n  net: {kind: host}", 11, "nodes.net", "twice"),
     "mapping": ("    nat:\n", "    nat:\n      mapping: address-dependent\n", 8, "nodes.box.nat.mapping", "draw them"),
     "dependence": ("    nat:\n", "    nat:\n      filtering: none\n", 8, "nodes.box.nat.filtering", "'none'"),
-    "foreign address": ("    nat:\n", "    nat:\n      address: 192.0.2.9\n", 8, "nodes.box.nat.address", "203.0.113.2"),
+    "address": ("    nat:\n", "    nat:\n      address: 192.0.2.9\n", 8, "nodes.box.nat.address", "203.0.113.2"),
     "firewall without key": ("kind: router", "kind: firewall", 10, "nodes.net", "needs the key `firewall`"),
     "firewall outside": (
         "kind: router", "kind: firewall, firewall: {outside: dmz}", 10, "nodes.net.firewall.outside", "`net` has left"
@@ -135,7 +135,8 @@ MISTAKES = {
         "do not fit",
     ),
     "clients overlap": (
-        "description:", "clients: {count: 9, behind: box, subnet: 192.168.1.0/24}\ndescription:", 1, "clients", "overlaps"
+        "description:", "clients: {count: 9, behind: box, subnet: 192.168.1.0/24}\ndescription:", 1, "clients",
+        "overlaps",
     ),
     "syntax": ("  net: {kind: router}", "  net: {kind: router", 11, "", "broken YAML"),
     "tab": ("    kind: nat", "\tkind: nat", 5, "", "broken YAML"),
