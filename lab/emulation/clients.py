@@ -48,5 +48,12 @@ def check(clients: Clients, known: dict[str, NodeSpec], source: Source) -> None:
         raise source.error(("clients", "subnet"), text)
 
 
+def place(clients: Clients, source: Source) -> None:
+    """Have what is wrong with a generated node or link point to the line that asked for it."""
+    line = source.line(("clients",))
+    for name in _names(clients):
+        source.lines["nodes", name] = source.lines["links", f"{name}-wan"] = line
+
+
 def _names(clients: Clients) -> list[str]:
     return [f"client{number}" for number in range(1, clients.count + 1)]

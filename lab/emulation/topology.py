@@ -186,6 +186,7 @@ def build(origin: Source, name: str) -> Topology:
     nodes, links = document.nodes, document.links
     if document.clients is not None:
         clients.check(document.clients, nodes, origin)
+        clients.place(document.clients, origin)
         nodes, links = nodes | clients.nodes(document.clients), links | clients.links(document.clients)
     topology = Topology(name, origin.file, document.description, nodes, links)
     checks.check(topology.nodes, topology.links, origin)

@@ -135,8 +135,8 @@ MISTAKES = {
         "do not fit",
     ),
     "clients overlap": (
-        "description:", "clients: {count: 9, behind: box, subnet: 192.168.1.0/24}\ndescription:", 1, "clients",
-        "overlaps",
+        "description:", "clients: {count: 9, behind: box, subnet: 192.168.1.0/24}\ndescription:", 1,
+        "links.client1-wan.ends.client1.addresses.0", "overlaps",
     ),
     "syntax": ("  net: {kind: router}", "  net: {kind: router", 11, "", "broken YAML"),
     "tab": ("    kind: nat", "\tkind: nat", 5, "", "broken YAML"),
