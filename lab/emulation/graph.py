@@ -36,7 +36,8 @@ svg.topo:root { color-scheme: light dark; background: #fff; background: light-da
 
 
 def svg(topology: Topology) -> str:
-    """The topology as an SVG element."""
+    """The topology as an SVG element. Of many gateways alike the first stands for all."""
+    description, topology = _describe(topology), topology.with_one_client()
     suffered = [len(impairment_words(i)) for link in topology.links.values() for i in link.impair.values()]
     beside = max([0, *suffered]) * _ROW  # room for the impairments that hang out of the rows of nodes
     where = {name: _centre(place, _DOWN + 3 * beside) for name, place in places(topology).items()}
@@ -51,7 +52,7 @@ def svg(topology: Topology) -> str:
             f' width="{width}" height="{height}" style="max-width: 100%; height: auto"'
             f' aria-labelledby="topo-{name}-title topo-{name}-desc">',
             f'<title id="topo-{name}-title">Topology {name}</title>',
-            f'<desc id="topo-{name}-desc">{escape(_describe(topology))}</desc>',
+            f'<desc id="topo-{name}-desc">{escape(description)}</desc>',
             f"<style>{_STYLE}</style>",
             *lines,
             *boxes,
@@ -68,7 +69,8 @@ def _node(topology: Topology, name: str, centre: Point) -> str:
     spec = topology.nodes[name]
     x, y = centre
     corner = {"router": _HEIGHT // 2, "nat": 0, "firewall": 0}.get(spec.kind, 8)
-    rows = [("topo-name", name), ("topo-small", spec.kind)] if spec.nat is None else _nat_rows(name, spec.nat)
+    kind = f"{spec.kind}, one of {len(topology.counted)}" if name in topology.counted else spec.kind
+    rows = [("topo-name", name), ("topo-small", kind)] if spec.nat is None else _nat_rows(name, spec.nat)
     first = y + 4 - (len(rows) - 1) * 8
     text = "".join(
         f'<text x="{x}" y="{first + number * 16}" text-anchor="middle" class="{kind}">{escape(words)}</text>'

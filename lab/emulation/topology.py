@@ -54,6 +54,7 @@ class Topology:
     description: str
     nodes: dict[str, NodeSpec]
     links: dict[str, LinkSpec]
+    counted: tuple[str, ...] = ()  # gateways that the file does not write out, but counts
 
     @cached_property
     def attachments(self) -> tuple[Attachment, ...]:
@@ -123,7 +124,14 @@ class Topology:
                 raise ConfigError(f"`{name}` is no NAT box", file=self.file)
             behaviour = replace(nat, outside=own.outside, address=own.address, forwards=own.forwards)
             nodes[name] = replace(nodes[name], nat=behaviour)
-        return Topology(self.name, self.file, self.description, nodes, self.links)
+        return Topology(self.name, self.file, self.description, nodes, self.links, self.counted)
+
+    def with_one_client(self) -> "Topology":
+        """The same with only the first of the gateways that are alike, for a drawing."""
+        others = self.counted[1:]
+        nodes = {name: spec for name, spec in self.nodes.items() if name not in others}
+        links = {name: link for name, link in self.links.items() if not link.ends.keys() & {*others}}
+        return Topology(self.name, self.file, self.description, nodes, links, self.counted)
 
 
 def _attachments(links: dict[str, LinkSpec]) -> Iterator[Attachment]:
@@ -184,10 +192,12 @@ def build(origin: Source, name: str) -> Topology:
     """Turn YAML data into a checked topology."""
     document = convert.document(origin)
     nodes, links = document.nodes, document.links
+    counted: tuple[str, ...] = ()
     if document.clients is not None:
         clients.check(document.clients, nodes, origin)
         clients.place(document.clients, origin)
-        nodes, links = nodes | clients.nodes(document.clients), links | clients.links(document.clients)
-    topology = Topology(name, origin.file, document.description, nodes, links)
+        alike = clients.nodes(document.clients)
+        nodes, links, counted = nodes | alike, links | clients.links(document.clients), tuple(alike)
+    topology = Topology(name, origin.file, document.description, nodes, links, counted)
     checks.check(topology.nodes, topology.links, origin)
     return topology
