@@ -12,7 +12,8 @@ import pytest
 
 from lab.emulation import topology
 from lab.matrix import DEFAULT, OUR_PEERS
-from lab.plugin import proofs, zoo
+from lab.plugin import papers, proofs, zoo
+from lab.plugin.tunnel import Tunnel
 
 ONE = ["left-nat"]
 # Topology -> its boxes, the nearest to the initiator first. The last one is what becomes another.
@@ -32,6 +33,7 @@ WITH_STRONGSWAN = (*map(str, DEFAULT), "strongswan>strongswan")
 AGES = {"nat-forgets": (13.0, 17.0)}
 AFTER, OTHER = 34500, "203.0.113.3"
 QUIET_S, KEEPALIVES = 200, 6
+SMALL = 576  # octets of an IP packet
 
 
 def port(gateway):
@@ -211,6 +213,36 @@ def test_zoo_hairpin(lab, left, right):
     assert came and all(place.startswith("203.0.113.2:") for place in came), f"ESP came from {sorted(set(came))}"
     beyond = [frame for frame in lab.frames() if frame.node == "internet"]
     assert not beyond, f"{len(beyond)} packets went to the internet"
+
+
+@pytest.mark.rfc("7383#1", "7296#2.23")
+@pytest.mark.needs("nat-t", "fragmentation", "certificates", "rsa")
+@pytest.mark.clock("virtual")
+@pytest.mark.parametrize("divided", ["by-ip", "by-ike"])
+def test_zoo_large_messages(lab, left, right, divided):
+    """A NAT that drops fragments: an IKE_AUTH that IP divides never arrives, one that IKE divides does (RFC 7383)."""
+    by_ike = divided == "by-ike"
+    want = Tunnel(connection={"fragmentation": "yes" if by_ike else "no"}, settings={"fragment_size": str(SMALL)})
+    ca = lab.ca()
+    sides = {
+        side: papers.trusting(papers.certified(want, ca.leaf(side, "rsa-2048", identities=(f"{side}.lab",))), ca.root)
+        for side in ("left", "right")
+    }
+    lab.up("nat-no-fragments", **sides)
+    for link, sender in (("left-wan", "left"), ("right-wan", "right")):
+        lab.network.set_link(link, sender, mtu=SMALL)
+    if by_ike:
+        lab.establish()
+        lab.ping(1)
+        pieces = lab.prove_protected().ike("IKE_AUTH")
+        assert all(entry["payloads"][0].startswith("SKF(") for entry in pieces), "IKE did not divide IKE_AUTH"
+        return
+    lab.step("handshake", f"{left} initiates, and IP divides what is larger than {SMALL} octets")
+    outcome = left.initiate(timeout=10.0)
+    assert not outcome.up, "the tunnel came up though IKE_AUTH is too large to arrive whole"
+    asked = lab.ladder().ike("IKE_AUTH")
+    assert asked and all(entry["lost"] and entry["from"] == "left" for entry in asked), lab.ladder().words()
+    assert all(any("fragments" in hop for hop in entry["hops"]) for entry in asked), "IP did not divide IKE_AUTH"
 
 
 @pytest.mark.rfc("7296#2.23", "6092#3.2.4")
