@@ -102,6 +102,16 @@ def test_hairpin_through_a_port_forward(up: Up) -> None:
     ]
 
 
+def test_a_packet_that_turns_back_for_nobody_takes_no_port(up: Up) -> None:
+    network = up("nat-hairpin")
+    network.rebind("nat", remap={4500: 34500})
+    with udp(network.node("left"), 4500) as left, udp(network.node("right"), 4500) as right:
+        right.sendto(b"anybody?", ("203.0.113.2", 34500))
+        assert nothing_arrives(left)
+        left.sendto(b"hello", ("203.0.113.2", 4500))
+        assert right.recvfrom(100) == (b"hello", ("203.0.113.2", 34500))
+
+
 def test_a_helper_serves_one_client_at_a_time(up: Up) -> None:
     text = (topology.directory() / "two-clients.yaml").read_text()
     network = up(topology.parse(text.replace("{ports: preserve}", "{ports: random, ipsec_helper: true}")))
