@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip_interface, ip_network
 from itertools import combinations
 
-from lab.emulation.model import LinkSpec, NodeSpec
+from lab.emulation.model import End, LinkSpec, Nat, NodeSpec
 from lab.emulation.source import KeyPath, Source
 from lab.emulation.units import nanoseconds
 
@@ -71,22 +71,42 @@ def neighbours(links: Links, node: str) -> Iterator[str]:
 
 def _nat(nodes: Nodes, links: Links, source: Source) -> None:
     for name, spec in nodes.items():
-        path: KeyPath = ("nodes", name, "nat")
-        if (spec.kind == "nat") != (spec.nat is not None):
-            text = "a node of kind `nat` needs the key `nat` (it may be `{}`)"
-            raise source.error(path[:2], text if spec.nat is None else "only a node of kind `nat` has the key `nat`")
-        if spec.nat is None:
+        _kind(name, spec, source)
+        box, path = spec.nat or spec.firewall, ("nodes", name, spec.kind)
+        if box is None:
             continue
-        interfaces = [link.ends[name].interface for link in links.values() if name in link.ends]
-        if spec.nat.outside not in interfaces:
-            text = f"there is no interface `{spec.nat.outside}`; `{name}` has {', '.join(interfaces)}"
-            raise source.error((*path, "outside"), text)
-        _port_range(spec.nat.ports, source, (*path, "ports"))
+        ends = [link.ends[name] for link in links.values() if name in link.ends]
+        if box.outside not in [end.interface for end in ends]:
+            known = ", ".join(end.interface for end in ends)
+            raise source.error((*path, "outside"), f"there is no interface `{box.outside}`; `{name}` has {known}")
         for key in ("udp_timeout", "udp_timeout_stream"):
-            timeout = nanoseconds(getattr(spec.nat, key) or "1s")
+            timeout = nanoseconds(getattr(box, key) or "1s")
             if timeout < 10**9 or timeout % 10**9:
                 raise source.error((*path, key), "the kernel counts this in whole seconds, from 1")
-        _forwards(name, spec, links, source)
+        if spec.nat is not None:
+            _behaviour(spec.nat, next(end for end in ends if end.interface == box.outside), source, path)
+            _forwards(name, spec, links, source)
+
+
+def _kind(name: str, spec: NodeSpec, source: Source) -> None:
+    """A node of kind `nat` or `firewall` has the key of that name, and no other node has it."""
+    for kind, there in (("nat", spec.nat is not None), ("firewall", spec.firewall is not None)):
+        if (spec.kind == kind) != there:
+            text = f"a node of kind `{kind}` needs the key `{kind}` (it may be `{{}}`)"
+            if there:
+                text = f"only a node of kind `{kind}` has the key `{kind}`"
+            raise source.error(("nodes", name), text)
+
+
+def _behaviour(nat: Nat, outside: End, source: Source, path: KeyPath) -> None:
+    _port_range(nat.ports, source, (*path, "ports"))
+    if nat.ports == "preserve" and nat.maps != "endpoint-independent":
+        text = "a NAT that keeps ports has one for all destinations; draw them with `ports: random` or a range"
+        raise source.error((*path, "mapping"), text)
+    own = [address for text in outside.addresses if ":" not in (address := text.partition("/")[0])]
+    if nat.address is not None and nat.address not in own:
+        text = f"{nat.address} is not an address of `{outside.interface}`; it has {', '.join(own) or 'none of IPv4'}"
+        raise source.error((*path, "address"), text)
 
 
 def _port_range(ports: str, source: Source, path: KeyPath) -> None:

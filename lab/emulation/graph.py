@@ -29,13 +29,15 @@ svg.topo:root { color-scheme: light dark; background: #fff; background: light-da
   fill: light-dark(#f5f7fa, #1e252f) }
 .topo .topo-gateway rect { stroke-width: 2.5; stroke: #1d5fbf; stroke: light-dark(#1d5fbf, #7db0ff); fill: #eaf2fd;
   fill: light-dark(#eaf2fd, #16263f) }
-.topo .topo-nat rect { stroke-dasharray: 6 3; stroke: #a2530a; stroke: light-dark(#a2530a, #f0a860); fill: #fdf3e7;
+.topo .topo-nat rect, .topo .topo-firewall rect {
+  stroke-dasharray: 6 3; stroke: #a2530a; stroke: light-dark(#a2530a, #f0a860); fill: #fdf3e7;
   fill: light-dark(#fdf3e7, #33240f) }
 """
 
 
 def svg(topology: Topology) -> str:
-    """The topology as an SVG element."""
+    """The topology as an SVG element. Of many gateways alike the first stands for all."""
+    description, topology = _describe(topology), topology.with_one_client()
     suffered = [len(impairment_words(i)) for link in topology.links.values() for i in link.impair.values()]
     beside = max([0, *suffered]) * _ROW  # room for the impairments that hang out of the rows of nodes
     where = {name: _centre(place, _DOWN + 3 * beside) for name, place in places(topology).items()}
@@ -50,7 +52,7 @@ def svg(topology: Topology) -> str:
             f' width="{width}" height="{height}" style="max-width: 100%; height: auto"'
             f' aria-labelledby="topo-{name}-title topo-{name}-desc">',
             f'<title id="topo-{name}-title">Topology {name}</title>',
-            f'<desc id="topo-{name}-desc">{escape(_describe(topology))}</desc>',
+            f'<desc id="topo-{name}-desc">{escape(description)}</desc>',
             f"<style>{_STYLE}</style>",
             *lines,
             *boxes,
@@ -66,8 +68,9 @@ def _centre(place: Place, down: int) -> Point:
 def _node(topology: Topology, name: str, centre: Point) -> str:
     spec = topology.nodes[name]
     x, y = centre
-    corner = {"router": _HEIGHT // 2, "nat": 0}.get(spec.kind, 8)
-    rows = [("topo-name", name), ("topo-small", spec.kind)] if spec.nat is None else _nat_rows(name, spec.nat)
+    corner = {"router": _HEIGHT // 2, "nat": 0, "firewall": 0}.get(spec.kind, 8)
+    kind = f"{spec.kind}, one of {len(topology.counted)}" if name in topology.counted else spec.kind
+    rows = [("topo-name", name), ("topo-small", kind)] if spec.nat is None else _nat_rows(name, spec.nat)
     first = y + 4 - (len(rows) - 1) * 8
     text = "".join(
         f'<text x="{x}" y="{first + number * 16}" text-anchor="middle" class="{kind}">{escape(words)}</text>'
@@ -144,8 +147,14 @@ def _describe(topology: Topology) -> str:
 
 # -- text for other tools
 
-_DOT_SHAPES = {"gateway": "box", "host": "box", "nat": "cds", "router": "ellipse"}
-_MERMAID_SHAPES = {"gateway": ("[", "]"), "host": ("(", ")"), "nat": ("{{", "}}"), "router": ("([", "])")}
+_DOT_SHAPES = {"gateway": "box", "host": "box", "nat": "cds", "firewall": "octagon", "router": "ellipse"}
+_MERMAID_SHAPES = {
+    "gateway": ("[", "]"),
+    "host": ("(", ")"),
+    "nat": ("{{", "}}"),
+    "firewall": ("[[", "]]"),
+    "router": ("([", "])"),
+}
 
 
 def dot(topology: Topology) -> str:

@@ -30,8 +30,10 @@ Ports = Annotated[
 PacketFilter = Annotated[
     str, Meta(min_length=1, max_length=400, examples=["2nd IKE_AUTH response", "CREATE_CHILD_SA request from left"])
 ]
+IPv4 = Annotated[str, Meta(pattern=r"^[0-9]{1,3}(\.[0-9]{1,3}){3}$", examples=["203.0.113.3"])]
 
-NodeKind = Literal["gateway", "host", "nat", "router"]
+NodeKind = Literal["gateway", "host", "nat", "firewall", "router"]
+Dependence = Literal["endpoint-independent", "address-dependent", "address-and-port-dependent"]
 
 
 class Impairment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -56,15 +58,39 @@ class Forward(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
 class Nat(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """How a NAT box behaves (RFC 4787 words).
 
-    `ports`: `preserve` keeps the source port (endpoint-independent mapping until two clients collide), `random` draws
-    one per destination (address- and port-dependent mapping, a "symmetric" NAT), `20000-29999` does so in that range.
-    `remap` gives UDP source ports a fixed outside port (endpoint-independent, not preserved).
+    `ports`: `preserve` keeps the source port until two clients collide, `random` draws another, `20000-29999` draws one
+    of that range. `mapping` says for which destinations a mapping is used again; without it a NAT that keeps ports maps
+    endpoint-independent, and one that draws them address- and port-dependent (a "symmetric" NAT). `filtering` says who
+    outside may use a mapping: `endpoint-independent` is a full cone, `address-dependent` an address-restricted one,
+    `address-and-port-dependent` a port-restricted one. `remap` gives UDP source ports a fixed outside port
+    (endpoint-independent, not preserved). `ipsec_helper` keeps source port 500 whatever becomes of the others.
+    `address` is the outside address in use where the outside interface has several.
     """
 
     outside: InterfaceName = "wan"
+    address: IPv4 | None = None
     ports: Ports = "preserve"
+    mapping: Dependence | None = None
+    filtering: Dependence = "address-and-port-dependent"
+    hairpin: bool = False
+    ipsec_helper: bool = False
+    drop_fragments: bool = False
     remap: dict[Port, Port] = {}
     forwards: tuple[Forward, ...] = ()
+    udp_timeout: Duration | None = None
+    udp_timeout_stream: Duration | None = None
+
+    @property
+    def maps(self) -> Dependence:
+        """The mapping behaviour, said or not."""
+        return self.mapping or ("endpoint-independent" if self.ports == "preserve" else "address-and-port-dependent")
+
+
+class Firewall(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A firewall with state that translates nothing: in comes what answers, by the same rules as at a NAT box."""
+
+    outside: InterfaceName = "wan"
+    drop_fragments: bool = False
     udp_timeout: Duration | None = None
     udp_timeout_stream: Duration | None = None
 
@@ -83,6 +109,7 @@ class NodeSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     default_route: Name | None = None
     routes: tuple[Route, ...] = ()
     nat: Nat | None = None
+    firewall: Firewall | None = None
 
 
 class End(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -97,6 +124,14 @@ class LinkSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
 
     ends: Annotated[dict[Name, End], Meta(extra_json_schema={"minProperties": 2, "maxProperties": 2})]
     impair: dict[Name, Impairment] = {}
+
+
+class Clients(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Many gateways alike, `client1` and on; each has a link to the node `behind` and a piece of `subnet`."""
+
+    count: Annotated[int, Meta(ge=1, le=200)]
+    behind: Name
+    subnet: Prefix
 
 
 class GateRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -124,6 +159,7 @@ class Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     nodes: Annotated[dict[Name, NodeSpec], Meta(extra_json_schema={"minProperties": 2})]
     links: Annotated[dict[Name, LinkSpec], Meta(extra_json_schema={"minProperties": 1})]
     gates: dict[Name, tuple[GateRule, ...]] = {}
+    clients: Clients | None = None
 
 
 def schema() -> dict[str, Any]:

@@ -8,14 +8,14 @@ What a node writes to /run lies in `run_dir/nodes/NAME/run`. One thread only: ev
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import msgspec
 
-from lab.emulation import convert, graph, gre, impair, mappings, nat, nft, wires
+from lab.emulation import box, convert, graph, gre, impair, wires
+from lab.emulation.box import Box
 from lab.emulation.capture import Capture, Statistics
 from lab.emulation.gate import filter as filters
 from lab.emulation.gate import nftables, written
@@ -23,7 +23,7 @@ from lab.emulation.gate.gate import Gate, InKernel
 from lab.emulation.gate.gates import Gates
 from lab.emulation.gre import Gre
 from lab.emulation.hosts import LabMininet
-from lab.emulation.model import Impairment, Nat
+from lab.emulation.model import Impairment
 from lab.emulation.netlink import RouteSocket
 from lab.emulation.node import Node
 from lab.emulation.topology import Topology
@@ -31,6 +31,7 @@ from lab.emulation.xfrm_interface import XfrmInterface
 from lab.errors import ConfigError, LabError
 
 PRIVATE = ("/run",)
+FORWARDING = ("router", "nat", "firewall")
 
 
 class Network:
@@ -43,6 +44,7 @@ class Network:
         self.nodes: dict[str, Node] = {}
         self._impairments = {(link, end): i for link, spec in topology.links.items() for end, i in spec.impair.items()}
         self._sockets: dict[str, RouteSocket] = {}
+        self._boxes: dict[str, Box] = {}
         self.gates = Gates(topology, self.nodes, self._sockets, self.run_dir)
         self._devices = 0
         self._blocks: dict[frozenset[str], InKernel] = {}
@@ -106,8 +108,9 @@ class Network:
         for name, batch in impair.batches(self.topology).items():
             self._sockets[name].send(batch)
         for name, spec in self.topology.nodes.items():
-            if spec.nat is not None:
-                nft.load(namespaces[name], nat.rules(self.topology, name))
+            if spec.nat is not None or spec.firewall is not None:
+                self._boxes[name] = Box(self.topology, name, namespaces[name])
+                self._undo.append(self._boxes[name].close)
 
     def stop(self) -> None:
         """Kill what still runs in the nodes, finish the capture, let go of everything. May be called twice."""
@@ -136,8 +139,23 @@ class Network:
 
     def mappings(self) -> list[dict[str, Any]]:
         """What the NAT boxes have translated."""
-        boxes = [name for name, spec in self.topology.nodes.items() if spec.nat is not None]
-        return [entry for name in boxes for entry in mappings.read(self.nodes[name].namespace, name)]
+        return box.all_mappings(self._boxes.values())
+
+    def nat(self, name: str) -> Box:
+        """A NAT box or firewall by its name: what it holds, and what can be done to it."""
+        if name not in self._boxes:
+            known = ", ".join(self._boxes) or "there is none"
+            raise ConfigError(f"`{name}` is no NAT box ({known})", file=self.topology.file)
+        return self._boxes[name]
+
+    def nat_facts(self) -> dict[str, Any]:
+        """What nat.json says: how the boxes behave now, what they translate, and what became of their mappings."""
+        behaviours = {name: {"by": box.BY, **msgspec.to_builtins(one.behaviour)} for name, one in self._boxes.items()}
+        return {
+            "boxes": behaviours,
+            "mappings": self.mappings(),
+            "timeline": box.whole_timeline(self._boxes.values()),
+        }
 
     @property
     def recorder_pid(self) -> int:
@@ -161,6 +179,8 @@ class Network:
         """The topology as realised, for topology.json."""
         nodes: dict[str, Any] = msgspec.to_builtins(self.topology.nodes)
         links: dict[str, Any] = msgspec.to_builtins(self.topology.links)
+        for name, one in self._boxes.items():
+            nodes[name]["nat" if nodes[name]["kind"] == "nat" else "firewall"] = msgspec.to_builtins(one.behaviour)
         for name, link in links.items():
             for node, end in link["ends"].items():
                 end["mac"] = wires.mac(self.topology, self.topology.attachment(node, name))
@@ -211,7 +231,7 @@ class Network:
     def block(self, one: str, two: str) -> None:
         """Drop everything between two nodes, both ways, as if the other were dead; `unblock` ends it."""
         way = self.topology.path(one, two)
-        between = [name for name in way[1:-1] if self.topology.nodes[name].kind in ("router", "nat")]
+        between = [name for name in way[1:-1] if self.topology.nodes[name].kind in FORWARDING]
         if not between:
             raise ConfigError(f"no router or NAT box stands between `{one}` and `{two}`", file=self.topology.file)
         node = next((name for name in between if self.topology.nodes[name].kind == "router"), between[0])
@@ -243,17 +263,4 @@ class Network:
 
         Without any it only forgets, as when it was switched off and on.
         """
-        spec = self.topology.nodes.get(name)
-        if spec is None or spec.nat is None:
-            raise ConfigError(f"`{name}` is no NAT box", file=self.topology.file)
-        try:
-            after = msgspec.convert(msgspec.to_builtins(spec.nat) | changes, Nat)
-        except msgspec.ValidationError as error:
-            text, _, where = str(error).partition(" - at ")
-            raise ConfigError(convert.plain_words(text), key=f"{name}.nat.{where.strip('`$.')}") from error
-        nodes = {**self.topology.nodes, name: msgspec.structs.replace(spec, nat=after)}
-        self.topology = replace(self.topology, nodes=nodes)
-        namespace = self.nodes[name].namespace
-        nft.load(namespace, nat.AWAY + nat.rules(self.topology, name))
-        # Known connections never meet the rules again, so new rules alone would change nothing for them.
-        mappings.forget(namespace)
+        self.nat(name).rebind(**changes)

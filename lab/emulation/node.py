@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 from collections.abc import Sequence
+from ipaddress import ip_interface
 from typing import Any
 
 from lab.emulation.hosts import LabHost
@@ -52,6 +53,11 @@ class Node:
         if found is None:
             raise ConfigError(f"node `{self.name}` has no IPv{version} address on {attachment.interface}")
         return found
+
+    def addresses(self, version: int = 4) -> list[str]:
+        """All its addresses of this IP version, in the order of the file."""
+        texts = [text for end in self._topology.at(self.name) for text in end.end.addresses]
+        return [str(one.ip) for one in map(ip_interface, texts) if one.version == version]
 
     def interface(self, link: str = "") -> str:
         """The interface on a link (without one: `wan`, else the first)."""

@@ -6,16 +6,18 @@ Nodes called `left` and `right` are the gateways where peers run. No kernel is t
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from ipaddress import ip_interface
 from pathlib import Path
 
+from msgspec.structs import replace
+
 import lab
-from lab.emulation import checks, convert, source
+from lab.emulation import checks, clients, convert, source
 from lab.emulation.gate import written
-from lab.emulation.model import End, GateRule, LinkSpec, NodeSpec
+from lab.emulation.model import End, GateRule, LinkSpec, Nat, NodeSpec
 from lab.emulation.source import Source
 from lab.errors import ConfigError
 
@@ -39,6 +41,10 @@ class Attachment:
         """The first address of this IP version, without its prefix length."""
         return first_address(self.end, version)
 
+    def any_address(self) -> str:
+        """The first address of IPv4, else of IPv6, without its prefix length."""
+        return self.address() or self.address(6) or ""
+
 
 @dataclass(frozen=True, eq=False)
 class Topology:
@@ -50,6 +56,7 @@ class Topology:
     nodes: dict[str, NodeSpec]
     links: dict[str, LinkSpec]
     gates: dict[str, tuple[GateRule, ...]]
+    counted: tuple[str, ...] = ()  # gateways that the file does not write out, but counts
 
     @cached_property
     def attachments(self) -> tuple[Attachment, ...]:
@@ -110,6 +117,24 @@ class Topology:
             raise ConfigError(f"node `{node}` has no IPv{version} address", file=self.file)
         return address
 
+    def with_nats(self, behaviours: Mapping[str, Nat]) -> "Topology":
+        """The same with other NAT boxes, by their names; a box keeps its port forwards and its interface."""
+        nodes = dict(self.nodes)
+        for name, nat in behaviours.items():
+            own = nodes[name].nat
+            if own is None:
+                raise ConfigError(f"`{name}` is no NAT box", file=self.file)
+            behaviour = replace(nat, outside=own.outside, address=own.address, forwards=own.forwards)
+            nodes[name] = replace(nodes[name], nat=behaviour)
+        return Topology(self.name, self.file, self.description, nodes, self.links, self.gates, self.counted)
+
+    def with_one_client(self) -> "Topology":
+        """The same with only the first of the gateways that are alike, for a drawing."""
+        others = self.counted[1:]
+        nodes = {name: spec for name, spec in self.nodes.items() if name not in others}
+        links = {name: link for name, link in self.links.items() if not link.ends.keys() & {*others}}
+        return Topology(self.name, self.file, self.description, nodes, links, self.gates, self.counted)
+
 
 def _attachments(links: dict[str, LinkSpec]) -> Iterator[Attachment]:
     for name, link in links.items():
@@ -168,7 +193,14 @@ def parse(text: str, file: str = "topology.yaml") -> Topology:
 def build(origin: Source, name: str) -> Topology:
     """Turn YAML data into a checked topology."""
     document = convert.document(origin)
-    topology = Topology(name, origin.file, document.description, document.nodes, document.links, document.gates)
+    nodes, links = document.nodes, document.links
+    counted: tuple[str, ...] = ()
+    if document.clients is not None:
+        clients.check(document.clients, nodes, origin)
+        clients.place(document.clients, origin)
+        alike = clients.nodes(document.clients)
+        nodes, links, counted = nodes | alike, links | clients.links(document.clients), tuple(alike)
+    topology = Topology(name, origin.file, document.description, nodes, links, document.gates, counted)
     checks.check(topology.nodes, topology.links, origin)
     written.check(topology.nodes, topology.links, topology.gates, origin)
     return topology

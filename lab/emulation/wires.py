@@ -14,7 +14,7 @@ from functools import cache
 from ipaddress import ip_interface, ip_network
 from pathlib import Path
 
-from lab.emulation.model import NodeSpec
+from lab.emulation.model import Firewall, Nat, NodeSpec
 from lab.emulation.namespace import Namespace
 from lab.emulation.netlink import Batch, RouteSocket
 from lab.emulation.topology import Attachment, Topology
@@ -142,20 +142,28 @@ def settings(topology: Topology, name: str) -> dict[str, str]:
 
 
 def _nat_settings(spec: NodeSpec) -> dict[str, str]:
-    nat = spec.nat
-    timeouts = {"": nat and nat.udp_timeout, "_stream": nat and nat.udp_timeout_stream}
+    box = spec.nat or spec.firewall
+    return {} if box is None else {"netfilter/nf_conntrack_timestamp": "1"} | timeouts(box)
+
+
+def timeouts(box: Nat | Firewall) -> dict[str, str]:
+    """After how many seconds without a packet a box forgets a UDP mapping, one way or answered."""
+    named = {"": box.udp_timeout, "_stream": box.udp_timeout_stream}
     return {
         f"netfilter/nf_conntrack_udp_timeout{kind}": str(nanoseconds(text) // 10**9)
-        for kind, text in timeouts.items()
+        for kind, text in named.items()
         if text
     }
 
 
-def write_settings(namespace: Namespace, values: Mapping[str, str]) -> None:
-    """Write values below /proc/sys/net as this namespace sees it, where they are not as they should be already."""
+def write_settings(namespace: Namespace, values: Mapping[str, str], *, anew: bool = False) -> None:
+    """Write values below /proc/sys/net as this namespace sees it, where they are not as they should be already.
+
+    `anew` is for one that is not new any more.
+    """
     with namespace.network():
         for key, value in values.items():
-            if _fresh(key) != value:
+            if anew or _fresh(key) != value:
                 Path("/proc/sys/net", key).write_text(value)
 
 

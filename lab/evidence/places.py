@@ -15,7 +15,7 @@ from lab.errors import BrokenError
 
 Address = IPv4Address | IPv6Address
 
-FORWARDING = frozenset({"nat", "router", "switch", "bridge"})
+FORWARDING = frozenset({"nat", "firewall", "router", "switch", "bridge"})
 # Only these take part in IKE; a `host` behind a gateway does not.
 SPEAKING = frozenset({"gateway"})
 

@@ -81,12 +81,17 @@ def _network(lab: "Lab") -> None:
         return
     write_json(lab.directory / "topology.json", _described(lab))
     (lab.directory / "topology.svg").write_text(graph.svg(lab.topology))
-    write_json(lab.directory / "nat.json", {"schema": NAT_SCHEMA, "mappings": lab.network.mappings()})
+    write_json(lab.directory / "nat.json", {"schema": NAT_SCHEMA, **lab.network.nat_facts(), **_probed(lab)})
     lab.network.gates.close()
     if (record := lab.network.gates.record()) is not None:
         write_json(lab.directory / gates.FILE, record)
         lab.steps.add("gate", PASSED, gates.sentence(record))
     lab.uncaptured = lab.network.finish_capture().dropped
+
+
+def _probed(lab: "Lab") -> dict[str, Any]:
+    """What a probe found of the boxes, if one was sent."""
+    return {"probe": lab.probed} if lab.probed else {}
 
 
 def _described(lab: "Lab") -> dict[str, Any]:

@@ -79,6 +79,7 @@ class Lab:
         self.forged: list[bytes] = []
         self.uncaptured = 0
         self.impaired: tuple[str, ...] = ()
+        self.probed: list[dict[str, str]] = []
 
     # -- setting up
 
@@ -101,7 +102,7 @@ class Lab:
 
     def up(
         self,
-        topology: str,
+        topology: str | topologies.Topology,
         tunnel: Tunnel | None = None,
         *,
         left: Tunnel | None = None,
@@ -110,8 +111,8 @@ class Lab:
     ) -> None:
         """Realise a topology, start the peers with their side of the tunnel, and wait until they take commands."""
         tunnel = tunnel or Tunnel()
-        self.step("network", topology)
-        self.topology = topologies.load(topology)
+        self.topology = topologies.load(topology) if isinstance(topology, str) else topology
+        self.step("network", self.topology.name)
         self._network = Network(self.topology, self.scratch / "network")
         self._network.start()
         self.step("peers", " and ".join(f"{gateway}" for gateway in self.gateways if gateway.name in start))
@@ -163,8 +164,8 @@ class Lab:
         for name in (client, "right"):
             lan = topology.toward(name, f"{name}-host").end
             nets[name] = str(ip_interface(lan.addresses[0]).network)
-        address = {name: topology.attachment(name).address() or "" for name in (client, "right")}
-        public = topology.public_address("right")
+        address = {name: topology.attachment(name).any_address() for name in (client, "right")}
+        public = topology.public_address("right", 6 if ":" in address["right"] else 4)
         return Ends(address[client], address["right"], public, nets[client], nets["right"])
 
     def _known_topology(self) -> topologies.Topology:
@@ -174,7 +175,7 @@ class Lab:
 
     def inner(self, name: str) -> str:
         """The address of the host behind a gateway."""
-        return self._known_topology().attachment(f"{name}-host").address() or ""
+        return self._known_topology().attachment(f"{name}-host").any_address()
 
     def ca(self, name: str = "root") -> Ca:
         """A CA of this scenario's own, the same in every run of one seed but for its times."""
@@ -208,6 +209,18 @@ class Lab:
         words = done.stdout.strip().splitlines()
         assert done.returncode == 0, f"the ping through the tunnel failed: {words[-1] if words else done.stderr}"
         self._pings.append(count)
+
+    def ping_back(self) -> bool:
+        """The right host pings the left one, once; whether the echo came back. Nothing is proven by it."""
+        return self._reaches("right", "left")
+
+    def ping_once(self) -> bool:
+        """The left host pings the right one, once; whether the echo came back. Nothing is proven by it."""
+        return self._reaches("left", "right")
+
+    def _reaches(self, name: str, other: str) -> bool:
+        argv = ["ping", "-n", "-c", "1", "-W", "1", self.inner(other)]
+        return self.network.node(f"{name}-host").run(argv, timeout=30.0).returncode == 0
 
     @contextlib.contextmanager
     def pinging(self, count: int, every: float = 0.02, before: int = 1, *, whole: bool = True) -> Iterator[None]:

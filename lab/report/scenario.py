@@ -9,14 +9,14 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from lab.report import associations, coverage, drawing, facts, files, outage, rungs, words
+from lab.report import associations, coverage, drawing, facts, files, nat, outage, rungs, words
 from lab.report.coverage import Coverage
 from lab.report.facts import Doubts, Facts
 from lab.report.model import Result, Verdict
+from lab.report.nat import Nat
 from lab.report.outage import Outage
 from lab.report.rungs import Ladder
 
-MOST_MAPPINGS = 200
 MESSAGES = {
     "ikev2_init": "IKE_SA_INIT",
     "ikev2_auth": "IKE_AUTH",
@@ -62,7 +62,7 @@ class Page:
     ladder: Ladder | None
     sides: list[associations.Side]
     keys: list[tuple[str, list[tuple[str, str]]]]
-    mappings: list[Facts]
+    nat: Nat
     configs: list[files.Text]
     logs: list[files.Text]
     witness: str
@@ -74,7 +74,6 @@ def load(directory: Path, result: Result) -> Page:
     """Read a scenario's directory. Never raises for bad content."""
     doubts = Doubts()
     found = facts.table(facts.load(directory / "result.json", doubts, needed=True))
-    nat = facts.load(directory / "nat.json", doubts)
     return Page(
         result=result,
         reason=result.reason or _reason(result, facts.rows(found, "steps")),
@@ -88,7 +87,7 @@ def load(directory: Path, result: Result) -> Page:
         ladder=rungs.load(directory, result, doubts),
         sides=associations.sides(facts.load(directory / "sas.json", doubts)),
         keys=associations.keys(facts.load(directory / "keys.json", doubts)),
-        mappings=(facts.rows(nat) or facts.rows(nat, "mappings"))[:MOST_MAPPINGS],
+        nat=nat.load(directory, doubts),
         configs=files.configs(directory),
         logs=files.logs(directory),
         witness=facts.text(facts.load(directory / "tshark.json", doubts), "sentence"),
@@ -113,7 +112,7 @@ def sections(page: Page) -> list[tuple[str, str, bool]]:
         ("ladder", "Messages", bool(page.ladder)),
         ("sas", "Security associations", bool(page.sides or page.keys)),
         ("negotiated", "Negotiated", bool(page.negotiated)),
-        ("nat", "NAT mappings", bool(page.mappings)),
+        ("nat", "NAT boxes", bool(page.nat)),
         ("configs", "Configurations", bool(page.configs)),
         ("logs", "Logs", bool(page.logs)),
         ("downloads", "Evidence", bool(page.downloads)),

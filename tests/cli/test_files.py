@@ -29,10 +29,27 @@ def test_the_labs_own_topologies_are_valid(file: Path) -> None:
     assert "nodes" in ikelab("validate", file).output
 
 
+BROKEN = {
+    "internet: {kind: router}": "internet: {kind: router, default_route: left-nat}",  # and that one's leads back
+    "      internet: {interface: left": "      internett: {interface: left",
+    "nat: {ports: random}": "nat: {ports: preserve, mapping: address-dependent}",
+}
+
+
 def test_broken_files_are_one_sentence_with_the_place(tmp_path: Path) -> None:
     topology = tmp_path / "mine.yaml"
     topology.write_text("nodes:\n  left: {kind: gateway, colour: red}\nlinks: {}\n")
     assert "mine.yaml:2" in mistake(ikelab("validate", topology))
+    for wrong, line, key in (
+        ("internet: {kind: router}", 16, "default_route"),
+        ("      internet: {interface: left", 32, "links.left-uplink.ends.internett"),
+        ("nat: {ports: random}", 15, "nodes.left-nat.nat.mapping"),
+    ):
+        text = (ROOT / "topologies/nat-initiator.yaml").read_text()
+        assert wrong in text
+        topology.write_text(text.replace(wrong, BROKEN[wrong]))
+        said = mistake(ikelab("validate", topology))
+        assert f"mine.yaml:{line}" in said and key in said, said
     connection = tmp_path / "mine.conf"
     connection.write_text("connections {\n  net {\n    colour = red\n  }\n}\n")
     assert "mine.conf:3" in mistake(ikelab("validate", connection))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def keeper(nodes: Mapping[str, NodeSpec], links: Mapping[str, LinkSpec], where: str) -> str:
     """The node whose forwarding a place stands for; ConfigError if there is none."""
     candidates = list(links[where].ends) if where in links else [where]
-    for kind in ("router", "nat"):
+    for kind in ("router", "nat", "firewall"):
         for name in candidates:
             if name in nodes and nodes[name].kind == kind:
                 return name
@@ -27,7 +27,7 @@ def keeper(nodes: Mapping[str, NodeSpec], links: Mapping[str, LinkSpec], where: 
 def usual(topology: "Topology") -> str:
     """The first router between `left` and `right`, else the first NAT box."""
     way = topology.path("left", "right")
-    for kind in ("router", "nat"):
+    for kind in ("router", "nat", "firewall"):
         for name in way:
             if topology.nodes[name].kind == kind:
                 return name
