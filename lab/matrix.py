@@ -50,6 +50,8 @@ class Pairing:
 ON_XFRM = (Pairing("ours-xfrm", "strongswan"), Pairing("strongswan", "ours-xfrm"))
 DEFAULT = (Pairing(OURS, "strongswan"), Pairing("strongswan", OURS))
 ALL = (*DEFAULT, Pairing(OURS, OURS), Pairing("strongswan", "strongswan"))
+# The strongSwan of Debian 12, as old as IKEv1 is still met with.
+OLDER = (Pairing(OURS, "strongswan-5.9"), Pairing("strongswan-5.9", OURS))
 
 
 def wanted(pairing: Pairing, peers: Sequence[str] = (), role: str = "both") -> bool:

@@ -67,8 +67,14 @@ PEERS = {
         Peer(
             "strongswan-6.1",
             "strongSwan 6.1, from a tree of its own in the guest",
-            "lab.peers.strongswan_newer:StrongSwan61",
+            "lab.peers.strongswan_trees:StrongSwan61",
             _IKEV2 | _ALGORITHMS | _EAP | _PUBKEY | _MULTIPLE,
+        ),
+        Peer(
+            "strongswan-5.9",
+            "strongSwan 5.9 of Debian 12, from a tree of its own in the guest",
+            "lab.peers.strongswan_trees:StrongSwan59",
+            _IKEV2 | _ALGORITHMS | _words("eap-mschapv2 eap-md5") | _PUBKEY | _IKEV1,
         ),
     )
 }

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from lab.matrix import ALL
+from lab.matrix import ALL, OLDER
 from lab.plugin import first_version as v1
 from lab.plugin import papers
 from lab.plugin.tunnel import CONNECTION
@@ -55,7 +55,7 @@ def counted(ladder, mode=v1.MAIN, transactions=2, config=0):
 
 @pytest.mark.rfc("2409#5.4")
 @pytest.mark.needs("ikev1", "xauth")
-@pytest.mark.pairings(*map(str, ALL))
+@pytest.mark.pairings(*map(str, (*ALL, *OLDER)))
 @pytest.mark.parametrize("mode", [v1.MAIN, v1.AGGRESSIVE], ids=["main", "aggressive"])
 def test_xauth(lab, left, right, mode):
     """A user proves itself by name and password in four messages between phase 1 and Quick Mode."""
