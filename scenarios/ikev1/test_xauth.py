@@ -8,6 +8,7 @@ from lab.matrix import ALL, OLDER
 from lab.plugin import first_version as v1
 from lab.plugin import papers
 from lab.plugin.tunnel import CONNECTION
+from lab.wire.ids_v1 import AuthMethod1
 
 USER, PASSWORD, VIP = "carol", "Ar3etTnp", "10.3.0.1"
 SETTLED_S = 20
@@ -84,6 +85,53 @@ def test_xauth_behind_signatures(lab, left, right):
 
     lab.step("messages", "six, four, three")
     counted(ladder)
+
+
+@pytest.mark.rfc("2409#5.1")
+@pytest.mark.needs("ikev1", "xauth", "hybrid", "certificates", "rsa")
+@pytest.mark.pairings(*map(str, (*ALL, *OLDER)))
+@pytest.mark.parametrize("mode", [v1.MAIN, v1.AGGRESSIVE], ids=["main", "aggressive"])
+def test_hybrid_authentication(lab, left, right, mode):
+    """The gateway signs, the user has nothing but its password: SIG of one side, HASH of the other, then XAUTH."""
+    ours, theirs = hybrid(lab, aggressive=mode == v1.AGGRESSIVE)
+    lab.up("direct", left=ours, right=theirs)
+    lab.establish()
+    lab.ping()
+    ladder = lab.prove_protected()
+
+    lab.step("messages", "phase 1 with one signature, four messages of XAUTH, three of Quick Mode")
+    counted(ladder, mode)
+    chosen = v1.method(lab.frames())
+    assert chosen == AuthMethod1.HYBRID_INIT_RSA, f"the responder chose {chosen.name}"
+    phase1 = v1.messages(ladder, mode)
+    found = {name: [e["from"] for e in phase1 if name in e["payloads"]] for name in ("SIG", "CERT", "HASH")}
+    assert found == {"SIG": ["right"], "CERT": ["right"], "HASH": ["left"]}, f"who proves what: {ladder.words()}"
+
+
+@pytest.mark.rfc("2409#5.1")
+@pytest.mark.needs("ikev1", "xauth", "hybrid", "certificates", "rsa")
+def test_hybrid_authentication_of_a_stranger(lab, left, right):
+    """The gateway's certificate is of another CA: the user does not show its password, and no SA comes up."""
+    ours, theirs = hybrid(lab, issuer="other")
+    lab.up("direct", left=ours, right=theirs)
+    lab.step("handshake", f"{left} initiates to a gateway that it has no reason to trust")
+    outcome = left.initiate()
+    assert not outcome.up, "a tunnel came up with a stranger"
+    ladder = lab.ladder()
+    told = [e for e in v1.messages(ladder, v1.TRANSACTION) if e["from"] == "left"]
+    assert not told, f"the user answered XAUTH: {ladder.words()}"
+    assert not v1.messages(ladder, v1.QUICK), f"a Quick Mode was begun: {ladder.words()}"
+
+
+def hybrid(lab, *, issuer="root", aggressive=False):
+    """A user with a password and no more, and a gateway with a certificate of an `issuer`."""
+    plain = v1.tunnel(connection={"aggressive": "yes"} if aggressive else {})
+    secrets = {"xauth-user": {"id": USER, "secret": PASSWORD}}
+    leaf = lab.ca(issuer).leaf("right", "rsa-2048", identities=("right.lab",))
+    own = {"auth": "xauth", "xauth_id": USER}
+    ours = papers.trusting(replace(plain, secrets=secrets, local=own), lab.ca().root)
+    theirs = replace(papers.certified(plain, leaf), remote={"auth": "xauth"})
+    return ours, replace(theirs, secrets={**theirs.secrets, **secrets})
 
 
 @pytest.mark.rfc("2409#5.4")
