@@ -146,7 +146,8 @@ class Child:
 class Connection:
     """`connections.NAME { }`: how to speak with one peer or a group of peers; empty addresses mean any.
 
-    `vips` are the virtual addresses that we ask for as initiator (the unspecified one: any), `pools` what we lend from.
+    `vips` are the virtual addresses that we ask for as initiator (the unspecified one: any), `pools` what we lend from;
+    without `pull`, which is IKEv1's, the responder gives them without being asked.
     """
 
     name: str
@@ -174,6 +175,7 @@ class Connection:
     aggressive: bool = False
     vips: tuple[IPv4Address | IPv6Address, ...] = ()
     pools: tuple[PoolConfig, ...] = ()
+    pull: bool = True
     mobike: bool = True
     redirect_to: Gateway | None = None
     redirect_in: str = "ike_sa_init"
@@ -259,6 +261,7 @@ _CONNECTION: dict[str, options.Reader] = {
     "rand_time": options.seconds,
     "vips": options.hosts,
     "pools": options.text,
+    "pull": options.yes_no,
 }
 _CHILD: dict[str, options.Reader] = {
     "local_ts": options.selectors,
@@ -353,6 +356,8 @@ def _connection(section: Section, files: Files, credentials: Credentials, pools:
     _check_ppk(section, values, credentials)
     if values["version"] == 1:
         _check_first_version(section, values, local, remote, written=written)
+    elif not values.get("pull", True):
+        raise section.error("in IKEv2 the initiator asks for its addresses: pull = no goes with version = 1", "pull")
     return Connection(
         name=section.name,
         local=local,

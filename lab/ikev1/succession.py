@@ -19,8 +19,12 @@ def come_up(sa: Sa) -> None:
         sa.virtual.lends = bool(sa.connection.pools)
     if old is not None and old.alive:
         _take_over(sa, old)
-    if sa.virtual.asks and sa.heir is None:
+    if sa.heir is not None:
+        return
+    if sa.virtual.asks and sa.connection.pull:
         sa.put_first(mode_config.request)
+    elif sa.virtual.lends and not sa.connection.pull:
+        sa.put_first(mode_config.push)
 
 
 def _take_over(sa: Sa, old: Sa) -> None:

@@ -31,7 +31,7 @@ _EAP = _words("eap-mschapv2 eap-md5 eap-tls eap-ttls")
 _PUBKEY = _words("certificates rsa rsa/pss ecdsa ed25519 ed448 crl")
 _MULTIPLE = _words("mlkem intermediate followup-ke")
 # What a peer has of the first version; strongSwan 6.1 was built without it.
-_IKEV1 = _words("ikev1 aggressive pfs dpd xauth mode-config hybrid")
+_IKEV1 = _words("ikev1 aggressive pfs dpd xauth mode-config push hybrid")
 # Debian's strongSwan is built without its plugin eap-peap.
 _ONLY_OURS = _words("null-auth resumption eap-peap")
 _OURS = _ONLY_OURS | _IKEV2 | _ALGORITHMS | _EVERY_ALGORITHM | _EAP | _PUBKEY | _MULTIPLE | _IKEV1

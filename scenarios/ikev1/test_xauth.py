@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from lab.matrix import ALL, OLDER
+from lab.matrix import ALL, DEFAULT, OLDER
 from lab.plugin import first_version as v1
 from lab.plugin import papers
 from lab.plugin.tunnel import CONNECTION
@@ -13,6 +13,9 @@ from lab.wire.ids_v1 import AuthMethod1
 USER, PASSWORD, VIP = "carol", "Ar3etTnp", "10.3.0.1"
 SETTLED_S = 20
 POOL = {"lab": {"addrs": "10.3.0.0/24"}}
+VIP6, DNS6, NET6, FAR6 = "2001:db8:3::1", "2001:db8:2::53", "2001:db8:2::/64", "2001:db8:2::10"
+SIX = {"lab": {"addrs": "2001:db8:3::/64", "dns": DNS6}}
+ADDRESS, ADDRESS6 = "INTERNAL_IP4_ADDRESS", "INTERNAL_IP6_ADDRESS"
 
 
 def user(*, password=PASSWORD, more="", **tunnel):
@@ -31,12 +34,11 @@ def _second_round(section, more):
     return f"connections {{\n {CONNECTION} {{\n {section} {{\n auth = xauth\n {more}\n }}\n }}\n}}"
 
 
-def lent(left, right):
+def lent(left, right, *, pull="yes", vips="0.0.0.0", pool=None):
     """The same with an address of a pool."""
-    client = replace(left, connection={**left.connection, "vips": "0.0.0.0"}, child={"local_ts": "dynamic"})
-    gateway = replace(
-        right, connection={**right.connection, "pools": "lab"}, child={"remote_ts": "dynamic"}, pools=POOL
-    )
+    asks, lends = ({**side.connection, "pull": pull} for side in (left, right))
+    client = replace(left, connection={**asks, "vips": vips}, child={"local_ts": "dynamic"})
+    gateway = replace(right, connection={**lends, "pools": "lab"}, child={"remote_ts": "dynamic"}, pools=pool or POOL)
     return client, gateway
 
 
@@ -154,6 +156,52 @@ def test_mode_config(lab, left, right):
         assert child[key] == [f"{VIP}/32"], f"{side} has {key} {child[key]}"
     (mine,), (other,) = left.established(), right.established()
     assert mine["local_vips"] == other["remote_vips"] == [VIP]
+
+
+@pytest.mark.rfc("2409#5.4")
+@pytest.mark.needs("ikev1", "xauth", "mode-config", "push")
+@pytest.mark.pairings(*map(str, (*DEFAULT, *OLDER)))
+def test_mode_config_pushed(lab, left, right):
+    """Behind XAUTH the gateway gives an address without being asked: CFG_SET and CFG_ACK in place of the request."""
+    ours, theirs = lent(*user(), pull="no")
+    lab.up("direct", left=ours, right=theirs)
+    lab.establish()
+    lab.ping_virtual(VIP)
+    ladder = lab.prove_virtual()
+
+    lab.step("messages", "six, four, two that the gateway begins, three, counted in the capture")
+    counted(ladder, transactions=3)
+    told, taken = v1.messages(ladder, v1.TRANSACTION)[-2:]
+    assert f"{ADDRESS} {VIP}" in told["cp"], f"the gateway gives {told['cp']}"
+    assert ADDRESS in taken["cp"], f"the client takes {taken['cp']}"
+    (mine,), (other,) = left.established(), right.established()
+    assert mine["local_vips"] == other["remote_vips"] == [VIP]
+
+
+@pytest.mark.rfc("2409#5.4")
+@pytest.mark.needs("ikev1", "xauth", "mode-config")
+@pytest.mark.parametrize("way", ["pull", "push"])
+def test_mode_config_of_ipv6(lab, left, right, way):
+    """An IPv6 address and a name server, asked for or pushed; the ping leaves from that address."""
+    pull = "yes" if way == "pull" else "no"
+    ours, theirs = lent(*user(), pull=pull, vips="::", pool=SIX)
+    ours, theirs = (
+        replace(ours, child={**ours.child, "remote_ts": NET6}),
+        replace(theirs, child={**theirs.child, "local_ts": NET6}),
+    )
+    lab.up("dual-stack", left=ours, right=theirs)
+    lab.establish()
+    lab.ping_virtual(VIP6, FAR6)
+    ladder = lab.prove_virtual()
+
+    lab.step("configured", "16 octets of address without a prefix length, and the name server")
+    asked, given = v1.messages(ladder, v1.TRANSACTION)[-2:]
+    carries = given if way == "pull" else asked
+    wanted = {f"{ADDRESS6} {VIP6}", f"INTERNAL_IP6_DNS {DNS6}"}
+    assert wanted <= set(carries["cp"]), f"the gateway gives {carries['cp']}"
+    for side, key in ((left, "local_ts"), (right, "remote_ts")):
+        (child,) = side.children()
+        assert child[key] == [f"{VIP6}/128"], f"{side} has {key} {child[key]}"
 
 
 @pytest.mark.rfc("2409#5.4")
