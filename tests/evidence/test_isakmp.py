@@ -159,6 +159,16 @@ def test_main_mode_shows_no_identity(pair: Pair) -> None:
     assert identities.leaked(frames, {"left.example.org", "right.example.org"}) == set()
 
 
+def test_the_keys_of_an_attacker_show_what_it_was_told(pair: Pair) -> None:
+    """Under keys the identities of phase 1 are read, and not the selectors of phase 2 that look alike."""
+    names = ["left.example.org", "right.example.org"]
+    assert [one.identity for one in identities.readable(frames_of(pair), keys_of(pair))] == names
+    newer = Pair().initiate()
+    assert identities.readable(frames_of(newer)) == []
+    shown = {one.identity for one in identities.readable(frames_of(newer), keys_of(newer))}
+    assert shown == set(names)
+
+
 def test_aggressive_mode_shows_both() -> None:
     frames = frames_of(Pair(first("aggressive = yes")).initiate())
     assert [one.identity for one in identities.readable(frames)] == ["left.example.org", "right.example.org"]
