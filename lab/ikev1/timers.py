@@ -10,7 +10,7 @@ from lab.ike.actions import Send
 from lab.ike.live_child import LiveChild
 from lab.ike.sa import UP
 from lab.ike.states import IkeState
-from lab.ikev1 import explain, informational, mode_config, quick_mode
+from lab.ikev1 import explain, informational, mode_config, quick_mode, succession
 from lab.ikev1.engine import Engine
 from lab.ikev1.sa import Sa
 from lab.wire.ids_v1 import ExchangeType1
@@ -73,6 +73,8 @@ def _deadlines(engine: Engine) -> Iterator[tuple[str, float]]:
         yield "half-open", sa.over_at + settings.half_open_timeout
     if sa.awaits_push and sa.established_at is not None and sa.state is IkeState.ESTABLISHED:
         yield "unconfigured", sa.established_at + settings.half_open_timeout
+    if sa.heir is not None and (until := succession.lingers_until(sa)) > sa.host.now:
+        yield "replaced", until
     yield from (("fade", when) for when, _ in sa.fading)
     yield from (("switch", entry.due) for entry in sa.switching)
     if sa.state in UP:

@@ -384,6 +384,20 @@ def test_mistakes(before: str, after: str, reason: str) -> None:
         load(text.replace(before, after, 1), "here.conf")
 
 
+@MODES
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_a_message_lost_while_a_user_authenticates_anew(mode: str, number: int) -> None:
+    """The old SA lives until the peer had time to ask for the last message once more: the child is never lost."""
+    pair = Pair(client(mode), gateway(mode)).initiate()
+    before = sa(pair.left).spi_i
+    pair.wire.drop(of(TRANSACTION, number))
+    pair.left.do("rekey")
+    pair.run(60)
+    pair.check()
+    assert sa(pair.left).spi_i == sa(pair.right).spi_i != before
+    assert not pair.left.told("child-down") and not pair.right.told("child-down")
+
+
 # -- Mode Config pushed (draft-ietf-ipsec-isakmp-mode-cfg-05 3.1.2), and IPv6
 
 SIX = POOL.replace("}\n}", "}\n six {\n addrs = 2001:db8::7-2001:db8::7\n dns = 2001:db8::53\n }\n}")
@@ -447,7 +461,7 @@ def test_a_push_without_an_address_left() -> None:
 def test_a_pushed_address_is_kept_behind_a_phase_1_anew() -> None:
     pair = pushed().initiate()
     pair.left.do("rekey")
-    pair.run(10)
+    pair.run(30)
     pair.check()
     assert len(lines(pair)) == 12
     assert sa(pair.left).virtual.local == sa(pair.right).virtual.remote == (ip_address("10.3.0.1"),)
