@@ -53,6 +53,8 @@ NEWER = (Pairing(OURS, "strongswan-6.1"), Pairing("strongswan-6.1", OURS))
 # What a scenario of IKEv2 runs in: both releases of strongSwan, in both roles.
 IKEV2 = (*DEFAULT, *NEWER)
 ALL = (*DEFAULT, Pairing(OURS, OURS), Pairing("strongswan", "strongswan"))
+# The strongSwan of Debian 12, as old as IKEv1 is still met with.
+OLDER = (Pairing(OURS, "strongswan-5.9"), Pairing("strongswan-5.9", OURS))
 
 
 def wanted(pairing: Pairing, peers: Sequence[str] = (), role: str = "both") -> bool:

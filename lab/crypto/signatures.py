@@ -31,6 +31,14 @@ _Public = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | Ed25519PublicKey | Ed44
 _Private = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | Ed25519PrivateKey | Ed448PrivateKey
 
 
+def _bare(digest: bytes) -> ec.ECDSA:
+    """ECDSA of octets that are a hash already; ValueError where no hash has that length."""
+    fitting = (one for one in _HASHES.values() if one.digest_size == len(digest))
+    if (found := next(fitting, None)) is None:
+        raise ValueError(f"no hash has {len(digest)} octets")
+    return ec.ECDSA(utils.Prehashed(found), deterministic_signing=True)
+
+
 def _pss(scheme: Scheme) -> padding.PSS:
     return padding.PSS(padding.MGF1(_HASHES[scheme.hash]), scheme.salt)
 
@@ -89,13 +97,17 @@ class PublicKey:
         return True
 
     def verify_bare(self, signature: bytes, digest: bytes) -> bool:
-        """Whether this is the RSA signature of octets that no hash and no name of one is put around (RFC 2409 5.1)."""
-        if not isinstance(self.key, rsa.RSAPublicKey):
-            return False
+        """Whether this is the signature of a digest as IKEv1 makes it: see `PrivateKey.sign_bare`."""
         try:
-            return self.key.recover_data_from_signature(signature, padding.PKCS1v15(), None) == digest
+            match self.key:
+                case rsa.RSAPublicKey():
+                    return self.key.recover_data_from_signature(signature, padding.PKCS1v15(), None) == digest
+                case ec.EllipticCurvePublicKey():
+                    self.key.verify(der_ecdsa(signature, self.bits) or b"", digest, _bare(digest))
+                    return True
         except (InvalidSignature, ValueError):
-            return False
+            pass
+        return False
 
     def _check(self, scheme: Scheme, signature: bytes, data: bytes) -> None:
         match self.key:
@@ -138,9 +150,16 @@ class PrivateKey:
                 return self.key.sign(data)
 
     def sign_bare(self, digest: bytes) -> bytes:
-        """The RSA signature of these octets as they are: no hash and no name of one around them (RFC 2409 5.1)."""
-        assert isinstance(self.key, rsa.RSAPrivateKey), f"a key {self.public} signs nothing bare"
-        return self.key.sign(digest, padding.PKCS1v15(), utils.NoDigestInfo())
+        """The signature of a digest that no further hash, and no name of one, is put around.
+
+        RSA pads it as it is (RFC 2409 5.1); ECDSA takes it for the hash and gives r | s (RFC 4754 5, 7).
+        """
+        match self.key:
+            case rsa.RSAPrivateKey():
+                return self.key.sign(digest, padding.PKCS1v15(), utils.NoDigestInfo())
+            case ec.EllipticCurvePrivateKey():
+                return raw_ecdsa(self.key.sign(digest, _bare(digest)), self.public.bits)
+        raise AssertionError(f"a key {self.public} signs nothing bare")
 
     @property
     def pem(self) -> bytes:

@@ -1,13 +1,16 @@
 """The fields of IKEv1 payloads with their places in the octets; what a node is stands in `fields`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address, IPv6Address
 
-from lab.evidence.fields import Node, Show, branch, leaf, named, number, octets, rest
+from lab.evidence.fields import Node, Show, branch, configured, leaf, named, number, octets, rest
 from lab.wire.cursor import Reader
-from lab.wire.ids import CertEncoding, OpenEnum
-from lab.wire.ids_v1 import Attribute1, CfgType1, IdType1, NotifyType1, PayloadType1, Phase1, Phase2, Protocol1
+from lab.wire.ids import CertEncoding, CfgAttribute, OpenEnum
+from lab.wire.ids_v1 import CfgType1, IdType1, NotifyType1, PayloadType1, Phase1, Phase2, Protocol1, Xauth1
+from lab.wire.message_v1 import Payload1
+from lab.wire.payloads_v1 import Attribute, Attributes1
 
+_XAUTH = frozenset(int(one) for one in Xauth1)
 _TEXT_IDS = (IdType1.ID_FQDN, IdType1.ID_USER_FQDN)
 
 
@@ -48,7 +51,7 @@ def _transform(reader: Reader, kind: type[OpenEnum]) -> list[Node]:
     return found
 
 
-def _attribute(reader: Reader, kind: type[OpenEnum]) -> Node:
+def _attribute(reader: Reader, kind: Callable[[int], OpenEnum]) -> Node:
     at, first = reader.position, reader.u16()
     short = first & 0x8000
     value = reader.take(2) if short else reader.take(reader.u16())
@@ -110,8 +113,28 @@ def attributes(reader: Reader) -> list[Node]:
         leaf(reader, "Identifier", 2, number),
     ]
     while reader.left:
-        found.append(_attribute(reader, Attribute1))
+        found.append(_attribute(reader, _configuration))
     return found
+
+
+def _configuration(number: int) -> OpenEnum:
+    """XAUTH has numbers of its own, Mode Config those of IKEv2."""
+    return Xauth1(number) if number in _XAUTH else CfgAttribute(number)
+
+
+def in_words(payloads: Iterable[Payload1]) -> tuple[str, ...]:
+    """What the Attribute payloads of a message hold: `INTERNAL_IP4_ADDRESS 10.3.0.1`, or a name where nothing is in it.
+
+    Of XAUTH the names alone: a password has no place in a ladder.
+    """
+    found = (one for payload in payloads if isinstance(payload, Attributes1) for one in payload.attributes)
+    return tuple(map(_words, found))
+
+
+def _words(one: Attribute) -> str:
+    kind, value = _configuration(int(one.type)), one.value
+    octets = value if isinstance(value, bytes) else value.to_bytes(2, "big")
+    return kind.name if isinstance(kind, Xauth1) else f"{kind.name} {configured(kind, octets)}".strip()
 
 
 def original_address(reader: Reader) -> list[Node]:

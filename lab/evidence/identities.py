@@ -1,19 +1,22 @@
-"""What an observer without any key learns about who is there: every identity that is readable on the wire.
+"""What an observer learns about who is there: every identity that is readable on the wire.
 
-The auditor has the capture and nothing else. It lists the identities in payloads that travelled in clear, and finds the
-octets of identities that somebody may suspect anywhere in a frame, encrypted or not, whatever they are part of.
+The auditor of a passive observer has the capture and nothing else. It lists the identities in payloads that travelled
+in clear, and finds the octets of identities that somebody may suspect anywhere in a frame, encrypted or not, whatever
+they are part of. The auditor of an active attacker has besides the keys that this attacker itself came to, no others.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from lab.evidence.capture import Frame
 from lab.evidence.datagram import sightings
 from lab.evidence.keyring import Keyring
 from lab.evidence.keys import Keys
-from lab.evidence.reading import Reader
+from lab.evidence.reading import Reader, Reading
 from lab.ike.credentials import Identity
 from lab.wire.ids import IdType
+from lab.wire.ids_v1 import ExchangeType1
+from lab.wire.payloads import decode_chain
 from lab.wire.payloads_v1 import ID1
 from lab.wire.payloads_v2 import ID
 
@@ -27,18 +30,29 @@ class Seen:
     source: str
 
 
-def readable(frames: Sequence[Frame]) -> list[Seen]:
-    """The identities of all ID payloads in clear, each once, in the order in which they were sent."""
-    reader = Reader(Keyring(Keys()))
+def readable(frames: Sequence[Frame], known: Keys | None = None) -> list[Seen]:
+    """The identities of all ID payloads in clear or under `known` keys, each once, in the order sent."""
+    reader = Reader(Keyring(known or Keys()))
     found: dict[Seen, None] = {}
     for sighting in sightings(frames):
         reading = reader.read(sighting)
-        older = reading.isakmp.payloads if reading.isakmp else ()
-        for payload in (*(reading.message.payloads if reading.message else ()), *older):
-            if isinstance(payload, ID | ID1):
-                who = str(Identity(IdType(payload.id_type), payload.data))
-                found[Seen(who, reading.exchange or "", sighting.source)] = None
+        for payload in _payloads(reading):
+            who = str(Identity(IdType(payload.id_type), payload.data))
+            found[Seen(who, reading.exchange or "", sighting.source)] = None
     return list(found)
+
+
+def _payloads(reading: Reading) -> Iterator[ID | ID1]:
+    """The ID payloads of a message, outside and inside of what was opened."""
+    every: list[object] = [*(reading.message.payloads if reading.message else ())]
+    if reading.isakmp is not None:
+        # In phase 2 the same payload holds a traffic selector.
+        phase_1 = reading.isakmp.exchange in (ExchangeType1.MAIN_MODE, ExchangeType1.AGGRESSIVE_MODE)
+        opened = reading.isakmp if reading.chain is None else reading.isakmp.opened(reading.chain)
+        every += opened.payloads if phase_1 else ()
+    elif reading.chain is not None:
+        every += decode_chain(reading.first_inside, reading.chain)
+    yield from (payload for payload in every if isinstance(payload, ID | ID1))
 
 
 def leaked(frames: Sequence[Frame], suspected: Iterable[str]) -> set[str]:

@@ -14,6 +14,7 @@ from lab.errors import ProtocolError
 from lab.evidence.ah_key import parts
 from lab.evidence.datagram import Kind, Sighting
 from lab.evidence.fields import configured
+from lab.evidence.fields_v1 import in_words
 from lab.evidence.inner import summary, upper
 from lab.evidence.keyring import Inner, Keyring
 from lab.evidence.names import payload_names
@@ -196,7 +197,8 @@ class Reader:
             opened = message.opened(chain)
         except ProtocolError as error:
             return replace(reading, note=f"malformed: {error.reason}")
-        return replace(reading, opened=True, chain=chain, payloads=opened.names, first_inside=header.next_payload)
+        reading = replace(reading, opened=True, chain=chain, payloads=opened.names, first_inside=header.next_payload)
+        return replace(reading, cp=in_words(opened.payloads))
 
     def _unseal(self, message: Message, sealed: Payload) -> bytes | None:
         """The decrypted chain, or None where no key fits."""

@@ -48,12 +48,11 @@ class Peer:
         return f"{self.name}-{self.suite}"
 
 
-PEERS = (
-    Peer("strongswan", "forky", (
-        "strongswan-charon", "strongswan-swanctl", "libcharon-extra-plugins", "libcharon-extauth-plugins",
-        "libstrongswan-standard-plugins", "libstrongswan-extra-plugins",
-    )),
+_STRONGSWAN = (
+    "strongswan-charon", "strongswan-swanctl", "libcharon-extra-plugins", "libcharon-extauth-plugins",
+    "libstrongswan-standard-plugins", "libstrongswan-extra-plugins",
 )  # fmt: skip
+PEERS = (Peer("strongswan", "forky", _STRONGSWAN), Peer("strongswan", "bookworm", _STRONGSWAN))
 
 # Taken for a file or two, without what they depend on.
 ALONE = {"mininet": ("usr/bin/mnexec",)}

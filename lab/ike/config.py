@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from lab.crypto import ikev1_numbers, proposal
 from lab.crypto.certificates import Certificate, Crl
-from lab.crypto.schemes import RSA
+from lab.crypto.schemes import ECDSA, RSA
 from lab.crypto.signatures import PrivateKey
 from lab.errors import ConfigError
 from lab.ike import options, pool_config, xauth_config
@@ -150,7 +150,8 @@ class Child:
 class Connection:
     """`connections.NAME { }`: how to speak with one peer or a group of peers; empty addresses mean any.
 
-    `vips` are the virtual addresses that we ask for as initiator (the unspecified one: any), `pools` what we lend from.
+    `vips` are the virtual addresses that we ask for as initiator (the unspecified one: any), `pools` what we lend from;
+    without `pull`, which is IKEv1's, the responder gives them without being asked.
     """
 
     name: str
@@ -178,6 +179,7 @@ class Connection:
     aggressive: bool = False
     vips: tuple[IPv4Address | IPv6Address, ...] = ()
     pools: tuple[PoolConfig, ...] = ()
+    pull: bool = True
     mobike: bool = True
     redirect_to: Gateway | None = None
     redirect_in: str = "ike_sa_init"
@@ -267,6 +269,7 @@ _CONNECTION: dict[str, options.Reader] = {
     "vips": options.hosts,
     "pools": options.text,
     **_INTERFACE,
+    "pull": options.yes_no,
 }
 _CHILD: dict[str, options.Reader] = {
     "local_ts": options.selectors,
@@ -372,6 +375,8 @@ def _connection(section: Section, files: Files, credentials: Credentials, pools:
     _check_ppk(section, values, credentials)
     if values["version"] == 1:
         _check_first_version(section, values, local, remote, written=written)
+    elif not values.get("pull", True):
+        raise section.error("in IKEv2 the initiator asks for its addresses: pull = no goes with version = 1", "pull")
     return Connection(
         name=section.name,
         local=local,
@@ -392,12 +397,15 @@ def _check_first_version(
     section: Section, values: dict[str, object], local: AuthConfig, remote: AuthConfig, *, written: bool
 ) -> None:
     """IKEv1 has one method of authentication for both sides, and no numbers for what came after it."""
-    if local.auth.signed != remote.auth.signed or local.eap or remote.eap:
+    hybrid = local.auth.user or remote.auth.user
+    if hybrid and not (local.auth.signed or remote.auth.signed):
+        raise section.error("where one side has auth = xauth and no more, the other has auth = pubkey", "version")
+    if not hybrid and (local.auth.signed != remote.auth.signed or local.eap or remote.eap):
         raise section.error("with version = 1 both sides have auth = psk, or both auth = pubkey", "version")
     if local.xauth and remote.xauth:
         raise section.error("XAUTH is for one side: write auth = xauth in local-2 or in remote-2", "version")
-    if local.auth.signed and not any(certificate.public.family == RSA for certificate in local.certs):
-        raise section.error("with version = 1 and auth = pubkey a certificate with an RSA key is needed", "version")
+    if local.auth.signed:
+        _check_first_version_key(section, local, by_user=local.xauth or remote.xauth)
     for key in ("ppk_id", "ppk_required"):
         if values.get(key):
             raise section.error("postquantum preshared keys are IKEv2's; version = 1 has none", key)
@@ -406,6 +414,16 @@ def _check_first_version(
     if written and (missing := ikev1_numbers.inexpressible(proposals, phase=1)):
         reason = f"version = 1 has no numbers for {missing}: write a CBC cipher, a hash and a MODP or ECP group"
         raise section.error(reason, "proposals")
+
+
+def _check_first_version_key(section: Section, local: AuthConfig, *, by_user: bool) -> None:
+    """Signatures have numbers for RSA and ECDSA; with XAUTH, and in hybrid authentication, for RSA alone."""
+    families = {certificate.public.family for certificate in local.certs}
+    if by_user and RSA not in families:
+        raise section.error("XAUTH goes with signatures by RSA keys; no certificate has one", "version")
+    if not families & {RSA, ECDSA}:
+        reason = "with version = 1 and auth = pubkey a certificate with an RSA or an ECDSA key is needed"
+        raise section.error(reason, "version")
 
 
 def _auth(section: Section, side: str, files: Files) -> tuple[Section, AuthConfig]:
@@ -422,10 +440,13 @@ def _auth(section: Section, side: str, files: Files) -> tuple[Section, AuthConfi
     if side == "remote":
         readers["cacerts"] = files.certificates
         readers["revocation"] = options.one_of("relaxed", "strict")
+    if xauth_config.alone(rounds[0]):
+        readers = {"auth": Means.parse, "id": options.identity, "xauth_id": options.text}
     values = options.read(rounds[0], readers)
+    values.pop("xauth_id", None)
     if "auth" not in values:
         raise rounds[0].error("auth = psk or auth = pubkey is needed")
-    found = AuthConfig(**values, **xauth_config.second(section, side))  # type: ignore[arg-type]
+    found = AuthConfig(**values, **xauth_config.of(section, side))  # type: ignore[arg-type]
     if found.auth.null and found.id not in (None, NOBODY):
         raise rounds[0].error("who proves nothing is nobody: leave id out with auth = null, or write %null", "id")
     return rounds[0], found

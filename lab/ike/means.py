@@ -3,7 +3,8 @@
 Written as strongSwan writes it: `psk`; `eap-md5` and the like; `pubkey` for any signature; `rsa`, `rsa/pss`, `ecdsa`,
 `ed25519`, `ed448` for some; behind them the fewest bits of the key and the hashes allowed, in order of preference:
 `ecdsa-384-sha384`, `ike:pubkey-sha512-sha256`. They hold for the signature of IKE_AUTH, not for those in certificates.
-`null` is no proof at all (RFC 7619), and a word of ours.
+`null` is no proof at all (RFC 7619), and a word of ours. `xauth` is a user's password behind phase 1 of IKEv1, and
+nothing within it: hybrid authentication, where the other side signs.
 """
 
 from collections.abc import Iterable
@@ -16,6 +17,7 @@ from lab.wire.ids import HashAlgorithm
 SHA2 = (HashAlgorithm.SHA2_256, HashAlgorithm.SHA2_384, HashAlgorithm.SHA2_512)
 # `eap` and `eap-dynamic` are any method; the others are those that `lab.ikev2.eap.methods` has.
 EAP_WORDS = ("eap", "eap-dynamic", "eap-md5", "eap-mschapv2", "eap-peap", "eap-tls", "eap-ttls")
+USER_WORDS = ("xauth", "xauth-generic")
 _HASHES = {keyword(digest): digest for digest in DIGEST}
 # RFC 7427 4: the hash should be no weaker than the curve.
 _CURVES = {256: SHA2, 384: (SHA2[1], SHA2[2], SHA2[0]), 521: (SHA2[2], SHA2[1], SHA2[0])}
@@ -23,7 +25,7 @@ _CURVES = {256: SHA2, 384: (SHA2[1], SHA2[2], SHA2[0]), 521: (SHA2[2], SHA2[1], 
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """`psk`, `null`, EAP, or a signature; no families mean any, no hashes any of SHA-2."""
+    """`psk`, `null`, EAP, `xauth`, or a signature; no families mean any, no hashes any of SHA-2."""
 
     text: str = "psk"
     families: frozenset[str] = frozenset()
@@ -35,6 +37,8 @@ class Means:
         """Read the written form; ValueError where it is none."""
         if text in ("psk", "null") or text in EAP_WORDS:
             return cls(text)
+        if text in USER_WORDS:
+            return cls(USER_WORDS[0])
         first, *words = text.removeprefix("ike:").split("-")
         if first != "pubkey" and first not in FAMILIES:
             known, eap = ", ".join(FAMILIES), ", ".join(EAP_WORDS)
@@ -57,6 +61,8 @@ class Means:
             return f"signatures ({self.text})"
         if self.null:
             return "no proof (null)"
+        if self.user:
+            return "a user's password (xauth)"
         return "a pre-shared key" if self.shared else self.text
 
     @property
@@ -75,9 +81,14 @@ class Means:
         return self.text in EAP_WORDS
 
     @property
+    def user(self) -> bool:
+        """Whether this side proves itself by XAUTH alone."""
+        return self.text in USER_WORDS
+
+    @property
     def signed(self) -> bool:
         """Whether this is a signature."""
-        return not self.shared and not self.null and not self.eap
+        return not (self.shared or self.null or self.eap or self.user)
 
     @property
     def listed(self) -> tuple[HashAlgorithm, ...]:

@@ -1,13 +1,15 @@
-"""The second round of authentication, `local-2 { auth = xauth }` or `remote-2 { auth = xauth }` of swanctl.conf.
+"""XAUTH in swanctl.conf: a second round, `local-2 { auth = xauth }` or `remote-2 { auth = xauth }`, or the only one.
 
-It goes with IKEv1 only, behind a first round that is a pre-shared key or a signature: XAUTH, draft 06.
+It goes with IKEv1 only: behind a first round that is a pre-shared key or a signature (XAUTH, draft 06), or as all that
+a side has while the other signs (hybrid authentication, draft-ietf-ipsec-isakmp-hybrid-auth-05).
 """
 
 from lab.ike import options
+from lab.ike.means import USER_WORDS
 from lab.ike.swanctl import Section
 
 # The backends that charon has beside the generic one ask RADIUS or PAM; here the secrets are the configuration's.
-_ROUND: dict[str, options.Reader] = {"auth": options.one_of("xauth", "xauth-generic"), "xauth_id": options.text}
+_ROUND: dict[str, options.Reader] = {"auth": options.one_of(*USER_WORDS), "xauth_id": options.text}
 
 
 def rounds(section: Section, side: str) -> tuple[list[Section], list[Section]]:
@@ -17,14 +19,20 @@ def rounds(section: Section, side: str) -> tuple[list[Section], list[Section]]:
     return by_user, [inner for inner in found if inner not in by_user]
 
 
-def second(section: Section, side: str) -> dict[str, object]:
-    """What AuthConfig says of XAUTH for a side; nothing where there is no such round."""
-    by_user, _ = rounds(section, side)
+def alone(inner: Section) -> bool:
+    """Whether this round, which is a side's only one, is XAUTH."""
+    return inner.get("auth") in USER_WORDS
+
+
+def of(section: Section, side: str) -> dict[str, object]:
+    """What AuthConfig says of XAUTH for a side; nothing where it has none."""
+    second, first = rounds(section, side)
+    by_user = [*filter(alone, first), *second]
     if not by_user:
         return {}
     if section.get("version") != "1":
         raise by_user[0].error("auth = xauth goes with version = 1 only", "auth")
     if len(by_user) > 1:
         raise by_user[1].error(f"one section of {side!r} has auth = xauth, {len(by_user)} found", "auth")
-    values = options.read(by_user[0], _ROUND)
-    return {"xauth": True, "xauth_id": values.get("xauth_id", "")}
+    known = _ROUND if second else {**_ROUND, "id": options.text}
+    return {"xauth": True, "xauth_id": options.read(by_user[0], known).get("xauth_id", "")}

@@ -102,9 +102,10 @@ class Engine:
             self._begin_phase2(queue.popleft())
 
     def _waiting(self) -> deque[Plan]:
-        """What may be begun now: XAUTH and Mode Config come first and are waited for."""
+        """What may be begun now: XAUTH and Mode Config come first and are waited for, whoever begins them."""
         sa = self.sa
-        if sa.first or not sa.usable or any(t.ours and t.step.exchange == TRANSACTION for t in self._talks.values()):
+        asking = any(t.ours and t.step.exchange == TRANSACTION for t in self._talks.values())
+        if sa.first or sa.awaits_push or not sa.usable or asking:
             return sa.first
         return sa.queue
 

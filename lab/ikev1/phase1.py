@@ -186,7 +186,7 @@ def hash_of(sa: Sa, *, initiator: bool) -> bytes:
     ours, theirs = (sa.gxi, sa.gxr) if initiator else (sa.gxr, sa.gxi)
     cookies = sa.spi_i + sa.spi_r if initiator else sa.spi_r + sa.spi_i
     octets = ours + theirs + cookies + sa.sai + (sa.idi if initiator else sa.idr)
-    return sa.agreed.prf_spec.compute(sa.keys.skeyid, octets)
+    return proof.prf(sa).compute(sa.keys.skeyid, octets)
 
 
 def prove(sa: Sa) -> Payloads:

@@ -39,7 +39,7 @@ class Sa(IkeSa):
     for phase 1 to be over, `hint` what the peer or the last dropped message told about a phase 1 that does not get on.
     `first` is what goes before the queue: XAUTH, which keeps the SA from being established, and Mode Config. `over_at`
     is when phase 1 was over, `initial_contact` whether the peer said that this is its only SA with us, `configuring`
-    whether Mode Config is not over.
+    whether Mode Config is not over, and `awaits_push` whether it is the peer's turn to begin it.
     `sai`, `gxi`, `gxr`, `idi`, `idr` are the bodies that HASH_I and HASH_R cover. `heir_of` is the SA that this one is
     to take over from, `heir` the one that took over from it. `switching` holds the rekeyings of ours
     whose new child is not used yet.
@@ -102,6 +102,11 @@ class Sa(IkeSa):
     def waits_for_xauth(self) -> bool:
         """Whether phase 1 is over and XAUTH is not."""
         return self.state is IkeState.CONNECTING and self.over_at is not None
+
+    @property
+    def awaits_push(self) -> bool:
+        """Whether the peer has yet to push the addresses that we want."""
+        return self.configuring and not self.connection.pull
 
     def twin_of(self, other: IkeSa) -> bool:
         """Many users may share the identity and the key of a group; they are not the same."""

@@ -11,7 +11,7 @@ from lab.ike.host import Host
 from lab.ike.path import Path
 from lab.ike.states import IkeState
 from lab.ike.table import Table
-from lab.ikev1 import aggressive_mode, informational, main_mode, phase1, timers
+from lab.ikev1 import aggressive_mode, informational, main_mode, phase1, succession, timers
 from lab.ikev1.commands import Commands
 from lab.ikev1.engine import Engine
 from lab.ikev1.sa import Sa
@@ -151,14 +151,19 @@ class Service:
         if sa.wants_heir:
             sa.wants_heir = False
             self.commands.reauthenticate(sa)
-        # charon takes children and leases over only after the last message of XAUTH: a Delete hard on it ends them.
-        waits = sa.heir is not None and sa.heir.alive and sa.heir.configuring
-        if sa.heir is not None and sa.heir.initiator and sa.state is IkeState.REKEYED and not sa.queue and not waits:
+        if sa.state is IkeState.REKEYED and not sa.queue and self._served(sa):
             informational.end(sa, "rekeyed")
         engine.settle()
         self.table.schedule(engine)
         if sa.state is not IkeState.CONNECTING:
             self._half_open.settled(spi)
+
+    def _served(self, sa: Sa) -> bool:
+        """Whether an SA that was replaced is ours to delete, now that its heir does all that it did."""
+        heir = sa.heir
+        if heir is None or not heir.initiator:
+            return False
+        return not heir.alive or (not heir.configuring and succession.lingers_until(sa) <= self._host.now)
 
 
 def _notice(front: Header, kind: NotifyType1, path: Path) -> bytes:

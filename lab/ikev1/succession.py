@@ -6,6 +6,9 @@ from lab.ikev1.sa import Sa
 
 # Seconds within which two phases 1 of opposite roles count as begun at the same time.
 AT_ONCE = 60.0
+# Seconds for which an SA outlives its heir's coming up where XAUTH ended with a message of ours that nobody
+# acknowledges: the peer takes the children over only with it, and a Delete that comes before takes them away.
+LINGER = 10.0
 
 
 def come_up(sa: Sa) -> None:
@@ -19,8 +22,19 @@ def come_up(sa: Sa) -> None:
         sa.virtual.lends = bool(sa.connection.pools)
     if old is not None and old.alive:
         _take_over(sa, old)
-    if sa.virtual.asks and sa.heir is None:
+    if sa.heir is not None:
+        return
+    if sa.virtual.asks and sa.connection.pull:
         sa.put_first(mode_config.request)
+    elif sa.virtual.lends and not sa.connection.pull:
+        sa.put_first(mode_config.push)
+
+
+def lingers_until(sa: Sa) -> float:
+    """Until when an SA that was replaced is not to be deleted by us."""
+    heir = sa.heir
+    assert heir is not None, "it was replaced"
+    return (heir.established_at or 0.0) + (LINGER if heir.connection.local.xauth else 0.0)
 
 
 def _take_over(sa: Sa, old: Sa) -> None:

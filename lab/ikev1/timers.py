@@ -10,7 +10,7 @@ from lab.ike.actions import Send
 from lab.ike.live_child import LiveChild
 from lab.ike.sa import UP
 from lab.ike.states import IkeState
-from lab.ikev1 import explain, informational, quick_mode
+from lab.ikev1 import explain, informational, mode_config, quick_mode, succession
 from lab.ikev1.engine import Engine
 from lab.ikev1.sa import Sa
 from lab.wire.ids_v1 import ExchangeType1
@@ -32,6 +32,8 @@ def tick(engine: Engine) -> None:
     if "half-open" in due:
         sa.fail(f"peer did not go on after {sa.stage}" + (", XAUTH is not over" if sa.waits_for_xauth else ""))
         return
+    if "unconfigured" in due:
+        mode_config.give_up(sa, "peer pushes no virtual address, and connection says pull = no")
     if "repeat" in due:
         engine.tick()
     if "ask" in due and sa.alive:
@@ -69,6 +71,10 @@ def _deadlines(engine: Engine) -> Iterator[tuple[str, float]]:
         yield "half-open", sa.created_at + settings.half_open_timeout
     elif sa.state is IkeState.CONNECTING and sa.over_at is not None:
         yield "half-open", sa.over_at + settings.half_open_timeout
+    if sa.awaits_push and sa.established_at is not None and sa.state is IkeState.ESTABLISHED:
+        yield "unconfigured", sa.established_at + settings.half_open_timeout
+    if sa.heir is not None and (until := succession.lingers_until(sa)) > sa.host.now:
+        yield "replaced", until
     yield from (("fade", when) for when, _ in sa.fading)
     yield from (("switch", entry.due) for entry in sa.switching)
     if sa.state in UP:

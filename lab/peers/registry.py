@@ -31,7 +31,7 @@ _EAP = _words("eap-mschapv2 eap-md5 eap-tls eap-ttls")
 _PUBKEY = _words("certificates rsa rsa/pss ecdsa ed25519 ed448 crl")
 _MULTIPLE = _words("mlkem intermediate followup-ke")
 # What a peer has of the first version; strongSwan 6.1 was built without it.
-_IKEV1 = _words("ikev1 aggressive pfs dpd xauth mode-config")
+_IKEV1 = _words("ikev1 aggressive pfs dpd xauth mode-config push hybrid")
 # Route-based tunnels: the kernel's, so of those whose data plane it is.
 _KERNEL = _words("xfrm-interface")
 # Debian's strongSwan is built without its plugin eap-peap.
@@ -69,8 +69,14 @@ PEERS = {
         Peer(
             "strongswan-6.1",
             "strongSwan 6.1, from a tree of its own in the guest",
-            "lab.peers.strongswan_newer:StrongSwan61",
+            "lab.peers.strongswan_trees:StrongSwan61",
             _IKEV2 | _ALGORITHMS | _EVERY_ALGORITHM | _EAP | _PUBKEY | _MULTIPLE | _KERNEL,
+        ),
+        Peer(
+            "strongswan-5.9",
+            "strongSwan 5.9 of Debian 12, from a tree of its own in the guest",
+            "lab.peers.strongswan_trees:StrongSwan59",
+            _IKEV2 | _ALGORITHMS | _words("eap-mschapv2 eap-md5") | _PUBKEY | _IKEV1,
         ),
     )
 }

@@ -6,8 +6,13 @@ IKEv1 has no requests and responses, so an exchange is told by its type, message
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from lab.evidence.capture import Frame
+from lab.evidence.datagram import sightings
 from lab.plugin.sight import Entry, Ladder
 from lab.plugin.tunnel import Tunnel
+from lab.wire.ids_v1 import AuthMethod1, Phase1
+from lab.wire.message_v1 import Message1
+from lab.wire.payloads_v1 import SA1
 
 IKE, ESP = "aes256-sha256-ecp256", "aes256-sha256"
 MAIN, AGGRESSIVE, QUICK = "Main Mode", "Aggressive Mode", "Quick Mode"
@@ -36,6 +41,14 @@ def set_up(ladder: Ladder, mode: str = MAIN) -> None:
     assert not messages(ladder, other), f"there are messages of {other}: {ladder.words()}"
     newer = [entry for entry in ladder.ike() if entry["protocol"] != "IKEv1"]
     assert not newer, f"not all messages are of IKEv1: {newer[0]}"
+
+
+def method(frames: Sequence[Frame]) -> AuthMethod1:
+    """How both sides prove themselves: what the responder chose, read from its first message without any key."""
+    answer = next(m for m in (Message1.decode(s.body) for s in sightings(frames)) if any(m.header.spi_r))
+    (proposal,) = answer.need(SA1).proposals
+    (transform,) = proposal.transforms
+    return AuthMethod1(transform.get(Phase1.AUTHENTICATION) or 0)
 
 
 def by_turns(ladder: Ladder, exchange: str, count: int) -> None:

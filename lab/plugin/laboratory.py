@@ -148,6 +148,11 @@ class Lab:
         gateway.driver.ready(READY_S)
         return gateway
 
+    def dismiss(self, gateway: Gateway) -> None:
+        """End a further gateway that was no peer: its keys are no evidence of what the peers agreed on."""
+        gateway.driver.stop()
+        self.further.remove(gateway)
+
     def _options(self, gateway: Gateway) -> dict[str, int]:
         """What a gateway's driver is started with beside its configuration."""
         return {"seed": self.seed_of(gateway.name)} if gateway.peer.name in OUR_PEERS else {}

@@ -167,8 +167,11 @@ ROWS = (
             clauses=("2409#5",),
         ),
         Side(
-            (_look("A passive observer", "ikev1/identity-protection/ikev2", seen.identities),),
-            missing="The initiator's identity in the hands of an active attacker.",
+            (
+                _look("A passive observer", "ikev1/identity-protection/ikev2", seen.identities),
+                _look("An active attacker", "ikev1/active-attacker/ikev2", seen.attacked),
+            ),
+            note="The initiator names itself before the responder has proven anything.",
             clauses=("7296#5",),
         ),
     ),

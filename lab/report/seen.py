@@ -152,6 +152,13 @@ def identities(messages: Sequence[Message], _: Facts) -> str:
     return f"{clear} of {held} with an identity readable without keys" if holding else ""
 
 
+def attacked(messages: Sequence[Message], _: Facts) -> str:
+    """`IDi told in IKE_AUTH to somebody else than the responder, who had answered IKE_SA_INIT`."""
+    answered = {one.sender for one in once(messages, "IKE_SA_INIT") if one.response} - {"right"}
+    told = [one for one in once(messages, "IKE_AUTH") if "IDi" in one.payloads and one.receiver in answered]
+    return "IDi told in IKE_AUTH to somebody else than the responder, who had answered IKE_SA_INIT" if told else ""
+
+
 def cookies(messages: Sequence[Message], _: Facts) -> str:
     """`COOKIE demanded in 1 response and brought back in 1 request`."""
     holding = [one for one in once(messages, "IKE_SA_INIT") if "N(COOKIE)" in one.payloads]

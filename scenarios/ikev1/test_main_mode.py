@@ -3,13 +3,13 @@
 import pytest
 
 from lab.evidence import forward_secrecy, keys
-from lab.matrix import ALL, ON_XFRM
+from lab.matrix import ALL, DEFAULT, OLDER, ON_XFRM
 from lab.plugin import first_version as v1
 
 
 @pytest.mark.rfc("2409#5.4", "2409#5.5")
 @pytest.mark.needs("ikev1")
-@pytest.mark.pairings(*map(str, (*ALL, *ON_XFRM)))
+@pytest.mark.pairings(*map(str, (*ALL, *ON_XFRM, *OLDER)))
 def test_main_mode(lab, left, right):
     """Main Mode sets up the ISAKMP SA in six messages, Quick Mode a pair of ESP SAs in three; ESP carries a ping."""
     lab.up("direct", v1.tunnel())
@@ -26,6 +26,7 @@ def test_main_mode(lab, left, right):
 
 @pytest.mark.rfc("2409#5.5", "2409#8")
 @pytest.mark.needs("ikev1", "pfs")
+@pytest.mark.pairings(*map(str, (*DEFAULT, *OLDER)))
 @pytest.mark.parametrize("group", ["none", "ecp256", "modp2048"])
 def test_perfect_forward_secrecy(lab, left, right, group):
     """With a key exchange in Quick Mode the secrets of phase 1 open no ESP packet; without one they open every one."""

@@ -1,11 +1,17 @@
-"""Phase 1 with RSA signatures: SIG over the bare hash, certificates of the lab's CA."""
+"""Phase 1 with RSA and ECDSA signatures: SIG over the bare hash, certificates of the lab's CA."""
 
 import pytest
 
 from lab.plugin import first_version as v1
 from lab.plugin import papers
+from lab.wire.ids_v1 import AuthMethod1
 
 SIDES = ("left", "right")
+CURVES = {
+    "ecdsa-256": AuthMethod1.ECDSA_256,
+    "ecdsa-384": AuthMethod1.ECDSA_384,
+    "ecdsa-521": AuthMethod1.ECDSA_521,
+}
 
 
 @pytest.mark.rfc("2409#5.1", "2408#3.9", "2408#3.12")
@@ -22,9 +28,28 @@ def test_rsa_signatures(lab, left, right, mode, key):
     lab.ping()
     ladder = lab.prove_protected()
 
-    lab.step("proofs", "CERT and SIG of both sides, and no HASH in phase 1")
-    name = v1.AGGRESSIVE if mode == "aggressive" else v1.MAIN
+    signed(lab, ladder, v1.AGGRESSIVE if mode == "aggressive" else v1.MAIN, AuthMethod1.RSA_SIGNATURE)
+
+
+@pytest.mark.rfc("4754#4")
+@pytest.mark.needs("ikev1", "certificates", "ecdsa")
+@pytest.mark.parametrize("curve", CURVES)
+def test_ecdsa_signatures(lab, left, right, curve):
+    """Both sides sign on the same curve: the method names it, and with it the hash."""
+    ca, plain = lab.ca(), v1.tunnel()
+    leaves = {side: ca.leaf(side, curve, identities=(f"{side}.lab",)) for side in SIDES}
+    lab.up("direct", **{side: papers.trusting(papers.certified(plain, leaves[side]), ca.root) for side in SIDES})
+    lab.establish()
+    lab.ping()
+    signed(lab, lab.prove_protected(), v1.MAIN, CURVES[curve])
+
+
+def signed(lab, ladder, name, method):
+    """CERT and SIG of both sides, by this method and no other."""
+    lab.step("proofs", f"{method.name}: CERT and SIG of both sides, and no HASH in phase 1")
     v1.set_up(ladder, name)
+    chosen = v1.method(lab.frames())
+    assert chosen == method, f"the responder chose {chosen.name}"
     proofs = [entry for entry in v1.messages(ladder, name) if "SIG" in entry["payloads"]]
     assert {entry["from"] for entry in proofs} == set(SIDES), f"not both sides signed: {ladder.words()}"
     for entry in proofs:

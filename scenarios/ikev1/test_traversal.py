@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import pytest
 
+from lab.matrix import DEFAULT, OLDER
 from lab.plugin import first_version as v1
 
 KEEPALIVE_S = 20
@@ -26,6 +27,7 @@ NATS = {
 
 @pytest.mark.rfc("3947#3", "3947#4", "3947#5.1", "3948#2.1")
 @pytest.mark.needs("ikev1", "nat-t")
+@pytest.mark.pairings(*map(str, (*DEFAULT, *OLDER)))
 @pytest.mark.parametrize("where", NATS)
 def test_nat(lab, left, right, where):
     """NAT-D in messages 3 and 4 finds the NAT; from message 5 on everything goes over port 4500, ESP in UDP."""

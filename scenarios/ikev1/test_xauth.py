@@ -4,14 +4,18 @@ from dataclasses import replace
 
 import pytest
 
-from lab.matrix import ALL
+from lab.matrix import ALL, DEFAULT, OLDER
 from lab.plugin import first_version as v1
 from lab.plugin import papers
 from lab.plugin.tunnel import CONNECTION
+from lab.wire.ids_v1 import AuthMethod1
 
 USER, PASSWORD, VIP = "carol", "Ar3etTnp", "10.3.0.1"
 SETTLED_S = 20
 POOL = {"lab": {"addrs": "10.3.0.0/24"}}
+VIP6, DNS6, NET6, FAR6 = "2001:db8:3::1", "2001:db8:2::53", "2001:db8:2::/64", "2001:db8:2::10"
+SIX = {"lab": {"addrs": "2001:db8:3::/64", "dns": DNS6}}
+ADDRESS, ADDRESS6 = "INTERNAL_IP4_ADDRESS", "INTERNAL_IP6_ADDRESS"
 
 
 def user(*, password=PASSWORD, more="", **tunnel):
@@ -30,12 +34,11 @@ def _second_round(section, more):
     return f"connections {{\n {CONNECTION} {{\n {section} {{\n auth = xauth\n {more}\n }}\n }}\n}}"
 
 
-def lent(left, right):
+def lent(left, right, *, pull="yes", vips="0.0.0.0", pool=None):
     """The same with an address of a pool."""
-    client = replace(left, connection={**left.connection, "vips": "0.0.0.0"}, child={"local_ts": "dynamic"})
-    gateway = replace(
-        right, connection={**right.connection, "pools": "lab"}, child={"remote_ts": "dynamic"}, pools=POOL
-    )
+    asks, lends = ({**side.connection, "pull": pull} for side in (left, right))
+    client = replace(left, connection={**asks, "vips": vips}, child={"local_ts": "dynamic"})
+    gateway = replace(right, connection={**lends, "pools": "lab"}, child={"remote_ts": "dynamic"}, pools=pool or POOL)
     return client, gateway
 
 
@@ -55,7 +58,7 @@ def counted(ladder, mode=v1.MAIN, transactions=2, config=0):
 
 @pytest.mark.rfc("2409#5.4")
 @pytest.mark.needs("ikev1", "xauth")
-@pytest.mark.pairings(*map(str, ALL))
+@pytest.mark.pairings(*map(str, (*ALL, *OLDER)))
 @pytest.mark.parametrize("mode", [v1.MAIN, v1.AGGRESSIVE], ids=["main", "aggressive"])
 def test_xauth(lab, left, right, mode):
     """A user proves itself by name and password in four messages between phase 1 and Quick Mode."""
@@ -86,6 +89,53 @@ def test_xauth_behind_signatures(lab, left, right):
     counted(ladder)
 
 
+@pytest.mark.rfc("2409#5.1")
+@pytest.mark.needs("ikev1", "xauth", "hybrid", "certificates", "rsa")
+@pytest.mark.pairings(*map(str, (*ALL, *OLDER)))
+@pytest.mark.parametrize("mode", [v1.MAIN, v1.AGGRESSIVE], ids=["main", "aggressive"])
+def test_hybrid_authentication(lab, left, right, mode):
+    """The gateway signs, the user has nothing but its password: SIG of one side, HASH of the other, then XAUTH."""
+    ours, theirs = hybrid(lab, aggressive=mode == v1.AGGRESSIVE)
+    lab.up("direct", left=ours, right=theirs)
+    lab.establish()
+    lab.ping()
+    ladder = lab.prove_protected()
+
+    lab.step("messages", "phase 1 with one signature, four messages of XAUTH, three of Quick Mode")
+    counted(ladder, mode)
+    chosen = v1.method(lab.frames())
+    assert chosen == AuthMethod1.HYBRID_INIT_RSA, f"the responder chose {chosen.name}"
+    phase1 = v1.messages(ladder, mode)
+    found = {name: [e["from"] for e in phase1 if name in e["payloads"]] for name in ("SIG", "CERT", "HASH")}
+    assert found == {"SIG": ["right"], "CERT": ["right"], "HASH": ["left"]}, f"who proves what: {ladder.words()}"
+
+
+@pytest.mark.rfc("2409#5.1")
+@pytest.mark.needs("ikev1", "xauth", "hybrid", "certificates", "rsa")
+def test_hybrid_authentication_of_a_stranger(lab, left, right):
+    """The gateway's certificate is of another CA: the user does not show its password, and no SA comes up."""
+    ours, theirs = hybrid(lab, issuer="other")
+    lab.up("direct", left=ours, right=theirs)
+    lab.step("handshake", f"{left} initiates to a gateway that it has no reason to trust")
+    outcome = left.initiate()
+    assert not outcome.up, "a tunnel came up with a stranger"
+    ladder = lab.ladder()
+    told = [e for e in v1.messages(ladder, v1.TRANSACTION) if e["from"] == "left"]
+    assert not told, f"the user answered XAUTH: {ladder.words()}"
+    assert not v1.messages(ladder, v1.QUICK), f"a Quick Mode was begun: {ladder.words()}"
+
+
+def hybrid(lab, *, issuer="root", aggressive=False):
+    """A user with a password and no more, and a gateway with a certificate of an `issuer`."""
+    plain = v1.tunnel(connection={"aggressive": "yes"} if aggressive else {})
+    secrets = {"xauth-user": {"id": USER, "secret": PASSWORD}}
+    leaf = lab.ca(issuer).leaf("right", "rsa-2048", identities=("right.lab",))
+    own = {"auth": "xauth", "xauth_id": USER}
+    ours = papers.trusting(replace(plain, secrets=secrets, local=own), lab.ca().root)
+    theirs = replace(papers.certified(plain, leaf), remote={"auth": "xauth"})
+    return ours, replace(theirs, secrets={**theirs.secrets, **secrets})
+
+
 @pytest.mark.rfc("2409#5.4")
 @pytest.mark.needs("ikev1", "xauth", "mode-config")
 @pytest.mark.pairings(*map(str, ALL))
@@ -106,6 +156,52 @@ def test_mode_config(lab, left, right):
         assert child[key] == [f"{VIP}/32"], f"{side} has {key} {child[key]}"
     (mine,), (other,) = left.established(), right.established()
     assert mine["local_vips"] == other["remote_vips"] == [VIP]
+
+
+@pytest.mark.rfc("2409#5.4")
+@pytest.mark.needs("ikev1", "xauth", "mode-config", "push")
+@pytest.mark.pairings(*map(str, (*DEFAULT, *OLDER)))
+def test_mode_config_pushed(lab, left, right):
+    """Behind XAUTH the gateway gives an address without being asked: CFG_SET and CFG_ACK in place of the request."""
+    ours, theirs = lent(*user(), pull="no")
+    lab.up("direct", left=ours, right=theirs)
+    lab.establish()
+    lab.ping_virtual(VIP)
+    ladder = lab.prove_virtual()
+
+    lab.step("messages", "six, four, two that the gateway begins, three, counted in the capture")
+    counted(ladder, transactions=3)
+    told, taken = v1.messages(ladder, v1.TRANSACTION)[-2:]
+    assert f"{ADDRESS} {VIP}" in told["cp"], f"the gateway gives {told['cp']}"
+    assert ADDRESS in taken["cp"], f"the client takes {taken['cp']}"
+    (mine,), (other,) = left.established(), right.established()
+    assert mine["local_vips"] == other["remote_vips"] == [VIP]
+
+
+@pytest.mark.rfc("2409#5.4")
+@pytest.mark.needs("ikev1", "xauth", "mode-config")
+@pytest.mark.parametrize("way", ["pull", "push"])
+def test_mode_config_of_ipv6(lab, left, right, way):
+    """An IPv6 address and a name server, asked for or pushed; the ping leaves from that address."""
+    pull = "yes" if way == "pull" else "no"
+    ours, theirs = lent(*user(), pull=pull, vips="::", pool=SIX)
+    ours, theirs = (
+        replace(ours, child={**ours.child, "remote_ts": NET6}),
+        replace(theirs, child={**theirs.child, "local_ts": NET6}),
+    )
+    lab.up("dual-stack", left=ours, right=theirs)
+    lab.establish()
+    lab.ping_virtual(VIP6, FAR6)
+    ladder = lab.prove_virtual()
+
+    lab.step("configured", "16 octets of address without a prefix length, and the name server")
+    asked, given = v1.messages(ladder, v1.TRANSACTION)[-2:]
+    carries = given if way == "pull" else asked
+    wanted = {f"{ADDRESS6} {VIP6}", f"INTERNAL_IP6_DNS {DNS6}"}
+    assert wanted <= set(carries["cp"]), f"the gateway gives {carries['cp']}"
+    for side, key in ((left, "local_ts"), (right, "remote_ts")):
+        (child,) = side.children()
+        assert child[key] == [f"{VIP6}/128"], f"{side} has {key} {child[key]}"
 
 
 @pytest.mark.rfc("2409#5.4")

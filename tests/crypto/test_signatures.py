@@ -1,5 +1,6 @@
 """Signatures against vectors from outside, and the AlgorithmIdentifiers of RFC 7427."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PrivateKey, Ed4
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from lab.crypto.schemes import _PLAIN, ECDSA, ED448, ED25519, PSS, RSA, Scheme, scheme
+from lab.crypto.schemes import _PLAIN, ECDSA, ED448, ED25519, PSS, RSA, Scheme, keyword, scheme
 from lab.crypto.signatures import CURVES, PrivateKey, PublicKey, der_ecdsa, generate, load_private, raw_ecdsa
 from lab.errors import ProtocolError
 from lab.wire.ids import HashAlgorithm
@@ -47,6 +48,23 @@ def test_vectors(vector: dict) -> None:
         kind = Ed25519PrivateKey if one.family == ED25519 else Ed448PrivateKey
         private = PrivateKey.of(kind.from_private_bytes(bytes.fromhex(vector["private"])))
         assert private.sign(one, data) == signature
+
+
+@pytest.mark.parametrize("vector", [v for v in VECTORS if v["alg"].startswith("ecdsa")], ids=lambda v: v["alg"])
+def test_ecdsa_of_a_digest_that_is_there_already(vector: dict) -> None:
+    """As IKEv1 signs HASH_I: the signature of the digest is that of the data (RFC 4754)."""
+    one, key, _ = read(vector)
+    digest = hashlib.new(keyword(one.hash), bytes.fromhex(vector["data"])).digest()
+    assert key.verify_bare(bytes.fromhex(vector["signature"]), digest) is vector["valid"]
+    assert not key.verify_bare(bytes.fromhex(vector["signature"]), digest[:-1])
+
+
+@pytest.mark.parametrize(("bits", "octets"), [(256, 32), (384, 48), (521, 64)])
+def test_a_bare_signature_is_two_numbers_of_the_curve(bits: int, octets: int) -> None:
+    key, digest = generate(f"ecdsa-{bits}", seeded("bare")), bytes(range(octets))
+    made = key.sign_bare(digest)
+    assert len(made) == 2 * -(-bits // 8) and key.sign_bare(digest) == made
+    assert key.public.verify_bare(made, digest) and not key.public.verify_bare(made[:-1], digest)
 
 
 def test_every_scheme_has_a_vector() -> None:

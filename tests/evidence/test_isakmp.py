@@ -2,14 +2,17 @@
 
 import pytest
 
-from lab.evidence import clear, detail_v1, forward_secrecy, identities
+from lab.evidence import clear, detail_v1, fields_v1, forward_secrecy, identities
 from lab.evidence.capture import Frame
 from lab.evidence.datagram import Sighting, sightings
 from lab.evidence.keyring import Keyring
 from lab.evidence.keys import Keys, compare, merge
 from lab.evidence.reading import Reader, Reading
 from lab.wire.header import SIZE
+from lab.wire.ids import CfgAttribute
+from lab.wire.ids_v1 import Attribute1, CfgType1, Xauth1
 from lab.wire.message_v1 import Message1
+from lab.wire.payloads_v1 import Attribute, Attributes1
 from tests.evidence.made import LEFT, RIGHT_OUT, frame
 from tests.ikev1.v1 import first
 from tests.pair import Pair
@@ -156,7 +159,29 @@ def test_main_mode_shows_no_identity(pair: Pair) -> None:
     assert identities.leaked(frames, {"left.example.org", "right.example.org"}) == set()
 
 
+def test_the_keys_of_an_attacker_show_what_it_was_told(pair: Pair) -> None:
+    """Under keys the identities of phase 1 are read, and not the selectors of phase 2 that look alike."""
+    names = ["left.example.org", "right.example.org"]
+    assert [one.identity for one in identities.readable(frames_of(pair), keys_of(pair))] == names
+    newer = Pair().initiate()
+    assert identities.readable(frames_of(newer)) == []
+    shown = {one.identity for one in identities.readable(frames_of(newer), keys_of(newer))}
+    assert shown == set(names)
+
+
 def test_aggressive_mode_shows_both() -> None:
     frames = frames_of(Pair(first("aggressive = yes")).initiate())
     assert [one.identity for one in identities.readable(frames)] == ["left.example.org", "right.example.org"]
     assert identities.leaked(frames, {"left.example.org", "nobody"}) == {"left.example.org"}
+
+
+def test_attributes_in_words() -> None:
+    """Mode Config with its values, XAUTH without: a password has no place in a ladder."""
+    given = (
+        Attribute(Attribute1(CfgAttribute.INTERNAL_IP4_ADDRESS), bytes([10, 3, 0, 1])),
+        Attribute(Attribute1(CfgAttribute.INTERNAL_IP4_DNS), b""),
+        Attribute(Attribute1(Xauth1.XAUTH_USER_PASSWORD), b"Ar3etTnp"),
+        Attribute(Attribute1(Xauth1.XAUTH_STATUS), 1),
+    )
+    words = fields_v1.in_words((Attributes1(CfgType1.CFG_REPLY, 0, given),))
+    assert words == ("INTERNAL_IP4_ADDRESS 10.3.0.1", "INTERNAL_IP4_DNS", "XAUTH_USER_PASSWORD", "XAUTH_STATUS")

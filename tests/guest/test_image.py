@@ -37,8 +37,8 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         (target / "linux").touch()
         return {"release": "7.0-x"}
 
-    def make_peer(*_: object) -> dict[str, str]:
-        return {"strongswan-charon": "1:6.1.0-2"}
+    def make_peer(root: Path, peer: recipe.Peer, *_: object) -> dict[str, str]:
+        return {"strongswan-charon": {"forky": "1:6.1.0-2", "bookworm": "5.9.8-5+deb12u5"}[peer.suite]}
 
     monkeypatch.setattr(base, "build", make_base)
     monkeypatch.setattr(base, "build_peer", make_peer)
@@ -62,17 +62,17 @@ def test_only_what_is_missing_is_built(built: list[str], monkeypatch: pytest.Mon
     assert built[3:] == ["python"]
     assert found.release == "7.0-x"
     assert found.versions["base"] == {"bash": "5"}
-    assert list(found.mounts) == ["/opt/python", "/opt/peers/strongswan-6.1.0"]
+    assert list(found.mounts) == ["/opt/python", "/opt/peers/strongswan-6.1.0", "/opt/peers/strongswan-5.9.8"]
 
 
 def test_a_further_peer_may_be_left_out(built: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_: object) -> dict[str, str]:
-        raise UnfitError("this mirror has no forky")
+        raise UnfitError("this mirror is empty")
 
     monkeypatch.setattr(base, "build_peer", refused)
     said: list[str] = []
     found = image.build(lambda what, done, total: said.append(what))
-    assert said == ["left out strongswan-forky: this mirror has no forky"]
+    assert said == [f"left out strongswan-{suite}: this mirror is empty" for suite in ("forky", "bookworm")]
     assert built == ["base", "python", "kernel"]
     assert list(found.mounts) == ["/opt/python"]
 

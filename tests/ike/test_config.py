@@ -176,7 +176,7 @@ MISTAKES = [
     (gw("encap = maybe"), 3, "encap", "neither yes nor no"),
     (gw("mobike = perhaps"), 3, "mobike", "neither yes nor no"),
     ("connections {\n gw { local { auth = psk }\n } }", 2, "gw", "exactly one section 'remote'"),
-    ("connections { gw { local { auth = xauth }\n remote { auth = psk } } }", 1, "auth", "write psk, pubkey"),
+    ("connections { gw { local { auth = xauth }\n remote { auth = psk } } }", 1, "auth", "goes with version = 1 only"),
     ("connections { gw { local { auth = rsa-sha1 }\n remote { auth = psk } } }", 1, "auth", "'sha1' in 'rsa-sha1'"),
     ("connections { gw { local { auth = pubkey }\n remote { auth = psk } } }", 1, "auth", "certs = FILE is needed"),
     ("connections { gw { local { auth = psk }\n remote { cacerts = x } } }", 2, "cacerts", "loaded without files"),

@@ -6,10 +6,13 @@ from ipaddress import ip_address
 import pytest
 
 from lab.errors import ConfigError
+from lab.ike import configuration
 from lab.ike.config import load
 from lab.ike.credentials import user_identity
+from lab.ikev1 import attributes, mode_config
 from lab.ikev1.sa import Sa
-from lab.wire.ids_v1 import CfgType1, ExchangeType1, NotifyType1, Protocol1, Xauth1
+from lab.wire.ids import CfgAttribute
+from lab.wire.ids_v1 import Attribute1, CfgType1, ExchangeType1, NotifyType1, Protocol1, Xauth1
 from lab.wire.payloads_v1 import Attribute, Attributes1, Delete1, Hash1, Notify1
 from tests.ikev1.test_hostile import answered
 from tests.ikev1.v1 import (
@@ -379,3 +382,108 @@ def test_mistakes(before: str, after: str, reason: str) -> None:
     assert before in text
     with pytest.raises(ConfigError, match=reason):
         load(text.replace(before, after, 1), "here.conf")
+
+
+@MODES
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_a_message_lost_while_a_user_authenticates_anew(mode: str, number: int) -> None:
+    """The old SA lives until the peer had time to ask for the last message once more: the child is never lost."""
+    pair = Pair(client(mode), gateway(mode)).initiate()
+    before = sa(pair.left).spi_i
+    pair.wire.drop(of(TRANSACTION, number))
+    pair.left.do("rekey")
+    pair.run(60)
+    pair.check()
+    assert sa(pair.left).spi_i == sa(pair.right).spi_i != before
+    assert not pair.left.told("child-down") and not pair.right.told("child-down")
+
+
+# -- Mode Config pushed (draft-ietf-ipsec-isakmp-mode-cfg-05 3.1.2), and IPv6
+
+SIX = POOL.replace("}\n}", "}\n six {\n addrs = 2001:db8::7-2001:db8::7\n dns = 2001:db8::53\n }\n}")
+BOTH_VIPS, BOTH_POOLS = "vips = 0.0.0.0, ::", "pools = lab, six"
+
+
+def pushed(
+    *, vips: str = "vips = 0.0.0.0", pools: str = "pools = lab", pool: str = POOL, left: str = "no", right: str = "no"
+) -> Pair:
+    mine = client(more=f"{vips}\npull = {left}", child="local_ts = dynamic")
+    return Pair(mine, gateway(more=f"{pools}\npull = {right}", child="local_ts = dynamic", pool=pool))
+
+
+def lines(pair: Pair) -> list[str]:
+    return [line for line in ladder(pair) if line.endswith("TRANSACTION")]
+
+
+def test_an_address_is_pushed() -> None:
+    # XAUTH, then CFG_SET(INTERNAL_IP4_ADDRESS, ...) <-- --> CFG_ACK(INTERNAL_IP4_ADDRESS, ...), then Quick Mode
+    pair = pushed().initiate()
+    pair.check()
+    assert lines(pair) == ["right TRANSACTION", "left TRANSACTION"] * 3
+    assert ladder(pair).index("left QUICK_MODE") > max(n for n, x in enumerate(ladder(pair)) if "TRANSACTION" in x)
+    assert sa(pair.left).virtual.local == sa(pair.right).virtual.remote == (ip_address("10.3.0.1"),)
+    assert pair.left.told("configured")[0]["dns"] == ["10.2.0.53"]
+
+
+@pytest.mark.parametrize("number", range(1, 7))
+def test_each_message_of_a_push_lost_once(number: int) -> None:
+    pair = pushed()
+    pair.wire.drop(of(TRANSACTION, number))
+    settled(pair).check()
+    assert sa(pair.left).virtual.local == (ip_address("10.3.0.1"),)
+
+
+def test_a_push_that_nobody_wants() -> None:
+    """Whoever asks for its address takes none that is pushed, and says so; its own question is answered."""
+    pair = pushed(left="yes").initiate()
+    assert any("we take no address that we did not ask for" in str(one["reason"]) for one in pair.left.told("failed"))
+
+
+def test_a_push_that_never_comes() -> None:
+    """No Quick Mode is begun, and the SA ends after as long as a phase 1 may take."""
+    pair = pushed(right="yes").initiate()
+    pair.run(29)
+    assert not pair.wire.seen(of(QUICK)) and pair.left.sas
+    pair.run(32)
+    assert pair.left.sas == pair.right.sas == []
+    assert "peer pushes no virtual address" in str(pair.left.told("failed")[0]["reason"])
+
+
+def test_a_push_without_an_address_left() -> None:
+    pair = pushed()
+    pool = pair.right.endpoint.host.pools["lab"]
+    pool.holders[ip_address("10.3.0.1")], pool.owners[ip_address("10.3.0.1")] = "another", user_identity(b"dave")
+    pair.initiate()
+    assert "no virtual IPv4 address is left" in str(pair.right.told("failed")[0]["reason"])
+    assert pair.left.sas == pair.right.sas == [] and not pair.wire.seen(of(QUICK))
+
+
+def test_a_pushed_address_is_kept_behind_a_phase_1_anew() -> None:
+    pair = pushed().initiate()
+    pair.left.do("rekey")
+    pair.run(30)
+    pair.check()
+    assert len(lines(pair)) == 12
+    assert sa(pair.left).virtual.local == sa(pair.right).virtual.remote == (ip_address("10.3.0.1"),)
+
+
+@pytest.mark.parametrize("pull", ["yes", "no"])
+def test_addresses_of_both_families(pull: str) -> None:
+    """An IPv6 address has 16 octets here, without the prefix length that IKEv2 puts behind it."""
+    pair = pushed(vips=BOTH_VIPS, pools=BOTH_POOLS, pool=SIX, left=pull, right=pull).initiate()
+    both = (ip_address("10.3.0.1"), ip_address("2001:db8::7"))
+    assert sa(pair.left).virtual.local == sa(pair.right).virtual.remote == both
+    assert pair.left.told("configured")[0]["dns"] == ["10.2.0.53", "2001:db8::53"]
+    given = mode_config._of(configuration.reply(configuration.request(both), configuration.Configuration(both)))
+    assert [len(attributes.octets(one)) for one in given] == [4, 16]
+
+
+def test_an_ipv6_address_with_its_prefix_length_is_understood() -> None:
+    """As charon sent it before 5.9.8."""
+    (pair_,) = mode_config._pairs([Attribute(Attribute1(CfgAttribute.INTERNAL_IP6_ADDRESS), bytes(16) + b"\x40")])
+    assert pair_ == (CfgAttribute.INTERNAL_IP6_ADDRESS, bytes(16) + b"\x40")
+
+
+def test_ikev2_has_no_push() -> None:
+    with pytest.raises(ConfigError, match="pull = no goes with version = 1"):
+        load(first("pull = no").replace("version = 1", "version = 2"))

@@ -113,6 +113,15 @@ def test_identities_are_those_of_phase_1():
     assert say(seen.identities, *quick_mode(1)) == ""
 
 
+def test_an_identity_told_to_whoever_answered():
+    init = ike2("IKE_SA_INIT", "SAr1 KEr Nr", 0, response=True)
+    auth = ike2("IKE_AUTH", "IDi AUTH SAi2", 1)
+    astray = [init | {"from": "third", "to": "left"}, auth | {"from": "left", "to": "third"}]
+    assert say(seen.attacked, *astray).startswith("IDi told in IKE_AUTH to somebody else")
+    assert say(seen.attacked, init | {"from": "right"}, auth | {"to": "right"}) == ""
+    assert say(seen.attacked, astray[1]) == ""
+
+
 def test_cookies_key_exchanges_refusals_and_suites():
     asked = ike2("IKE_SA_INIT", "N(COOKIE)", 0, response=True)
     back = ike2("IKE_SA_INIT", "N(COOKIE) SAi1 KEi Ni", 0)

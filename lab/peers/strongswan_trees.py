@@ -1,7 +1,8 @@
-"""A strongSwan that is newer than the guest's own: charon from a tree of its own under /opt/peers.
+"""Other releases of strongSwan than the guest's own, older and newer: charon from a tree of its own under /opt/peers.
 
-Debian's packages of peers exclude each other, so the image keeps this one apart. Its tree is laid over the base system
-(its own libraries, everybody's tools) in the mount namespace of each charon, and nobody else sees it.
+Debian's packages of peers exclude each other, so the image keeps these apart. A tree is laid over the base system (its
+own libraries, everybody's tools) in the mount namespace of each charon, and nobody else sees it. The tools are made for
+the libraries of the base system: beside those of an older release they do not run, so such a charon has no `updown`.
 """
 
 from pathlib import Path
@@ -31,16 +32,28 @@ def tree(version: str) -> Path:
     return max(found, key=lambda path: [int(part) for part in path.name.partition("-")[2].split(".")])
 
 
-class StrongSwan61(StrongSwan):
-    """charon of strongSwan 6.1, which has ML-KEM (OpenSSL 3.5), IKE_INTERMEDIATE and multiple key exchanges."""
+class StrongSwanOfTree(StrongSwan):
+    """charon of the release that `release` names, as in 6.1."""
 
-    name = "strongswan-6.1"
+    release = ""
 
     def find(self) -> str:
         """The daemon's path inside its tree."""
-        self._tree_path = tree("6.1")
+        self._tree_path = tree(self.release)
         return BINARY
 
     def argv(self, run: Path) -> list[str]:
         """The command that starts charon with its own root."""
         return ["unshare", "--mount", "sh", "-c", _LAUNCH, "sh", str(run), self._binary, str(self._tree_path)]
+
+
+class StrongSwan61(StrongSwanOfTree):
+    """charon of strongSwan 6.1, which has ML-KEM (OpenSSL 3.5), IKE_INTERMEDIATE and multiple key exchanges."""
+
+    name, release = "strongswan-6.1", "6.1"
+
+
+class StrongSwan59(StrongSwanOfTree):
+    """charon of strongSwan 5.9 as in Debian 12, the last release before version 6; it has IKEv1."""
+
+    name, release = "strongswan-5.9", "5.9"
