@@ -55,7 +55,8 @@ def carry_out(scenarios: Sequence[Scenario], options: Options) -> tuple[list[Res
         finally:
             crew.close()
             finished = writer.finish(interrupted=interrupted)
-            past.remember(out, screen.say)
+            if options.suite is None:  # the index compares runs of the lab's own scenarios
+                past.remember(out, screen.say)
             index = pages.build(out)
             _link_latest(out, options, screen)
     if options.junit:
