@@ -19,7 +19,7 @@ from tests.docs.pages import PAGES, ROOT, Typed, Written
 STEPS = {page: pages.steps(page) for page in PAGES}
 SHOWN = {page: steps for page, steps in STEPS.items() if any(isinstance(step, Typed) for step in steps)}
 SLOW = [page for page, steps in SHOWN.items() if any(isinstance(step, Typed) and step.takes for step in steps)]
-# The scenarios of a worksheet are part of the catalogue, which is run as a whole; here only what they select is checked.
+# The scenarios of a worksheet are run with the catalogue as a whole; of its commands only what they select is checked.
 EVERY = "IKELAB_EVERY_COMMAND"
 SHEETS = [page for page in SLOW if page.parent.name == "worksheets"]
 QUICK = [page for page in SHOWN if page not in SLOW]

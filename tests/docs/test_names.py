@@ -15,7 +15,7 @@ FOLDERS = "lab|scenarios|tests|topologies|tools|docs|bench|reports"
 _FILE = re.compile(rf"(?<![\w./-])((?:{FOLDERS})/[\w./-]*\w)")
 _GROUPS = "conformance|esp|faults|ikev1|ikev2|nat|routing|soak"
 _SCENARIO = re.compile(rf"(?<![\w./-])((?:{_GROUPS})/[\w.-]+(?:/[\w.-]+)?)")
-# What comes to be in the course of things, stands for a name, is a scenario of the example, or is promised as a contract.
+# What comes to be in the course of things, stands for a name, is a scenario of the example, or promised as a contract.
 MADE = re.compile(r"^(reports/out|docs/_build|docs/generated|tests/a-branch-office)|NAME|bench/esp_throughput.py")
 
 
