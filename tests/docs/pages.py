@@ -1,7 +1,11 @@
 """The pages of the documentation, and what they tell the reader to type."""
 
+import json
 import re
+import subprocess
+import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -35,6 +39,14 @@ class Written:
 
     name: str
     text: str
+
+
+@cache
+def scenarios() -> dict[str, list[str]]:
+    """The ids of all scenarios, with their pairings."""
+    command = [sys.executable, "-m", "lab", "list", "scenarios", "--json"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return {row["name"]: row["pairings"] for row in json.loads(done.stdout)["scenarios"]}
 
 
 def name(page: Path) -> str:

@@ -5,14 +5,11 @@ import re
 import shlex
 import subprocess
 import sys
-from functools import cache
 from itertools import takewhile
 from pathlib import Path
 
 import pytest
 
-from lab.plugin.meta import Scenario
-from lab.run import catalogue
 from tests.docs import pages
 from tests.docs.pages import PAGES, ROOT, Typed, Written
 
@@ -23,11 +20,6 @@ SLOW = [page for page, steps in SHOWN.items() if any(isinstance(step, Typed) and
 EVERY = "IKELAB_EVERY_COMMAND"
 SHEETS = [page for page in SLOW if page.parent.name == "worksheets"]
 QUICK = [page for page in SHOWN if page not in SLOW]
-
-
-@cache
-def scenarios() -> list[Scenario]:
-    return catalogue.collect(everything=True)
 
 
 @pytest.fixture
@@ -91,7 +83,12 @@ def test_a_worksheet_selects_scenarios_that_there_are(page: Path) -> None:
     words = shlex.split(typed.command)
     selected = list(takewhile(lambda word: not word.startswith("-"), words[2:]))
     assert words[:2] == ["ikelab", "run"] and selected
-    assert not [wish for wish in selected if not any(catalogue.means(wish, one) for one in scenarios())]
+    for wish in selected:
+        name, _, pairing = wish.partition(":")
+        found = (
+            pages.scenarios().get(name, []) if pairing else [one for one in pages.scenarios() if one.startswith(name)]
+        )
+        assert found and (not pairing or pairing in found), f"{wish} selects nothing"
 
 
 def test_a_wrong_page_is_seen(place: Path) -> None:

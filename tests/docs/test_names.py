@@ -1,13 +1,11 @@
 """What the pages name exists: scenarios, topologies, files of the repository, options."""
 
 import re
-from functools import cache
 from pathlib import Path
 
 import pytest
 
 from lab.emulation import topology
-from lab.run import catalogue
 from tests.docs import pages
 from tests.docs.pages import PAGES, ROOT
 
@@ -17,11 +15,6 @@ _GROUPS = "conformance|esp|faults|ikev1|ikev2|nat|routing|soak"
 _SCENARIO = re.compile(rf"(?<![\w./-])((?:{_GROUPS})/[\w.-]+(?:/[\w.-]+)?)")
 # What comes to be in the course of things, stands for a name, is a scenario of the example, or promised as a contract.
 MADE = re.compile(r"^(reports/out|docs/_build|docs/generated|tests/a-branch-office)|NAME|bench/esp_throughput.py")
-
-
-@cache
-def scenario_ids() -> tuple[str, ...]:
-    return tuple(one.id for one in catalogue.collect(everything=True))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=pages.name)
@@ -36,7 +29,7 @@ def test_scenarios_exist(page: Path) -> None:
     text = page.read_text()
     named = {found.rstrip(".") for found in _SCENARIO.findall(text)}
     named = {one for one in named if not one.endswith((".py", ".md", "/")) and f"scenarios/{one}" not in text}
-    missing = {one for one in named if not any(known.startswith(one) for known in scenario_ids())}
+    missing = {one for one in named if not any(known.startswith(one) for known in pages.scenarios())}
     assert not missing
 
 
