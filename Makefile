@@ -8,7 +8,7 @@ IKELAB := $(VENV)/bin/ikelab
 DEMO   := nat faults ikev2/plain-tunnel ikev2/algorithm ikev2/cookie ikev2/invalid-ke-payload ikev2/wrong-psk \
           ikev2/liveness ikev2/delete-ike-sa ikev2/rekey-child-sa ikev2/eap
 
-.PHONY: demo test lint bench clean setup image
+.PHONY: demo test lint docs bench clean setup image
 
 demo: SCOPE := demo
 demo: image
@@ -23,6 +23,10 @@ lint: setup
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
+# Into docs/_build/html. A warning is an error.
+docs: setup
+	$(VENV)/bin/sphinx-build -q -W --keep-going -b html -d docs/_build/doctrees docs docs/_build/html
+
 bench: image
 	@for program in $(wildcard bench/*.py); do echo "== $$program"; $(PYTHON) $$program || exit 1; done
 
@@ -33,5 +37,5 @@ image: setup
 	$(IKELAB) image build
 
 clean:
-	rm -rf $(VENV) reports/out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) reports/out docs/_build docs/generated .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find lab tests scenarios -name __pycache__ -type d -prune -exec rm -rf {} +

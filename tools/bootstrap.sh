@@ -3,6 +3,7 @@
 #
 #   tools/bootstrap.sh          all that `make test` needs
 #   tools/bootstrap.sh demo     only what running scenarios needs
+#   tools/bootstrap.sh host     all that `make test` needs, and strongSwan for `ikelab run --kernel host`
 #
 # Can be interrupted and run again; does nothing when nothing is missing. Packages are installed only by root and only
 # if one is missing; an ordinary user is told which, and the exit code is 3. Nothing else of the host is touched.
@@ -10,29 +11,33 @@ set -eu
 
 cd "$(dirname "$0")/.."
 scope=${1:-test}
+all='[dev,browser,cluster,docs]'
 case $scope in
   demo) extras='' ;;
-  test) extras='[dev,browser,cluster]' ;;
-  *) echo "usage: tools/bootstrap.sh [demo|test]" >&2; exit 2 ;;
+  test | host) extras=$all ;;
+  *) echo "usage: tools/bootstrap.sh [demo|test|host]" >&2; exit 2 ;;
 esac
 
 say() { echo "bootstrap: $*" >&2; }
 unfit() { say "$1"; say "next step: $2"; exit 3; }
 
-# The package names of the sections up to and including the wanted one.
+# The package names of the sections up to and including the wanted one; those with a `?` need not be had everywhere.
 wanted_packages() {
   awk -v scope="$scope" '
     { sub(/#.*/, ""); gsub(/[ \t]+/, "") }
-    /^\[/ { reading = ($0 == "[demo]" || scope == "test"); next }
+    /^\[/ { reading = !passed; passed = passed || $0 == "[" scope "]"; next }
     reading && $0 != ""' tools/apt-packages.txt
 }
 
 missing_packages() {
-  for package in $(wanted_packages); do
+  for wanted in $(wanted_packages); do
+    package=${wanted%\?}
     status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
-    [ "$status" = installed ] || echo "$package"
+    [ "$status" = installed ] || { [ "$package" != "$wanted" ] && ! can_be_had "$package"; } || echo "$package"
   done
 }
+
+can_be_had() { apt-cache show --no-all-versions "$1" >/dev/null 2>&1; }
 
 install_packages() {
   command -v dpkg-query >/dev/null || unfit "this is no Debian system" \
@@ -45,6 +50,7 @@ install_packages() {
   say "installing $missing"
   export DEBIAN_FRONTEND=noninteractive
   apt-get -q -o DPkg::Lock::Timeout=300 update >&2 || unfit "apt-get update failed" "check the network and apt's sources"
+  missing=$(missing_packages | tr '\n' ' ') # once more: only now does apt know what can be had
   # shellcheck disable=SC2086  # one word per package
   apt-get -q -y -o DPkg::Lock::Timeout=300 --no-install-recommends install $missing >&2 ||
     unfit "apt-get could not install: $missing" "dpkg --configure -a; apt-get --fix-broken install; then again"
@@ -71,7 +77,7 @@ prepare_venv() {
   fi
   made=$(cat .venv/bootstrap-recipe 2>/dev/null || true)
   # An environment made for tests serves the demo too.
-  [ "$made" = "$(recipe '[dev,browser,cluster]')" ] || [ "$made" = "$(recipe "$extras")" ] || fill_venv
+  [ "$made" = "$(recipe "$all")" ] || [ "$made" = "$(recipe "$extras")" ] || fill_venv
 }
 
 fill_venv() {

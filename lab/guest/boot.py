@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from lab.errors import UnfitError
 from lab.guest import contain, workplace
@@ -43,11 +44,12 @@ class GuestResult:
 def run(
     argv: Sequence[str], *, source: Path, results: Path, output: Callable[[str], None], limit_s: float,
     env: Mapping[str, str] | None = None, virtual_time: bool = False, cpu: int | None = None, memory: str = "1G",
-    image: Image | None = None, stop: threading.Event | None = None,
+    image: Image | None = None, stop: threading.Event | None = None, also: Mapping[Path, Path] = MappingProxyType({}),
 ) -> GuestResult:  # fmt: skip
     """Run `argv` at /src with `results` writable at /results; `output` gets each line without its end.
 
-    `stop`, set by another thread, ends the guest early.
+    `also` are further directories of the host, by the place where the guest may read them. `stop`, set by another
+    thread, ends the guest early.
     """
     image = image or locate()
     source, results = _directory(source, "project source"), _directory(results, "results directory")
@@ -57,6 +59,7 @@ def run(
     with workplace.directory(memory) as boot, cpus.claimed(cpu) as pinned:
         mounts = [("ro", _directory(host, "image layer"), guest) for guest, host in image.mounts.items()]
         mounts += [("ro", source, "/src"), ("rw", results, "/results")]
+        mounts += [("ro", _directory(host, "directory"), str(guest)) for guest, host in also.items()]
         if compiled := workplace.compiled_python(source, image):
             mounts.append(("rw", compiled, PYTHON_CACHE))
         _write_job(boot, argv, {**_environment(virtual_time, compiled is not None), **(env or {})})

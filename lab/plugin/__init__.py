@@ -1,9 +1,11 @@
 """The pytest plugin `ikelab`: scenarios are pytest functions that take `lab`, `left` and `right`.
 
-Rules: inert until a scenario runs - collecting needs neither root nor mininet, and other people's tests see only four
-registered marks. A function that takes `left` and `right` is run once per pairing; what it declares is described in
-`meta`, how it is judged in `verdict`, what it may ask for in `laboratory`. Without `--ikelab-out` the scenarios run all
-the same, and their evidence goes to pytest's temporary directory.
+Rules: inert until a scenario is there. Other people's tests see the options, the registered marks and three fixtures
+that they may hide by their own; nothing else of the lab is imported for them, and collecting scenarios needs neither
+root nor mininet. A function that takes the plugin's `left` and `right` is run once per pairing; what it declares is
+described in `meta`, how it is judged in `verdict`, what it may ask for in `laboratory`. Scenarios that are not to run
+in this very process never come here: `lab.run.suite` hands them to a run. Those that do leave their evidence where
+`--ikelab-out` says, or in pytest's temporary directory.
 """
 
 from collections.abc import Generator
@@ -12,17 +14,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.matrix import wanted
-from lab.plugin import meta
-from lab.plugin.records import Records
-from lab.plugin.selection import Plan, keep
-from lab.plugin.verdict import FAILED, UNSUPPORTED, Verdict, judge
+from lab.plugin.marks import MARKS
 
 if TYPE_CHECKING:
     from lab.plugin.gateway import Gateway
     from lab.plugin.laboratory import Lab
+    from lab.plugin.selection import Plan
 
-PLAN = pytest.StashKey[Plan]()
+# What a scenario's function asks for, itself or through these fixtures. Tests that merely have a `left` and a `right`
+# of their own lack the others.
+OURS = {"lab", "left", "right", "pairing"}
+PLAN: "pytest.StashKey[Plan]" = pytest.StashKey()
 LAB: "pytest.StashKey[Lab]" = pytest.StashKey()
 
 
@@ -39,17 +41,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marks; read the plan if there is one."""
-    for mark, text in meta.MARKS.items():
+    """Register the marks."""
+    for mark, text in MARKS.items():
         config.addinivalue_line("markers", f"{mark}: {text}")
-    path = config.getoption("--ikelab-plan", None)
-    config.stash[PLAN] = Plan.read(path) if path else Plan()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One run per pairing for every function that takes both gateways."""
-    if not {"left", "right"} <= set(metafunc.fixturenames):
+    if not set(metafunc.fixturenames) >= OURS:
         return
+    # Here and below: not imported before there is a scenario, because everybody's pytest loads this file.
+    from lab.matrix import wanted  # noqa: PLC0415
+    from lab.plugin import meta  # noqa: PLC0415
+
     marks = list(metafunc.definition.iter_markers("pairings"))
     peers, role = metafunc.config.getoption("--ikelab-peer"), metafunc.config.getoption("--ikelab-role")
     chosen = [pairing for pairing in meta.declared_pairings(marks) if wanted(pairing, peers, role)]
@@ -58,6 +62,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep what the plan names, in its order."""
+    path = config.getoption("--ikelab-plan")
+    if path is None:
+        return
+    from lab.plugin.selection import Plan, keep  # noqa: PLC0415
+
+    config.stash[PLAN] = Plan.read(path)
     kept, dropped = keep(items, config.stash[PLAN], root(config))
     if dropped:
         config.hook.pytest_deselected(items=dropped)
@@ -75,6 +85,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     opened = pyfuncitem.stash.get(LAB, None)
     if opened is None:
         return (yield)
+    from lab.plugin.verdict import FAILED, judge  # noqa: PLC0415
+
     try:
         result = yield
     except BaseException as error:
@@ -95,6 +107,8 @@ def pytest_runtest_makereport(
     report = yield
     opened = item.stash.get(LAB, None)
     if opened is not None and call.excinfo is not None and opened.verdict is None:
+        from lab.plugin.verdict import judge  # noqa: PLC0415
+
         opened.settle(judge(call.excinfo.value))
     return report
 
@@ -102,15 +116,19 @@ def pytest_runtest_makereport(
 @pytest.fixture
 def lab(request: pytest.FixtureRequest, tmp_path: Path) -> "Generator[Lab, None, None]":
     """The laboratory of one scenario: network, peers, evidence."""
-    # Imported here, because this is where mininet, pyroute2 and the peers' drivers come in.
+    # This is where mininet, pyroute2 and the peers' drivers come in.
+    from lab.plugin import meta  # noqa: PLC0415
     from lab.plugin.laboratory import open_lab  # noqa: PLC0415
+    from lab.plugin.records import Records  # noqa: PLC0415
+    from lab.plugin.selection import Plan  # noqa: PLC0415
+    from lab.plugin.verdict import UNSUPPORTED, Verdict  # noqa: PLC0415
 
     config, item = request.config, request.node
     scenario = meta.scenario(item, root(config))
     if scenario is None:
         raise pytest.UsageError(f"{item.nodeid} takes `lab` but not `left` and `right`")
     out = config.getoption("--ikelab-out") or tmp_path
-    records = Records(out, config.stash[PLAN], config.getoption("--ikelab-events"))
+    records = Records(out, config.stash.get(PLAN, Plan()), config.getoption("--ikelab-events"))
     with open_lab(scenario, records, config.getoption("--ikelab-seed")) as opened:
         item.stash[LAB] = opened
         if lacks := scenario.pairing.lacks(scenario.needs):

@@ -19,13 +19,6 @@ import pytest
 from lab.errors import ConfigError
 from lab.matrix import DEFAULT, Pairing
 
-MARKS = {
-    "rfc(clause, ...)": "the RFC clauses that a scenario proves, as 7296#2.6",
-    "needs(ability, ...)": "what both peers of a scenario must be able to do",
-    "clock(kind)": "the clock a scenario cannot do without: virtual or real",
-    "limit(seconds)": "the real time that a scenario may take, where 60 s are not enough",
-    "pairings(pairing, ...)": "the pairings of a scenario, as ours>strongswan",
-}
 CLOCKS = ("any", "virtual", "real")
 # Real time, in seconds. What nearly every scenario does takes a tenth of it.
 LIMIT_S = 60.0

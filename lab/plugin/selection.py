@@ -12,20 +12,24 @@ from lab.plugin import meta
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Scenarios as (id, pairing) in their order, all of the same attempt; an empty plan means everything there is."""
+    """Scenarios as (id, pairing) in their order, all of the same attempt; an empty plan means everything there is.
+
+    `files` hold them, relative to the root of their suite.
+    """
 
     jobs: tuple[tuple[str, str], ...] = ()
     attempt: int = 1
+    files: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, path: Path) -> "Plan":
         """Read a plan file."""
         found = json.loads(path.read_text())
-        return cls(tuple((job[0], job[1]) for job in found["jobs"]), found["attempt"])
+        return cls(tuple((job[0], job[1]) for job in found["jobs"]), found["attempt"], tuple(found.get("files", ())))
 
     def write(self, path: Path) -> None:
         """Write a plan file."""
-        path.write_text(json.dumps({"attempt": self.attempt, "jobs": self.jobs}))
+        path.write_text(json.dumps({"attempt": self.attempt, "jobs": self.jobs, "files": self.files}))
 
     def directory(self, scenario: meta.Scenario) -> Path:
         """Where this attempt's evidence goes, below the run's directory: later attempts below the first."""

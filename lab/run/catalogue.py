@@ -59,10 +59,11 @@ def collect(
     directory: Path | None = None, *, peers: Sequence[str] = (), role: str = "both", everything: bool = False
 ) -> list[Scenario]:
     """Every scenario in every pairing that these options leave; ConfigError where a file cannot be read."""
-    directory = directory or scenarios_directory()
+    directory = (directory or scenarios_directory()).resolve()
     collector = _Collector(directory)
     chosen = [] if everything else [f"--ikelab-role={role}", *(f"--ikelab-peer={name}" for name in peers)]
-    arguments = [str(directory), "--collect-only", "-q", "-p", "no:cacheprovider", *plugin_arguments(), *chosen]
+    how = [f"--rootdir={directory}", "--collect-only", "-q", "-p", "no:cacheprovider"]
+    arguments = [str(directory), *how, *plugin_arguments(), *chosen]
     silence = io.StringIO()
     with contextlib.redirect_stdout(silence), contextlib.redirect_stderr(silence):
         code = pytest.main(arguments, plugins=[collector])

@@ -28,13 +28,27 @@ def write(results: Sequence[Result], path: Path, *, seed: int | None) -> None:
     ElementTree.ElementTree(suite).write(path, encoding="utf-8", xml_declaration=True)
 
 
+def properties(result: Result, seed: int | None) -> list[tuple[str, str]]:
+    """What a test of JUnit's says beside its verdict; empty ones are left out."""
+    found = {
+        "verdict": result.verdict,
+        "pairing": result.pairing,
+        "topology": result.topology,
+        "clauses": " ".join(result.clauses),
+        "seed": "" if seed is None else str(seed),
+        "evidence": result.dir,
+        "reproduce": result.reproduce,
+    }
+    return [(name, value) for name, value in found.items() if value]
+
+
 def _case(result: Result, seed: int | None) -> ElementTree.Element:
-    name = f"{result.id.rpartition('/')[2]}[{result.pairing}]"
+    test = f"{result.id.rpartition('/')[2]}[{result.pairing}]"
     group = result.id.rpartition("/")[0].replace("/", ".")
-    case = ElementTree.Element("testcase", classname=group, name=name, time=f"{result.duration_s or 0:.3f}")
-    properties = ElementTree.SubElement(case, "properties")
-    for key, value in (("verdict", result.verdict), ("clauses", " ".join(result.clauses)), ("seed", str(seed))):
-        ElementTree.SubElement(properties, "property", name=key, value=value)
+    case = ElementTree.Element("testcase", classname=group, name=test, time=f"{result.duration_s or 0:.3f}")
+    listed = ElementTree.SubElement(case, "properties")
+    for name, value in properties(result, seed):
+        ElementTree.SubElement(listed, "property", name=name, value=value)
     if element := ELEMENTS.get(result.verdict):
         ElementTree.SubElement(case, element, message=result.reason)
     return case

@@ -23,6 +23,8 @@ from lab.run.catalogue import scenarios_directory, source_directory
 
 CONTAINED = ("unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc", "--uts", "--ipc", "--kill-child")
 MODULE = "lab.run.inside"
+# Where a guest finds the suite of somebody else; it may only read it.
+SUITE = Path("/suite")
 STOP_POLL_S = 0.2
 
 
@@ -55,8 +57,8 @@ class GuestKernel:
     kind: Literal["guest", "host"] = "guest"
     virtual = True
 
-    def __init__(self) -> None:
-        self._image = image.locate()
+    def __init__(self, suite: Path | None = None) -> None:
+        self._image, self._suite = image.locate(), suite
         self.release = self._image.release
 
     def run(
@@ -64,12 +66,14 @@ class GuestKernel:
         stop: threading.Event,
     ) -> Ended:  # fmt: skip
         """Boot a guest for one batch."""
-        scenarios = Path("/src") / scenarios_directory().relative_to(source_directory())
-        argv = ["python3", "-m", MODULE, *(word.replace("OUT", "/results", 1) for word in arguments), str(scenarios)]
+        own = Path("/src") / scenarios_directory().relative_to(source_directory())
+        words = [word.replace("OUT", "/results", 1) for word in arguments]
+        argv = ["python3", "-m", MODULE, *words, *_place(SUITE if self._suite else None, own)]
         result = boot.run(
             argv,
             source=source_directory(),
             results=out,
+            also={SUITE: self._suite} if self._suite else {},
             virtual_time=virtual,
             limit_s=limit_s,
             output=output,
@@ -85,7 +89,8 @@ class HostKernel:
     kind: Literal["guest", "host"] = "host"
     virtual = False
 
-    def __init__(self) -> None:
+    def __init__(self, suite: Path | None = None) -> None:
+        self._suite = suite.resolve() if suite else None
         if os.geteuid() != 0:
             raise UnfitError("--kernel host needs root", fix="run it with sudo, or use --kernel guest")
         self.release = platform.release()
@@ -96,7 +101,7 @@ class HostKernel:
     ) -> Ended:  # fmt: skip
         """Start one contained process for one batch."""
         words = [word.replace("OUT", str(out), 1) for word in arguments]
-        command = [*CONTAINED, sys.executable, "-m", MODULE, *words, str(scenarios_directory())]
+        command = [*CONTAINED, sys.executable, "-m", MODULE, *words, *_place(self._suite, scenarios_directory())]
         environment = {**os.environ, "PYTHONPATH": str(source_directory()), "IKELAB_CLOCK": "real"}
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -121,6 +126,11 @@ def _end(process: "subprocess.Popen[str]", limit_s: float, stop: threading.Event
             return
 
 
-def runner(kind: str) -> Runner:
+def _place(suite: Path | None, own: Path) -> list[str]:
+    """Where the scenarios are, as `lab.run.inside` takes it: somebody else's suite, or the lab's own."""
+    return ["--suite", str(suite)] if suite else [str(own)]
+
+
+def runner(kind: str, suite: Path | None = None) -> Runner:
     """The kernel a run uses: the guest unless the host's was asked for; UnfitError says what is missing."""
-    return HostKernel() if kind == "host" else GuestKernel()
+    return HostKernel(suite) if kind == "host" else GuestKernel(suite)

@@ -31,11 +31,17 @@ PASSED, FAILED, NOTHING, BROKEN = 0, 1, 4, 5
 def run(options: Options) -> tuple[int, Path | None]:
     """Carry out a run; its exit code and its directory (none if nothing was selected). May raise LabErrors."""
     options.check()
-    scenarios = catalogue.select(catalogue.collect(peers=options.peers, role=options.role), options.select)
-    scenarios = Shard.parse(options.shard).of_all(scenarios)
+    found = catalogue.collect(directory=options.suite, peers=options.peers, role=options.role)
+    scenarios = Shard.parse(options.shard).of_all(catalogue.select(found, options.select))
     if not scenarios:
         return NOTHING, None
-    runner = kernels.runner(options.kernel)
+    results, out = carry_out(scenarios, options)
+    return exit_code(results), out
+
+
+def carry_out(scenarios: Sequence[Scenario], options: Options) -> tuple[list[Result], Path]:
+    """Run these scenarios and write the report; their results, and the directory of the run."""
+    runner = kernels.runner(options.kernel, options.suite)
     run_id = new_run_id()
     out = run_directory(options, run_id)
     _empty(out)
@@ -49,14 +55,15 @@ def run(options: Options) -> tuple[int, Path | None]:
         finally:
             crew.close()
             finished = writer.finish(interrupted=interrupted)
-            past.remember(out, screen.say)
+            if options.suite is None:  # the index compares runs of the lab's own scenarios
+                past.remember(out, screen.say)
             index = pages.build(out)
             _link_latest(out, options, screen)
     if options.junit:
         junit.write(results, options.junit, seed=options.seed)
     screen.say(summary(results, finished.counts, finished.duration_s or 0.0))
     screen.say(f"report: {index}")
-    return exit_code(results), out
+    return results, out
 
 
 def _head(options: Options, runner: kernels.Runner, run_id: str) -> Run:
@@ -76,6 +83,7 @@ def _attempts(
     """All attempts at all scenarios: as many as were asked for, and one more at what the lab broke."""
     found: dict[Key, list[Result]] = {}
     wanted = list(scenarios)
+    by_key = {(one.id, str(one.pairing)): one for one in scenarios}
     for attempt in range(1, options.repeat + 2):
         if attempt > options.repeat:
             wanted = [one for one in scenarios if found[one.id, str(one.pairing)][-1].verdict == "unresolved"]
@@ -83,6 +91,8 @@ def _attempts(
         for result in crew.work(divide(wanted, options.jobs, attempt=attempt, virtual=crew.runner.virtual)):
             tried = found.setdefault((result.id, result.pairing), [])
             tried.append(result)
+            if options.suite:
+                result.reproduce = options.reproduce(by_key[result.id, result.pairing])
             merged = attempts.merge(tried)
             write_result(merged, crew.out / merged.dir)
             writer.add(merged)

@@ -1,6 +1,7 @@
 """What the user asked for, checked."""
 
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from pathlib import Path
 from lab.errors import ConfigError
 from lab.matrix import ROLES
 from lab.peers.registry import peer
+from lab.plugin.meta import Scenario
 from lab.run.shard import Shard
 
 KERNELS = ("auto", "guest", "host")
@@ -23,7 +25,7 @@ OWN = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The options of `ikelab run`."""
+    """The options of `ikelab run`; `suite` is a directory with scenarios of the user's own."""
 
     select: tuple[str, ...] = ()
     out: Path | None = None
@@ -37,6 +39,7 @@ class Options:
     pause_on_failure: bool = False
     shard: str = "1/1"
     cluster: str = ""
+    suite: Path | None = None
     command: Sequence[str] = ("ikelab", "run")
 
     def check(self) -> None:
@@ -52,8 +55,17 @@ class Options:
             raise ConfigError("-j and --repeat are at least 1")
         if self.pause_on_failure and self.cluster:
             raise ConfigError("--pause-on-failure and --cluster exclude each other: nobody can look into a worker")
+        if self.suite is not None and self.cluster:
+            raise ConfigError("--suite and --cluster exclude each other: the workers have the lab's own scenarios")
+        if self.suite is not None and not self.suite.is_dir():
+            raise ConfigError(f"there is no directory {self.suite}; --suite names one with scenarios of your own")
         if self.pause_on_failure and self.kernel != "host":
             raise ConfigError("--pause-on-failure needs --kernel host: nobody can look into a guest while it waits")
+
+    def reproduce(self, scenario: Scenario) -> str:
+        """The command that runs exactly this scenario again."""
+        command = scenario.command(self.seed)
+        return f"{command} --suite {shlex.quote(str(self.suite))}" if self.suite else command
 
 
 def run_directory(options: Options, run_id: str) -> Path:

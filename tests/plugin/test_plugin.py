@@ -92,7 +92,7 @@ def run(pytester, monkeypatch):
     pytester.makeini("[pytest]\naddopts = --strict-markers --import-mode=importlib")
     pytester.mkdir("ikev2")
     (pytester.path / "ikev2" / "test_some.py").write_text(SCENARIOS)
-    loaded = [] if "ikelab" in _installed() else ["-p", "lab.plugin"]
+    loaded = ["-p", "no:ikelab-suite", *([] if "ikelab" in _installed() else ["-p", "lab.plugin"])]
 
     def start(*arguments):
         events = pytester.path / "events.jsonl"

@@ -60,7 +60,7 @@ class PretendedKernel:
 @pytest.fixture
 def kernel(monkeypatch):
     pretended = PretendedKernel()
-    monkeypatch.setattr(kernels, "runner", lambda kind: pretended)
+    monkeypatch.setattr(kernels, "runner", lambda kind, suite=None: pretended)
     monkeypatch.setattr(crew, "POLL_S", 0.001)
     return pretended
 
@@ -160,7 +160,7 @@ def test_junit_has_one_case_per_scenario(run, tmp_path):
 
 
 def test_an_unfit_machine_is_said_before_anything_is_written(run, monkeypatch, tmp_path):
-    def unfit(kind):
+    def unfit(kind, suite=None):
         raise UnfitError("there is no guest image", fix="ikelab image build")
 
     monkeypatch.setattr(kernels, "runner", unfit)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SCRIPTS = [ROOT / "tools/bootstrap.sh", ROOT / "lab/guest/init.sh"]
+SCRIPTS = [*sorted((ROOT / "tools").glob("*.sh")), ROOT / "lab/guest/init.sh"]
 
 
 @pytest.fixture
@@ -27,6 +27,15 @@ def stand_in(clone: Path, name: str, script: str) -> None:
     path.chmod(0o755)
 
 
+def pretend_venv(clone: Path) -> None:
+    python = clone / ".venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text(
+        '#!/bin/sh\ncase "$*" in *install*) echo pip >> called; exit "${PIP:-0}" ;; *) echo Python 3.11.2 ;; esac\n'
+    )
+    python.chmod(0o755)
+
+
 def bootstrap(clone: Path, *words: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PATH": f"{clone.parent}/bin:/usr/bin:/bin"}
     command = [str(clone / "tools/bootstrap.sh"), *words]
@@ -35,11 +44,14 @@ def bootstrap(clone: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 def test_an_unknown_scope_is_a_usage_error(clone: Path) -> None:
     done = bootstrap(clone, "everything")
-    assert (done.returncode, done.stderr) == (2, "usage: tools/bootstrap.sh [demo|test]\n")
+    assert (done.returncode, done.stderr) == (2, "usage: tools/bootstrap.sh [demo|test|host]\n")
 
 
-@pytest.mark.parametrize(("scope", "chromium"), [(["demo"], False), (["test"], True), ([], True)])
-def test_an_ordinary_user_is_told_what_to_install(clone: Path, scope: list[str], chromium: bool) -> None:
+@pytest.mark.parametrize(
+    ("scope", "chromium", "charon"),
+    [(["demo"], False, False), (["test"], True, False), ([], True, False), (["host"], True, True)],
+)
+def test_an_ordinary_user_is_told_what_to_install(clone: Path, scope: list[str], chromium: bool, charon: bool) -> None:
     stand_in(clone, "dpkg-query", "exit 1")
     stand_in(clone, "id", "echo 1000")
     stand_in(clone, "apt-get", f"touch {clone}/called")
@@ -48,8 +60,21 @@ def test_an_ordinary_user_is_told_what_to_install(clone: Path, scope: list[str],
     said = done.stderr.splitlines()[-1]
     assert said.startswith("bootstrap: next step: as root: apt-get install --no-install-recommends ca-certificates ")
     assert (" chromium " in said) is chromium
+    assert (" charon-systemd " in said) is charon
     assert "#" not in said and "[" not in said
     assert not (clone / "called").exists()
+
+
+@pytest.mark.parametrize("had", [True, False])
+def test_what_later_debians_lack_is_wanted_only_where_apt_has_it(clone: Path, had: bool) -> None:
+    stand_in(clone, "dpkg-query", 'case "$4" in vagrant*) exit 1 ;; esac; printf installed')
+    stand_in(clone, "apt-cache", f"exit {0 if had else 100}")
+    stand_in(clone, "id", "echo 1000")
+    (clone / "tools/apt-packages.txt").write_text("[demo]\nbison\n[test]\nvagrant?\n")
+    pretend_venv(clone)
+    said = bootstrap(clone).stderr
+    assert ("missing Debian packages: vagrant" in said) is had
+    assert "?" not in said
 
 
 def test_root_installs_only_what_is_missing(clone: Path) -> None:
@@ -64,12 +89,7 @@ def test_root_installs_only_what_is_missing(clone: Path) -> None:
 
 def test_nothing_is_done_when_nothing_is_missing(clone: Path) -> None:
     stand_in(clone, "dpkg-query", "printf installed")
-    python = clone / ".venv/bin/python"
-    python.parent.mkdir(parents=True)
-    python.write_text(
-        '#!/bin/sh\ncase "$*" in *install*) echo pip >> called; exit "${PIP:-0}" ;; *) echo Python 3.11.2 ;; esac\n'
-    )
-    python.chmod(0o755)
+    pretend_venv(clone)
     assert bootstrap(clone, "test").returncode == 0
     assert (clone / "called").read_text() == "pip\n"
     assert bootstrap(clone, "test").returncode == 0

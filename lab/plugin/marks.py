@@ -1,0 +1,9 @@
+"""The marks that a scenario may carry; `meta` reads them. Apart, because everybody's pytest loads this file."""
+
+MARKS = {
+    "rfc(clause, ...)": "the RFC clauses that a scenario proves, as 7296#2.6",
+    "needs(ability, ...)": "what both peers of a scenario must be able to do",
+    "clock(kind)": "the clock a scenario cannot do without: virtual or real",
+    "limit(seconds)": "the real time that a scenario may take, where 60 s are not enough",
+    "pairings(pairing, ...)": "the pairings of a scenario, as ours>strongswan",
+}
