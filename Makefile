@@ -5,14 +5,15 @@ VENV   := .venv
 PYTHON := $(VENV)/bin/python
 IKELAB := $(VENV)/bin/ikelab
 # A walk through the lab in well under a minute; `ikelab run` alone runs every scenario.
-DEMO   := nat faults ikev2/plain-tunnel ikev2/algorithm ikev2/cookie ikev2/invalid-ke-payload ikev2/wrong-psk \
-          ikev2/liveness ikev2/delete-ike-sa ikev2/rekey-child-sa ikev2/eap
+DEMO   := nat/before-initiator nat/both-sides nat/zoo-before-both/nat-port-restricted faults/first-ike faults/ike-auth \
+          faults/dead-peer faults/collision/child-child ikev2/plain-tunnel ikev2/algorithm/aes256gcm16 ikev2/cookie \
+          ikev2/invalid-ke-payload ikev2/wrong-psk ikev2/liveness ikev2/rekey-child-sa ikev2/eap/ ikev1/main-mode
 
 .PHONY: demo test lint docs bench clean setup image
 
 demo: SCOPE := demo
 demo: image
-	$(IKELAB) run $(DEMO)
+	$(IKELAB) run --peer strongswan $(DEMO)
 
 test: image lint
 	$(PYTHON) -m pytest -n 2 --dist loadgroup tests
