@@ -54,7 +54,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("words", "expected"), CASES, ids=lambda value: " ".join(value))
+@pytest.mark.parametrize(("words", "expected"), CASES, ids=[" ".join(words) for words, _ in CASES])
 def test_bash(environment: dict[str, str], words: list[str], expected: set[str]) -> None:
     script(environment, "bash")
     assert expected <= set(offered(environment, "bash", "-c", BASH, "bash", *words))
