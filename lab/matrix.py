@@ -50,8 +50,9 @@ class Pairing:
 ON_XFRM = (Pairing("ours-xfrm", "strongswan"), Pairing("strongswan", "ours-xfrm"))
 DEFAULT = (Pairing(OURS, "strongswan"), Pairing("strongswan", OURS))
 NEWER = (Pairing(OURS, "strongswan-6.1"), Pairing("strongswan-6.1", OURS))
-# What a scenario of IKEv2 runs in: both releases of strongSwan, in both roles.
-IKEV2 = (*DEFAULT, *NEWER)
+# What a scenario of IKEv2 runs in. `NEWER` joins here once every scenario has passed against it; until then a scenario
+# names it where it needs it.
+IKEV2 = DEFAULT
 ALL = (*DEFAULT, Pairing(OURS, OURS), Pairing("strongswan", "strongswan"))
 # The strongSwan of Debian 12, as old as IKEv1 is still met with.
 OLDER = (Pairing(OURS, "strongswan-5.9"), Pairing("strongswan-5.9", OURS))

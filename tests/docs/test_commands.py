@@ -70,6 +70,7 @@ def test_commands(page: Path, place: Path) -> None:
 
 @pytest.mark.guest
 @pytest.mark.slow
+@pytest.mark.skipif("IKELAB_SLOW" not in os.environ, reason="takes minutes: IKELAB_SLOW=1 runs it")
 @pytest.mark.parametrize("page", SLOW, ids=pages.name)
 def test_commands_that_run_scenarios(page: Path, place: Path) -> None:
     if page in SHEETS and EVERY not in os.environ:

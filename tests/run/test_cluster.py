@@ -78,6 +78,7 @@ def test_without_dask_the_next_step_is_said(monkeypatch, tmp_path, pretended):
 
 @pytest.mark.guest
 @pytest.mark.slow
+@pytest.mark.skipif("IKELAB_SLOW" not in os.environ, reason="takes minutes: IKELAB_SLOW=1 runs it")
 def test_killing_three_workers_loses_nothing(monkeypatch, tmp_path):
     """Real workers with real guests; each is killed while it is at work."""
     killed: list[int] = []
