@@ -45,17 +45,21 @@ def main(
     keylog: str | Path | None = None,
     seed: str | None = None,
     impair: Sequence[str] = (),
+    until: int | None = None,
 ) -> int:
     """Serve until ended; the documented exit code. What goes wrong is one sentence on stderr.
 
     `control` is the path of the control socket; `run_dir` gets daemon.log and events.jsonl, `keylog` keys.jsonl.
     With a seed (or IKELAB_SEED) all randomness follows from it and the configuration: a run can be repeated, and
     nothing it protects is secret.
-    `impair` names impairments that come behind those of the configuration.
+    `impair` names impairments that come behind those of the configuration. `until` is a descriptor: once it is
+    readable the daemon ends at once, and tells no peer.
     """
     directories = [Path(path) if path else None for path in (control, run_dir, keylog)]
     try:
-        return _serve(Path(config), backend, *directories, seed=seed or os.environ.get(SEED_VARIABLE), impair=impair)
+        return _serve(
+            Path(config), backend, *directories, seed=seed or os.environ.get(SEED_VARIABLE), impair=impair, until=until
+        )
     except LabError as error:
         sys.stderr.write(f"ikelab: {error}\n")
         return {ConfigError: USAGE, UnfitError: UNFIT}.get(type(error), BROKEN)
@@ -70,6 +74,7 @@ def _serve(
     *,
     seed: str | None,
     impair: Sequence[str],
+    until: int | None,
 ) -> int:
     text = _read(path)
     config = _impaired(load(text, str(path), partial(_file, path.parent)), impair)
@@ -83,7 +88,7 @@ def _serve(
             server, loop = _server(config, backend, journal, trace, draw, run_dir, epoch=epoch), Loop(clock)
             try:
                 trace.emit("note", f"serving {path}", backend=backend, seed=seed, pid=os.getpid())
-                return server.run(loop, control=control, signals=signals)
+                return server.run(loop, control=control, signals=signals, until=until)
             finally:
                 server.close()
                 loop.close()

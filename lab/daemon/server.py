@@ -72,12 +72,17 @@ class Server:
         self._control: Control | None = None
         self._told: dict[bytes, tuple[float, float]] = {}
 
-    def run(self, loop: Loop, *, control: File | None = None, signals: Signals | None = None) -> int:
-        """Serve until somebody ends it; the exit code."""
+    def run(
+        self, loop: Loop, *, control: File | None = None, signals: Signals | None = None, until: int | None = None
+    ) -> int:
+        """Serve until somebody ends it, or the descriptor `until` is readable; the exit code."""
+        if until is not None:
+            loop.watch(until, self._abandon)
         self.begin(loop, control=control, signals=signals)
         while self.exit_code is None:
             loop.turn(self._next_deadline())
-            self._due(self._now())
+            if self.exit_code is None:
+                self._due(self._now())
         return self.exit_code
 
     def begin(self, loop: Loop, *, control: File | None = None, signals: Signals | None = None) -> None:
@@ -307,6 +312,9 @@ class Server:
         }
 
     # -- the end
+
+    def _abandon(self, _mask: int) -> None:
+        self.exit_code = ENDED
 
     def _signal(self, number: signal.Signals) -> None:
         now = self._now()

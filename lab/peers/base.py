@@ -138,5 +138,9 @@ class PeerDriver(Protocol):
         ...
 
     def stop(self) -> None:
-        """End the daemon; never raises when it is gone already."""
+        """End the daemon, which sends nothing; never raises when it is gone already."""
+        ...
+
+    def kill(self) -> None:
+        """The same in the midst of a scenario, as when the power is cut: the process dies, its kernel's SAs stay."""
         ...

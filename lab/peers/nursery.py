@@ -1,33 +1,68 @@
-"""A small process that forks our daemons, one for each node that asks.
+"""A small process that forks our daemons, so that the lab, which is large, need not.
 
-Rules: it is started with exec and imports the daemon and little else. The process that runs scenarios is large, and in
-the guest forking a large process costs more than a handshake - and then every page that either touches costs again. A
-daemon enters its node by the descriptors it is given, dies with the nursery, and the nursery ends with the lab.
+Rules: it is started with exec and imports the daemon and little else. In the guest forking a large process costs more
+than a handshake, and then every page that either touches costs again; so a daemon that has ended is used anew, as long
+as it left nothing behind (worker.py). A daemon that was killed is replaced. All of them die with the nursery, and the
+nursery ends with the lab.
 
-    -> {"config": PATH, "backend": NAME, "control": PATH, "run_dir": PATH, "seed": TEXT or null}
-       with descriptors: network namespace, mount namespace, root directory
-    <- the number of the process that became the daemon
+    -> one octet, with a descriptor: the worker's end of its socket
+    <- the number of the process that became the worker
 """
 
+import contextlib
 import gc
-import json
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
-import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
 
 import lab
 from lab.emulation import linux
-from lab.emulation.namespace import enter
 from lab.errors import BrokenError
+from lab.peers import worker
 
-_MESSAGE, _DESCRIPTORS = 1 << 16, 3
-STDERR = "stderr"
+_MESSAGE = 1 << 16
+END_S = 10.0
+
+
+class Daemon:
+    """A process that is our daemon, or was and may be again: the lab's view of one worker."""
+
+    def __init__(self, pid: int, control: socket.socket) -> None:
+        self.pid, self._control = pid, control
+        self._process = os.pidfd_open(pid)
+
+    def serve(self, request: Mapping[str, object], descriptors: Sequence[int]) -> None:
+        """Have it be the daemon of a node; returns at once."""
+        try:
+            worker.tell(self._control, request, descriptors)
+        except OSError as error:
+            raise BrokenError(f"a process for our daemon is gone: {error.strerror}") from error
+
+    def alive(self) -> bool:
+        """Whether the process runs; its descriptor becomes readable when it ends."""
+        return not select.select([self._process], [], [], 0)[0]
+
+    def end(self) -> bool:
+        """Have the daemon end and send nothing; whether the process is ready to be another."""
+        with contextlib.suppress(OSError):
+            self._control.send(worker.END)
+            if select.select([self._control], [], [], END_S)[0] and self._control.recv(_MESSAGE) == worker.ENDED:
+                return True
+        self.kill()
+        return False
+
+    def kill(self) -> None:
+        """As when the power is cut: it tells nobody; returns when the process is gone."""
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._process, signal.SIGKILL)
+        select.select([self._process], [], [])
+        os.close(self._process)
+        self._control.close()
 
 
 class Nursery:
@@ -36,6 +71,7 @@ class Nursery:
     _running: "Nursery | None" = None
 
     def __init__(self) -> None:
+        self._idle: list[Daemon] = []
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         root = str(Path(lab.__file__).parent.parent)
         search = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
@@ -55,16 +91,28 @@ class Nursery:
             cls._running = cls()
         return cls._running
 
-    def fork(self, request: Mapping[str, object], descriptors: list[int]) -> int:
-        """Have a daemon started; the number of its process."""
+    def start(self, request: Mapping[str, object], descriptors: Sequence[int]) -> Daemon:
+        """Start a daemon, in a process that has been one before if there is such a one."""
+        daemon = self._idle.pop() if self._idle else self._fork()
+        daemon.serve(request, descriptors)
+        return daemon
+
+    def end(self, daemon: Daemon) -> None:
+        """End a daemon without a word to its peer, and keep its process for the next one if it is fit for that."""
+        if daemon.end():
+            self._idle.append(daemon)
+
+    def _fork(self) -> Daemon:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
-            socket.send_fds(self._control, [json.dumps(request).encode()], descriptors)
-            answer = self._control.recv(_MESSAGE)
+            with theirs:
+                socket.send_fds(self._control, [b"+"], [theirs.fileno()])
+                answer = self._control.recv(_MESSAGE)
         except OSError as error:
             raise BrokenError(f"the nursery of our daemons is gone: {error.strerror}") from error
         if not answer:
             raise BrokenError("the nursery of our daemons died")
-        return int(answer)
+        return Daemon(int(answer), ours)
 
 
 # -- in the nursery
@@ -81,44 +129,15 @@ def main() -> None:
     control = socket.socket(fileno=os.dup(0))
     gc.freeze()
     while True:
-        data, descriptors, _, _ = socket.recv_fds(control, _MESSAGE, _DESCRIPTORS)
+        data, descriptors, _, _ = socket.recv_fds(control, _MESSAGE, 1)
         if not data:
             return
         pid = os.fork()
         if pid == 0:
             control.close()
-            _become(serve, json.loads(data), descriptors)
+            worker.live(serve, socket.socket(fileno=descriptors[0]))
         control.send(str(pid).encode())
-        for descriptor in descriptors:
-            os.close(descriptor)
-
-
-def _become(serve: Any, request: dict[str, Any], descriptors: list[int]) -> NoReturn:
-    """In a forked child: enter the node, redirect output, be the daemon, and never come back."""
-    status = 70
-    try:
-        linux.die_with_parent()
-        os.setsid()
-        for number in (signal.SIGINT, signal.SIGCHLD):
-            signal.signal(number, signal.SIG_DFL)
-        run_dir = Path(request["run_dir"])
-        output = os.open(run_dir / STDERR, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-        nothing = os.open(os.devnull, os.O_RDONLY)
-        for descriptor, target in ((nothing, 0), (output, 1), (output, 2)):
-            os.dup2(descriptor, target)
-        enter(*descriptors)
-        status = serve(
-            request["config"],
-            backend=request["backend"],
-            control=request["control"],
-            run_dir=run_dir,
-            keylog=run_dir,
-            seed=request["seed"],
-        )
-    except BaseException:  # noqa: BLE001  (a forked child must end here, whatever happened; the lab reads why)
-        os.write(2, traceback.format_exc().encode())
-    finally:
-        os._exit(status)
+        os.close(descriptors[0])
 
 
 if __name__ == "__main__":

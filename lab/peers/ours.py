@@ -1,14 +1,10 @@
-"""Our own stack as a peer: a daemon forked by the nursery, inside the node's namespaces.
+"""Our own stack as a peer: a daemon out of the nursery, inside the node's namespaces.
 
 Rules: the daemon is forked, not started, because a fresh interpreter costs more than the whole handshake. Everything is
-asked over its control socket, as `ikelab ctl` would ask. It is watched by a process descriptor, as it is no child.
+asked over its control socket, as `ikelab ctl` would ask.
 """
 
-import contextlib
 import json
-import os
-import select
-import signal
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +15,8 @@ from lab.daemon.client import Client, Refused
 from lab.errors import BrokenError, UnfitError
 from lab.ike.swanctl import Section, render
 from lab.peers.base import INITIATE_S, NO_FILES, READY_S, Event, KeyLog, Node, Outcome, PeerFault
-from lab.peers.nursery import STDERR, Nursery
+from lab.peers.nursery import Daemon, Nursery
+from lab.peers.worker import STDERR
 
 CONFIG, CONTROL, KEYS, EVENTS, LOG = "swanctl.conf", "control", "keys.jsonl", "events.jsonl", "daemon.log"
 POLL_S = 0.005
@@ -37,7 +34,7 @@ class Ours:
         self.source = f"{self.name}:{node.name}"
         self._tree = Section()
         self._files = NO_FILES
-        self._process = -1
+        self._daemon: Daemon | None = None
         self._read_events = 0
         self._client: Client | None = None
 
@@ -46,7 +43,7 @@ class Ours:
         self._tree, self._files = tree, files
 
     def start(self) -> None:
-        """Write swanctl.conf and have the daemon forked; returns at once."""
+        """Write swanctl.conf and have the daemon started; returns at once."""
         self.run_dir.mkdir(parents=True, exist_ok=True)
         for name, text in self.configs().items():
             (self.run_dir / name).write_text(text)
@@ -57,8 +54,7 @@ class Ours:
             "run_dir": str(self.run_dir),
             "seed": None if self.seed is None else str(self.seed),
         }
-        pid = Nursery.shared().fork(request, list(self.node.descriptors))
-        self._process = os.pidfd_open(pid)
+        self._daemon = Nursery.shared().start(request, self.node.descriptors)
 
     def ready(self, timeout: float = READY_S) -> None:
         """Wait until the control socket takes connections."""
@@ -76,8 +72,8 @@ class Ours:
                 return
 
     def _alive(self) -> bool:
-        """Whether the daemon runs; its descriptor becomes readable when it ends."""
-        return self._process >= 0 and not select.select([self._process], [], [], 0)[0]
+        """Whether the daemon runs."""
+        return self._daemon is not None and self._daemon.alive()
 
     def _last_words(self) -> str:
         path = self.run_dir / STDERR
@@ -172,17 +168,23 @@ class Ours:
 
     def stop(self) -> None:
         """End the daemon; never raises when it is gone already."""
+        self._hang_up()
+        if self._daemon is not None:
+            # When asked over the control socket it would delete its SAs, which no scenario meant.
+            Nursery.shared().end(self._daemon)
+            self._daemon = None
+
+    def kill(self) -> None:
+        """End the daemon as when the power is cut; never raises when it is gone already."""
+        self._hang_up()
+        if self._daemon is not None:
+            self._daemon.kill()
+            self._daemon = None
+
+    def _hang_up(self) -> None:
         if self._client is not None:
             self._client.close()
             self._client = None
-        if self._process < 0:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            # Killed, not asked: when asked it would delete its SAs, which no scenario meant.
-            signal.pidfd_send_signal(self._process, signal.SIGKILL)
-        select.select([self._process], [], [])
-        os.close(self._process)
-        self._process = -1
 
 
 def _renewed(before: Mapping[str, Any], entry: Mapping[str, Any]) -> bool:

@@ -195,3 +195,7 @@ class StrongSwan:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def kill(self) -> None:
+        """The same, as charon is never asked."""
+        self.stop()

@@ -57,7 +57,7 @@ class Gateway:
 
         Killing the daemon alone would stop nothing: the kernel goes on with the states it has.
         """
-        self.driver.stop()
+        self.driver.kill()
         if self._node is not None:
             for what in ("policy", "state"):
                 self._node.popen(["ip", "xfrm", what, "flush"], stderr=subprocess.DEVNULL).wait()

@@ -1,6 +1,7 @@
 """The server with a real loop and control socket, an endpoint that plays a script, and no network."""
 
 import json
+import os
 import socket
 from collections.abc import Iterator
 from ipaddress import ip_address
@@ -534,6 +535,21 @@ def test_asked_to_stop_twice_it_ends_at_once(bench: Bench) -> None:
     assert bench.server.exit_code is None
     bench.server.stop(100.1)
     assert bench.server.exit_code == 0
+
+
+def test_a_daemon_that_is_abandoned_ends_at_once_and_tells_no_peer(bench: Bench) -> None:
+    bench.endpoint.views, bench.endpoint.deadline = [{"name": "gw"}], 100.0
+    read, write = os.pipe()
+    os.write(write, b"!")
+    server = Server(bench.endpoint, bench.backend, bench.wire, bench.journal, trace=bench.trace, config=CONFIG)
+    loop = Loop(lambda: bench.now)
+    before = list(bench.endpoint.asked)
+    assert server.run(loop, until=read) == 0
+    asked = [name for name, *_ in bench.endpoint.asked[len(before) :]]
+    assert asked == ["start"]  # neither terminate nor the tick that is due
+    loop.close()
+    os.close(read)
+    os.close(write)
 
 
 def test_who_waits_when_the_daemon_ends_is_told(bench: Bench) -> None:

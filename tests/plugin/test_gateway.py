@@ -23,8 +23,8 @@ class Driver:
     def ready(self, timeout):
         self.done.append("ready")
 
-    def stop(self):
-        self.done.append("stop")
+    def kill(self):
+        self.done.append("kill")
 
     def keys(self):
         return {"ike": [], "child": [{"spi": self.run_dir.name}]}
@@ -59,7 +59,7 @@ def test_a_restart_keeps_the_configuration_and_what_the_former_daemon_knew(gatew
     gateway.restart(1.0)
     assert gateway.driver is not former
     assert (former.seed, gateway.driver.seed) == (7, 8), "the same numbers would give the same SPIs to other keys"
-    assert former.done == ["configure", "start", "stop"]
+    assert former.done == ["configure", "start", "kill"]
     assert gateway.driver.done == ["configure", "start", "ready"]
     spis = [key["spi"] for part in gateway.logged_keys() for key in part["child"]]
     assert spis == ["right", "right-1"], "each daemon has a directory of its own"
