@@ -204,8 +204,10 @@ def main() -> int:
         (table, rule)
         for table, found in rules().items()
         for rule in found
-        if not asked.words or any(word in f"{table} {rule.file} {rule.says} {rule}" for word in asked.words)
+        if not asked.words or any(word in f"{table}: {rule}" for word in asked.words)
     ]
+    if not chosen:
+        parser.error(f"no rule has {' or '.join(asked.words)} in it")
     if asked.list:
         print("\n".join(f"{table:12} {rule.says}" for table, rule in chosen))
         return 0

@@ -61,6 +61,7 @@ def initiator(sa: Sa) -> Exchange:
     auth = _proof(sa, idi, expected)
     payloads = (idi, *contact, *papers, *idr, *auth, *virtual_address.ask(sa), *first, *last, *_our_window(sa))
     payloads += (*mobike.offer(sa), *tickets.request(sa))
+    told = mobike.own(sa)
     answer = yield Request(ExchangeType.IKE_AUTH, payloads)
     refusal = _check(sa, answer)
     if refusal:
@@ -76,7 +77,7 @@ def initiator(sa: Sa) -> Exchange:
         if (yield from redirect.from_auth(sa, answer)):
             return
     _window(sa, answer)
-    mobike.heard(sa, answer)
+    mobike.heard(sa, answer, told)
     sa.established()
     unaddressed = virtual_address.take(sa, answer)
     tickets.take(sa, answer)
@@ -156,7 +157,7 @@ def responder(sa: Sa, request: Message) -> Conversation:
         papers = () if sa.resumed else signature.certificates(sa)
         answer = (idr, *papers, proof.prove(sa, idr, sa.remote_id), *mixed)
     _window(sa, request)
-    mobike.heard(sa, request)
+    mobike.heard(sa, request, mobike.own(sa))
     resumption.settled(sa)
     if elsewhere := redirect.instead_of_child(sa):
         sa.established()
