@@ -13,6 +13,7 @@ from lab.errors import ProtocolError
 from lab.ike import explain
 from lab.ike.config import Connection
 from lab.ike.credentials import NOBODY, Identity
+from lab.ike.sa import UP
 from lab.ike.states import IkeState
 from lab.ikev2 import (
     child_sa,
@@ -55,7 +56,7 @@ def initiator(sa: Sa) -> Exchange:
         raise ProtocolError(hopeless.reason)
     child = sa.new_child(config) if config else None
     first, last = child_sa.offer(sa, child) if child else ((), ())
-    contact = (Notify(NotifyType.INITIAL_CONTACT),) if sa.first_contact and sa.local_id != NOBODY else ()
+    contact = (Notify(NotifyType.INITIAL_CONTACT),) if _first_contact(sa) and sa.local_id != NOBODY else ()
     idr = (_payload(PayloadType.IDr, wanted),) if wanted else ()
     papers = () if sa.resumed else (*signature.certificates(sa), *signature.requests(sa, (sa.connection,)))
     auth = _proof(sa, idi, expected)
@@ -90,6 +91,12 @@ def initiator(sa: Sa) -> Exchange:
         child_sa.install(sa, child, terms, Secret(sa.nonces, initiator=True))
         sa.child_up(child)
     redirect.arrived(sa)
+
+
+def _first_contact(sa: Sa) -> bool:
+    """2.4: whether this is the only IKE SA with this peer still; one that the peer began may have come up meanwhile."""
+    others = (other for other in sa.host.ike_sas.values() if other is not sa and other.connection is sa.connection)
+    return sa.first_contact and not any(other.state in UP for other in others)
 
 
 def _proof(sa: Sa, idi: ID, expected: Identity) -> Payloads:
