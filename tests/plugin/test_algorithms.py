@@ -8,6 +8,7 @@ import pytest
 from lab.crypto import proposal, registry
 from lab.matrix import DEFAULT
 from lab.plugin.algorithms import ELSEWHERE, suites
+from lab.run import catalogue
 from lab.wire.ids import ProtocolId, TransformType
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios" / "ikev2" / "test_algorithms.py"
@@ -47,7 +48,7 @@ def test_every_row_is_in_a_scenario_or_has_a_reason(word):
 
 def test_what_is_negotiated_elsewhere_is_a_row_and_is_negotiated_there():
     words = {word for suite in suites() for word in suite.words}
-    names = {scenario.name for scenario in collected(SCENARIOS.parent)}
+    names = {scenario.id for scenario in catalogue.collect(SCENARIOS.parents[1])}
     for word, scenario in ELSEWHERE.items():
         assert word in ROWS, f"`{word}` is no row any more"
         assert word not in words or word == "noesn", f"`{word}` is negotiated here, and yet also by {scenario}"
