@@ -1,7 +1,7 @@
 """Traps that other IKEv2 stacks fell into, each with the tests that name it: none of them may lose its last one.
 
-The list is walked by hand, from the peers' changelogs, their issues and the errata of the RFCs; where a trap has tests in
-several layers, one of each is named.
+The list is walked by hand, from the peers' changelogs, their issues and the errata of the RFCs; where a trap has tests
+in several layers, one of each is named.
 """
 
 import re
@@ -16,7 +16,8 @@ V2, ESP, WIRE, CRYPTO = "ikev2/test_", "ipsec/test_", "wire/test_", "crypto/test
 TRAPS = {
     # start-up
     "NAT-D hashes have SPIr zero at first and are computed anew behind COOKIE": [
-        f"{V2}nat.py::test_the_hashes_are_computed_anew_behind_a_cookie", "ike/test_nat.py::test_the_hash_covers_spis_address_and_port",
+        f"{V2}nat.py::test_the_hashes_are_computed_anew_behind_a_cookie",
+        "ike/test_nat.py::test_the_hash_covers_spis_address_and_port",
     ],
     "several SOURCE_IP hashes are taken": [f"{V2}nat.py::test_one_of_several_source_hashes_is_enough"],
     "encapsulation is forced by a bogus hash": [f"{V2}nat.py::test_encap_forces_encapsulation_without_a_nat"],
@@ -34,11 +35,13 @@ TRAPS = {
         f"{V2}nat.py::test_the_marker_is_there_from_the_first_packet_to_another_port_than_500",
     ],
     "a doubled marker, and a keepalive, are no message": [
-        f"{V2}impaired.py::test_a_request_that_has_to_be_ignored", f"{V2}nat.py::test_a_keepalive_that_arrives_is_no_message",
+        f"{V2}impaired.py::test_a_request_that_has_to_be_ignored",
+        f"{V2}nat.py::test_a_keepalive_that_arrives_is_no_message",
     ],
     "COOKIE and INVALID_KE_PAYLOAD in either order, stale cookies, a capped loop": [
         f"{V2}ike_sa_init.py::test_cookie_then_invalid_ke", f"{V2}ike_sa_init.py::test_invalid_ke_then_cookie",
-        f"{V2}ike_sa_init.py::test_a_stale_cookie_is_replaced_by_a_fresh_one", f"{V2}ike_sa_init.py::test_the_rounds_are_capped",
+        f"{V2}ike_sa_init.py::test_a_stale_cookie_is_replaced_by_a_fresh_one",
+        f"{V2}ike_sa_init.py::test_the_rounds_are_capped",
     ],
     "INVALID_KE_PAYLOAD leads to offered groups only, and the SA survives it": [
         f"{V2}ike_sa_init.py::test_a_group_that_we_did_not_offer_is_not_used",
@@ -61,7 +64,8 @@ TRAPS = {
     ],
     "nonces of 16 to 256 octets": [f"{V2}impaired.py::test_a_response_that_has_to_be_ignored"],
     "secrets keep their leading zeros": [
-        f"{CRYPTO}groups.py::test_modp_secret_keeps_leading_zeros", f"{CRYPTO}groups.py::test_ecp_secret_keeps_leading_zeros",
+        f"{CRYPTO}groups.py::test_modp_secret_keeps_leading_zeros",
+        f"{CRYPTO}groups.py::test_ecp_secret_keeps_leading_zeros",
     ],
     "the critical bit": [f"{V2}ike_sa_init.py::test_a_critical_payload_that_we_do_not_know_is_refused_by_its_type"],
     "a higher major version": ["test_endpoint.py::test_a_higher_major_version_is_answered_with_ours"],

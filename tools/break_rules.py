@@ -87,7 +87,8 @@ def rules(tables: Path = TABLES) -> dict[str, list[Rule]]:
 
 def guards_of(impairment: str) -> Iterator[str]:
     """The tests about an impairment, `name` or `name/request` or `name/response`."""
-    from lab.ike.impair.table import TABLE  # not before the copy stands in front: the lab is imported once a process
+    # Not before the copy stands in front: the lab is imported once in a process.
+    from lab.ike.impair.table import TABLE  # noqa: PLC0415
 
     name, _, side = impairment.partition("/")
     row = TABLE[name]
