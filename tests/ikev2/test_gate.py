@@ -122,7 +122,7 @@ def test_a_cookie_that_does_not_come_first_is_none() -> None:
 
 
 def test_what_lies_behind_the_nonce_is_not_looked_at_before_the_cookie_is_here() -> None:
-    """RFC 7296 2.6 makes a cookie of Ni, address and SPI; what is torn behind Ni meets silence once the cookie is here."""
+    """RFC 7296 2.6 makes a cookie of Ni, address and SPI; what is torn behind Ni meets silence afterwards."""
     ((data, path),) = spoofed(1)
     (nonce,) = Message.decode(data).all(Nonce)
     torn = encode_chain((nonce,))
