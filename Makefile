@@ -28,6 +28,10 @@ lint: setup
 docs: setup
 	$(VENV)/bin/sphinx-build -q -W --keep-going -b html -d docs/_build/doctrees docs docs/_build/html
 
+# Breaks each rule of the protocol in a copy and sees that the tests which guard it fail; some minutes.
+rules: setup
+	$(PYTHON) tools/break_rules.py
+
 bench: image
 	@for program in $(wildcard bench/*.py); do echo "== $$program"; $(PYTHON) $$program || exit 1; done
 

@@ -194,7 +194,27 @@ class Commands:
         self._host.addresses = tuple(addresses)
         self._local, self._sources = tuple(dict.fromkeys((*sources.values(), *addresses))), sources
         for sa in self.sas():
+            if sa.state in _UNBORN and sa.initiator and self._stranded(sa):
+                self._again(sa)
             roaming.roam(sa, sources)
+
+    def _stranded(self, sa: Sa) -> bool:
+        """Whether an attempt cannot go on since its address has gone, and the system has another one for it."""
+        other = self._sources.get(sa.path.remote_host)
+        return sa.path.local_host not in self._host.addresses and other is not None and sa.connection.lives_at(other)
+
+    def _again(self, sa: Sa) -> None:
+        """Begin anew where we are now: there is no MOBIKE to move with before IKE_AUTH is over (RFC 4555 3.2)."""
+        reason = f"{sa.path.local_host} has gone while {sa.stage} was under way: beginning anew"
+        self._host.trace.emit("note", reason, connection=sa.connection.name)
+        config, remote, waiting = sa.connection, sa.path.remote_host, list(sa.queue)
+        assert sa.goal is not None, "whoever begins wants a child"
+        sa.close(reason)
+        path = Path(self._sources[remote], config.local_port, remote, config.remote_port)
+        anew = self._new(config, path, config.children[sa.goal])
+        anew.redirected_from, anew.redirects, anew.instead_of = sa.redirected_from, sa.redirects, sa.instead_of
+        anew.queue.extend(waiting)
+        self._set_off(anew)
 
     def move(self, which: Which, local: str | None) -> None:
         """Update the addresses of IKE SAs, from another address of ours where one is named."""

@@ -4,6 +4,8 @@ Answers to strangers are unprotected and cost nothing to forge, so they are few:
 each per request; INVALID_IKE_SPI and INVALID_MAJOR_VERSION only so many in a second; silence for everything else.
 """
 
+from itertools import chain
+
 from lab.errors import ProtocolError
 from lab.ike.half_open import HalfOpen, Limit
 from lab.ike.host import Host
@@ -54,13 +56,14 @@ class Gate:
     def demand(self, header: Header, data: bytes, path: Path) -> bytes | None:
         """The demand of a cookie (2.6), or None for those who bring it, as the first payload, or need none.
 
-        In a flood this has to cost little, so nothing is looked into but the nonce and the first payload.
+        In a flood this has to cost little, so nothing is looked into but the first payload and the nonce, and nothing
+        behind that is even unpacked: a chain that is torn there meets silence once its sender brings the cookie.
         """
         if self.half_open < self._settings.cookie_threshold:
             return None
         links = walk(header.next_payload, data[SIZE:])
         first = next(links, None)
-        nonce = next((link for link in (first, *links) if link and link.kind == PayloadType.NONCE), None)
+        nonce = next((link for link in chain((first,), links) if link and link.kind == PayloadType.NONCE), None)
         if first is None or nonce is None:
             raise ProtocolError(f"{header.exchange.name} request without a nonce")
         brought = Notify.decode(first.body) if first.kind == PayloadType.N else None
@@ -89,11 +92,11 @@ class Gate:
 
 def unprotected(request: Header, notify: Notify, path: Path) -> bytes:
     """A response in clear to a request for which there is no SA."""
-    chain = encode_chain((notify,))
+    body = encode_chain((notify,))
     flags = Flag.RESPONSE | (0 if request.initiator else Flag.INITIATOR)
-    length, exchange = SIZE + len(chain), request.exchange
+    length, exchange = SIZE + len(body), request.exchange
     header = Header(request.spi_i, request.spi_r, PayloadType.N, exchange, flags, request.message_id, length)
-    return (NON_ESP_MARKER if path.marked else b"") + header.encode() + chain
+    return (NON_ESP_MARKER if path.marked else b"") + header.encode() + body
 
 
 def _demand(exchange: ExchangeType) -> bytes:

@@ -13,6 +13,7 @@ from lab.errors import ProtocolError
 from lab.ike import explain
 from lab.ike.config import Connection
 from lab.ike.credentials import NOBODY, Identity
+from lab.ike.sa import UP
 from lab.ike.states import IkeState
 from lab.ikev2 import (
     child_sa,
@@ -55,12 +56,13 @@ def initiator(sa: Sa) -> Exchange:
         raise ProtocolError(hopeless.reason)
     child = sa.new_child(config) if config else None
     first, last = child_sa.offer(sa, child) if child else ((), ())
-    contact = (Notify(NotifyType.INITIAL_CONTACT),) if sa.first_contact and sa.local_id != NOBODY else ()
+    contact = (Notify(NotifyType.INITIAL_CONTACT),) if _first_contact(sa) and sa.local_id != NOBODY else ()
     idr = (_payload(PayloadType.IDr, wanted),) if wanted else ()
     papers = () if sa.resumed else (*signature.certificates(sa), *signature.requests(sa, (sa.connection,)))
     auth = _proof(sa, idi, expected)
     payloads = (idi, *contact, *papers, *idr, *auth, *virtual_address.ask(sa), *first, *last, *_our_window(sa))
     payloads += (*mobike.offer(sa), *tickets.request(sa))
+    told = mobike.own(sa)
     answer = yield Request(ExchangeType.IKE_AUTH, payloads)
     refusal = _check(sa, answer)
     if refusal:
@@ -76,7 +78,7 @@ def initiator(sa: Sa) -> Exchange:
         if (yield from redirect.from_auth(sa, answer)):
             return
     _window(sa, answer)
-    mobike.heard(sa, answer)
+    mobike.heard(sa, answer, told)
     sa.established()
     unaddressed = virtual_address.take(sa, answer)
     tickets.take(sa, answer)
@@ -89,6 +91,12 @@ def initiator(sa: Sa) -> Exchange:
         child_sa.install(sa, child, terms, Secret(sa.nonces, initiator=True))
         sa.child_up(child)
     redirect.arrived(sa)
+
+
+def _first_contact(sa: Sa) -> bool:
+    """2.4: whether this is the only IKE SA with this peer still; one that the peer began may have come up meanwhile."""
+    others = (other for other in sa.host.ike_sas.values() if other is not sa and other.connection is sa.connection)
+    return sa.first_contact and not any(other.state in UP for other in others)
 
 
 def _proof(sa: Sa, idi: ID, expected: Identity) -> Payloads:
@@ -156,7 +164,7 @@ def responder(sa: Sa, request: Message) -> Conversation:
         papers = () if sa.resumed else signature.certificates(sa)
         answer = (idr, *papers, proof.prove(sa, idr, sa.remote_id), *mixed)
     _window(sa, request)
-    mobike.heard(sa, request)
+    mobike.heard(sa, request, mobike.own(sa))
     resumption.settled(sa)
     if elsewhere := redirect.instead_of_child(sa):
         sa.established()

@@ -45,17 +45,20 @@ def offer(sa: Sa) -> Payloads:
     return (Notify(NotifyType.MOBIKE_SUPPORTED), *listed(own(sa)), *prohibition)
 
 
-def heard(sa: Sa, message: Message) -> None:
+def heard(sa: Sa, message: Message, told: tuple[str, ...]) -> None:
     """Whether MOBIKE is used, from the peer's half of `offer`; ProtocolError where a NAT is in the way that it forbids.
 
-    3.3: the addresses of the IKE SA are those of IKE_AUTH.
+    3.3: the addresses of the IKE SA are those of IKE_AUTH. `told` are those of ours that our half lists; where they
+    have changed meanwhile, which EAP leaves much time for, the peer hears so at once.
     """
     if not sa.connection.mobike or message.notify(NotifyType.MOBIKE_SUPPORTED) is None:
         return
     if reason := "" if sa.initiator else no_nats.nat_between(sa, message):
         raise ProtocolError(reason, NotifyType.UNEXPECTED_NAT_DETECTED)
-    sa.mobility = Mobility(sa.initiator, sa.path, told=own(sa))
+    sa.mobility = Mobility(sa.initiator, sa.path, told=told)
     _take_list(sa, sa.mobility, read(message, sa.host.trace) or ())
+    if told != own(sa):
+        plan(sa, sa.mobility)
 
 
 def own(sa: Sa) -> tuple[str, ...]:

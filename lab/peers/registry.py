@@ -25,7 +25,7 @@ _IKEV2 = _words(
 _ALGORITHMS = _words(
     "aes-gcm aes-cbc chacha20-poly1305 sha2-256 sha2-384 sha2-512 x25519 ecp256 ecp384 modp2048 modp3072"
 )
-# Every word of our proposals; what charon lacks is in `lab.plugin.algorithms.WITHOUT`, with the reason.
+# Every word of our proposals; what charon lacks is in `lab.plugin.algorithms.ELSEWHERE`, with the reason.
 _EVERY_ALGORITHM = frozenset(KEYWORDS)
 _EAP = _words("eap-mschapv2 eap-md5 eap-tls eap-ttls")
 _PUBKEY = _words("certificates rsa rsa/pss ecdsa ed25519 ed448 crl")

@@ -2,7 +2,7 @@
 
 Rules:
 - Suites are derived from `lab.crypto.registry` and never listed: a new row there is in a scenario at once, or it stands
-  in WITHOUT with the reason why no peer of ours can be asked for it.
+  in ELSEWHERE with the scenario that negotiates it.
 - One scenario negotiates an IKE SA and a CHILD SA, so its two proposals share the cost of one handshake. The i-th has
   the i-th cipher and, in turn, the other rows; key exchange methods come once each, since long MODP groups are slow.
 """
@@ -16,11 +16,13 @@ from lab.crypto.registry import EncrRow
 from lab.wire.ids import ProtocolId, TransformType
 from lab.wire.payloads_v2 import Transform
 
-_NO_ML = "Debian's strongSwan 6.0.1 is built without the ml plugin, and its openssl plugin has no ML-KEM yet"
-# Words of the registry that no scenario negotiates.
-WITHOUT = {"mlkem768": _NO_ML, "mlkem1024": _NO_ML}
-# Negotiated by scenarios of their own.
-ELSEWHERE = {"esn": "ikev2/extended-sequence-numbers", "noesn": "every other scenario"}
+# Negotiated by scenarios of their own; ML-KEM needs fragments or a key exchange in front of it, and strongSwan 6.1.
+ELSEWHERE = {
+    "esn": "ikev2/extended-sequence-numbers",
+    "noesn": "ikev2/algorithm",
+    "mlkem768": "ikev2/additional-key-exchange",
+    "mlkem1024": "ikev2/additional-key-exchange",
+}
 _USUAL_KE = "x25519"
 
 
@@ -46,7 +48,7 @@ class Suite:
 
 
 def suites() -> list[Suite]:
-    """As few suites as there are ciphers for ESP; together they hold every word that is not in WITHOUT."""
+    """As few suites as there are ciphers for ESP; together they hold every word that is not in ELSEWHERE."""
     ike, esp = list(_ike()), list(_esp())
     number = max(len(ike), len(esp))
     # The ciphers of IKE go the other way round, so that no scenario tries one cipher twice.
@@ -56,12 +58,12 @@ def suites() -> list[Suite]:
 def _ciphers(protocol: ProtocolId) -> Iterator[tuple[EncrRow, str]]:
     for row in registry.ENCR:
         for bits in row.bits:
-            if protocol in row.where and (word := row.keyword.format(bits)) not in WITHOUT:
+            if protocol in row.where and (word := row.keyword.format(bits)) not in ELSEWHERE:
                 yield row, word
 
 
 def _known(table: Sequence[tuple[str, object]]) -> list[str]:
-    return [word for word, _ in table if word not in WITHOUT]
+    return [word for word, _ in table if word not in ELSEWHERE]
 
 
 def _ike() -> Iterator[str]:

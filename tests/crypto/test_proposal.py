@@ -191,6 +191,15 @@ def test_unknown_transforms_are_passed_over() -> None:
     assert words(select([mine], [only])) == "no common ENCR: peer offers UNKNOWN_4242_128; we allow aes128gcm16"
 
 
+def test_sequence_numbers_of_rfc_9827_that_we_do_not_know_are_passed_over() -> None:
+    mine = parse("aes256gcm16", ESP)
+    values = (Transform(T.ESN, Esn(2)), Transform(T.ESN, Esn(3)), *mine.of(T.ESN))
+    strange = Proposal(1, ESP, b"spi1", (*mine.of(T.ENCR), *values))
+    assert words(select([mine], [strange])) == words(select([mine], [mine]))
+    only = Proposal(1, ESP, b"spi1", (*mine.of(T.ENCR), *values[:2]))
+    assert words(select([mine], [only])).startswith("no common ESN: peer offers UNKNOWN_2, UNKNOWN_3")
+
+
 def test_a_proposal_with_an_unknown_transform_type_is_passed_over() -> None:
     """RFC 7296 3.3.6: that proposal is unacceptable, "however, other proposals in the same SA payload"."""
     mine = parse("aes128gcm16-prfsha256-x25519", IKE)

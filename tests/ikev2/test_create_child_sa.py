@@ -1,12 +1,13 @@
 """Further children, and children rekeyed by one side: with and without a key exchange, in both roles."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
 from lab.wire.ids import ExchangeType, NotifyType, ProtocolId
 from lab.wire.message import Message
-from lab.wire.payloads_v2 import Notify
+from lab.wire.payloads_v2 import Notify, TrafficSelector
 from tests.pair import LEFT, RIGHT, Pair, Side, engine_of, forged, is_request, is_response, mirrored, net
 
 CHILD, INFO = ExchangeType.CREATE_CHILD_SA, ExchangeType.INFORMATIONAL
@@ -320,6 +321,20 @@ def test_selectors_that_were_narrowed_are_offered_as_they_are() -> None:
     pair.left.do("rekey", child="net")
     rekeyed(pair)
     assert [str(s) for s in pair.left.ever[1].ts_remote] == ["10.2.0.0/24"]
+
+
+def test_wider_selectors_in_a_rekeying_are_narrowed_to_what_is_allowed() -> None:
+    """Windows offers 0.0.0.0/0 whatever was agreed on (RFC 7296 2.9.2 has it offer no less than before)."""
+    pair = Pair().initiate()
+    (child,) = engine_of(pair.left).sa.children.values()
+    everything = (TrafficSelector.of_network("0.0.0.0/0"),)
+    assert child.sa is not None
+    child.sa = replace(child.sa, ts_local=everything, ts_remote=everything)
+    pair.left.do("rekey", child="net")
+    rekeyed(pair)
+    for side in pair.sides:
+        new = side.ever[1]
+        assert {str(*new.ts_local), str(*new.ts_remote)} == {"10.1.0.0/24", "10.2.0.0/24"}
 
 
 def test_a_child_that_the_peer_does_not_have_is_made_anew() -> None:

@@ -12,7 +12,7 @@ from lab.ike.config import load
 from lab.ike.path import Path
 from lab.trace import Record, Trace
 from lab.wire.header import SIZE
-from lab.wire.ids import NotifyType
+from lab.wire.ids import NotifyType, PayloadType
 from lab.wire.message import Message
 from lab.wire.payloads import encode_chain
 from lab.wire.payloads_v2 import Nonce, Notify
@@ -119,3 +119,34 @@ def test_a_cookie_that_does_not_come_first_is_none() -> None:
     pair.inject(late, (LEFT, 500), (RIGHT, 500))
     assert Message.decode(pair.wire.sent[-1].data).names == ("N(COOKIE)",)
     assert pair.right.endpoint.stats()["half_open"] == 0
+
+
+def test_what_lies_behind_the_nonce_is_not_looked_at_before_the_cookie_is_here() -> None:
+    """RFC 7296 2.6 makes a cookie of Ni, address and SPI; what is torn behind Ni meets silence afterwards."""
+    ((data, path),) = spoofed(1)
+    (nonce,) = Message.decode(data).all(Nonce)
+    torn = encode_chain((nonce,))
+    # The nonce announces a KE payload that reaches far beyond the message.
+    torn = bytes([PayloadType.KE]) + torn[1:] + b"\0\0\xff\xff" + b"torn"
+    pair = Pair(net(), responder_demanding(0))
+    (demand,) = pair.right.endpoint.receive(headed(data, PayloadType.NONCE, torn), path, 0.0)
+    assert isinstance(demand, Send)
+    (cookie,) = Message.decode(demand.data).payloads
+    front = encode_chain((cookie,))
+    brought = bytes([PayloadType.NONCE]) + front[1:] + torn
+    assert pair.right.endpoint.receive(headed(data, PayloadType.N, brought), path, 0.0) == []
+    assert pair.right.drops and pair.right.endpoint.stats()["half_open"] == pair.right.endpoint.stats()["engines"] == 0
+
+
+def test_a_chain_torn_in_front_of_the_nonce_meets_silence() -> None:
+    ((data, path),) = spoofed(1)
+    (nonce,) = Message.decode(data).all(Nonce)
+    torn = bytes([PayloadType.NONCE]) + b"\0\xff\xff" + encode_chain((nonce,))
+    pair = Pair(net(), responder_demanding(0))
+    assert pair.right.endpoint.receive(headed(data, PayloadType.V, torn), path, 0.0) == []
+    assert pair.right.drops
+
+
+def headed(request: bytes, first: PayloadType, chain: bytes) -> bytes:
+    """Another payload chain behind the header of a request."""
+    return request[:16] + bytes([first]) + request[17:24] + (SIZE + len(chain)).to_bytes(4, "big") + chain

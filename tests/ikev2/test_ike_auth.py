@@ -332,3 +332,22 @@ def test_a_child_answer_that_we_cannot_take_is_deleted_at_the_peer() -> None:
     assert pair.left.up == pair.right.up == ["ESTABLISHED"]
     pair.check(children=0)
     assert len(pair.wire.seen(is_request(INFO))) == 1
+
+
+@pytest.mark.parametrize("later", [0.0, 0.005, 0.015, 0.025, 0.035, 0.1])
+@pytest.mark.parametrize("late", ["IKE_SA_INIT", "IKE_AUTH"])
+def test_both_begin_at_once_and_each_side_knows_the_same_ike_sas(later: float, late: str) -> None:
+    """Nothing joins two IKE SAs that cross (RFC 7296 2.8); but INITIAL_CONTACT of the later one must not end the other
+    at one side alone: it says that there is no other (2.4), so it is left out where one has come up meanwhile."""
+    # HDR, SAi1, ...  -->   <--  HDR, SAi1, ...
+    pair = Pair()
+    delayed = is_response(ExchangeType[late])
+    pair.wire.delay(lambda datagram: delayed(datagram) and datagram.src[0] == LEFT, by=0.5)
+    pair.left.do("initiate", "net")
+    pair.wait(later)
+    pair.right.do("initiate", "net")
+    pair.wait(30)
+    ends = [{(sa["spi_i"], sa["spi_r"]) for sa in side.sas} for side in pair.sides]
+    assert ends[0] == ends[1] and ends[0], "an IKE SA is up at one side alone"
+    spis = [{tuple(sorted((c.spi_in, c.spi_out))) for c in side.installed.values()} for side in pair.sides]
+    assert spis[0] == spis[1] and spis[0]

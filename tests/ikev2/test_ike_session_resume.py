@@ -13,9 +13,9 @@ from lab.ike.tickets import Held
 from lab.ikev2 import ike_auth, redirect, resumption, tickets
 from lab.ikev2.session import Session
 from lab.wire.header import Header
-from lab.wire.ids import AuthMethod, ExchangeType, Flag, NotifyType, PayloadType
+from lab.wire.ids import AuthMethod, ExchangeType, Flag, KeMethod, NotifyType, PayloadType
 from lab.wire.message import Message
-from lab.wire.payloads_v2 import Auth, Nonce, Notify
+from lab.wire.payloads_v2 import KE, Auth, Nonce, Notify
 from tests.ikev2.test_signature import pair_of, party
 from tests.pair import LEFT, RIGHT, Nat, Pair, Side, engine_of, forged, is_request, is_response, mirrored, net
 
@@ -120,6 +120,50 @@ def test_auth_is_that_of_the_rfc(monkeypatch: pytest.MonkeyPatch) -> None:
         octets = message + nonce + hmac.digest(key, identity, hashlib.sha256)
         wanted.add((AuthMethod.SHARED_KEY, hmac.digest(key, octets, hashlib.sha256)))
     assert {(auth.method, auth.data) for auth in made} == wanted
+
+
+HYBRID = "proposals = aes128-sha256-x25519-ke1_mlkem768\n resumption = yes"
+
+
+@BOTH
+def test_a_session_with_additional_key_exchanges_goes_on_without_them(by: str) -> None:
+    """RFC 5723 5.1 exchanges no keys, so IKE_INTERMEDIATE has nothing to add (RFC 9370 2.2.2): SK_d of the session has
+    ML-KEM in it. The next rekeying does them all again (RFC 9370 2.2.4)."""
+    made = pair(HYBRID)
+    made.initiate(by)
+    assert list(dict.fromkeys(exchanges(made))) == [INIT.name, "IKE_INTERMEDIATE", AUTH.name]
+    client, gateway = roles(made, by)
+    newest = [entry for entry in client.keys if entry["kind"] == "ike"][-1]
+    assert newest["generation"] == 1
+    leave(made, by)
+    made.initiate(by)
+    assert exchanges(made) == RESUMED
+    made.check()
+    ours, theirs = engine_of(client).sa, engine_of(gateway).sa
+    assert ours.keys == theirs.keys and ours.generation == 0
+    assert ours.agreed.additional == theirs.agreed.additional == ()
+    assert ours.int_auth.octets == theirs.int_auth.octets == b""
+    # SKEYSEED stands on the SK_d of the last generation, behind ML-KEM, and on no other.
+    ni, nr = ours.ni, ours.nr
+    resumed_seed = hmac.digest(bytes.fromhex(str(newest["SK_d"])), b"Resumption" + ni + nr, "sha256")
+    spis = ours.spi_i + ours.spi_r
+    assert ours.keys.sk_d == hmac.digest(resumed_seed, ni + nr + spis + b"\1", "sha256")
+    made.wire.sent.clear()
+    client.do("rekey")
+    made.settle()
+    assert list(dict.fromkeys(exchanges(made)))[:2] == ["CREATE_CHILD_SA", "IKE_FOLLOWUP_KE"]
+    assert engine_of(client).sa.agreed.additional == engine_of(gateway).sa.agreed.additional != ()
+
+
+def test_ike_intermediate_has_no_place_in_a_resumed_session() -> None:
+    made = begun(pair(HYBRID))
+    made.wire.drop(is_request(AUTH))
+    made.initiate()
+    data = forged(made.left, ExchangeType.IKE_INTERMEDIATE, 1, KE(KeMethod.ML_KEM_768, bytes(1184)))
+    made.inject(data, (LEFT, 500), (RIGHT, 500))
+    assert any("IKE_INTERMEDIATE has no place here" in reason for reason in made.right.drops)
+    made.wait(5)
+    made.check()
 
 
 def test_again_and_again() -> None:

@@ -19,6 +19,8 @@ INIT, AUTH = ExchangeType.IKE_SA_INIT, ExchangeType.IKE_AUTH
 INFO, CHILD = ExchangeType.INFORMATIONAL, ExchangeType.CREATE_CHILD_SA
 # Rows whose point is a message beside the right one: that one is answered, and the other leaves a trace of its end.
 BESIDE = ("response-doubled", "message-id-reused", "reflected", "early-", "fragments-doubled", "fragment-forged")
+# Rows that repeat a request, which brings its answer once more (RFC 7296 2.1).
+AGAIN = ("request-doubled", "request-replayed")
 # Sealing by a cipher in blocks with a MAC of its own, beside the AEAD cipher of all others.
 BLOCKS = "proposals = aes128-sha256-x25519"
 REPEATS_AFTER = 4.0
@@ -187,6 +189,11 @@ def tolerated(found: Scene, row: Impairment) -> None:
     assert found.honest.names == expected, (found.honest.drops, found.honest.events)
     if row.name.startswith(BESIDE):
         assert len(found.honest.drops) > len(found.before.drops), "the message beside the right one left no trace"
+    if row.name in AGAIN:
+        sent = [d.data for d in found.pair.wire.sent if d.src[0] == found.honest.host]
+        assert len(sent) == len(set(sent)) + 1, "a request that came again did not bring the same answer again"
+    if row.name == "fragments-doubled":
+        assert any("came before" in reason for reason in found.honest.drops), found.honest.drops
 
 
 def error(text: str) -> bool:

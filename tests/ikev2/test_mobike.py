@@ -142,6 +142,74 @@ def test_with_eap_it_goes_with_the_sa_payloads() -> None:
     settled(pair, ELSEWHERE)
 
 
+# -- addresses change while the IKE SA comes up
+
+
+@pytest.mark.parametrize("exchange", [INIT, AUTH])
+@pytest.mark.parametrize("mobike", ["yes", "no"])
+def test_an_address_that_goes_while_the_ike_sa_comes_up_has_it_begun_anew(exchange: ExchangeType, mobike: str) -> None:
+    # HDR, SAi1, KEi, Ni  -->  (from an address that goes)    HDR, SAi1', KEi', Ni'  -->  (from the one that is there)
+    pair = Pair(net(f"mobike = {mobike}", left="%any"), mirrored(net(f"mobike = {mobike}", left="%any")))
+    pair.wire.drop(is_response(exchange))
+    pair.initiate()
+    assert pair.left.up == ["CONNECTING"]
+    pair.left.roam(ELSEWHERE)
+    assert pair.left.up == ["CONNECTING"], "one attempt, not two"
+    pair.wait(3)
+    pair.check()
+    assert pair.left.names == ["ike-up", "child-up"], "nothing failed"
+    pair.wait(60)
+    assert [side.up for side in pair.sides] == [["ESTABLISHED"]] * 2, "the half-open SA of before is left"
+    assert {ike(pair.left).local_host, esp(pair.left).local_host, ike(pair.right).remote_host} == {ELSEWHERE}
+    assert any(f"{LEFT} has gone while {exchange.name} was under way" in r.text for r in pair.left.records)
+
+
+@pytest.mark.parametrize("exchange", [INIT, AUTH])
+def test_without_another_address_an_attempt_waits_for_one(exchange: ExchangeType) -> None:
+    pair = mobile()
+    pair.wire.drop(is_response(exchange))
+    pair.initiate()
+    pair.left.roam()
+    pair.left.roam(LEFT)
+    pair.wait(10)
+    settled(pair, LEFT)
+    assert pair.left.names == ["ike-up", "child-up"]
+
+
+def test_an_attempt_stays_at_an_address_that_is_still_there() -> None:
+    pair = mobile()
+    pair.left.do("initiate", "net")
+    pair.step()
+    pair.left.roam(ELSEWHERE, LEFT)
+    pair.settle()
+    assert ike(pair.left).local_host == LEFT and pair.left.names == ["ike-up", "child-up"]
+
+
+def test_what_waited_for_the_child_goes_along_with_the_new_attempt() -> None:
+    text = net("mobike = yes", left="%any").replace("net {", "second {\n esp_proposals = aes128gcm16\n }\n net {")
+    pair = Pair(text, mirrored(text))
+    pair.wire.drop(is_response(INIT))
+    pair.left.do("initiate", "net")
+    pair.left.do("initiate", "second")
+    pair.settle()
+    pair.left.roam(ELSEWHERE)
+    pair.wait(3)
+    assert {str(event["child"]) for event in pair.left.told("child-up")} == {"net", "second"}
+
+
+def test_an_address_that_comes_during_ike_auth_is_told_at_once() -> None:
+    """EAP takes its time, and the list goes with the first request; who knows of no change cannot use the address."""
+    pair = mobile()
+    pair.wire.drop(is_response(AUTH))
+    pair.initiate()
+    assert pair.left.up == ["CONNECTING"], "IKE_AUTH is still under way"
+    pair.left.roam(LEFT, THIRD)
+    pair.wait(6)
+    assert messages(pair.left) == ["request 2 [ N(ADDITIONAL_IP4_ADDRESS) N(COOKIE2) ]"]
+    assert engine_of(pair.right).sa.mobility.peer == (LEFT, THIRD)  # type: ignore[union-attr]
+    settled(pair, LEFT)
+
+
 # -- the initiator moves
 
 
