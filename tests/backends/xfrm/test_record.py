@@ -18,7 +18,10 @@ from lab.backends.xfrm.states import SKIPPED, Key, carried_over, probe
 from lab.backends.xfrm.structs import Counted, Replay, ReplayEsn
 from lab.errors import UnfitError
 
-ONE, TWO = ("state", "192.0.2.1", "01020304", 50, "192.0.2.2", 7), ("policy", 1, [0, ["10.0.0.0/8", 0, 0], ["10.2.0.0/24", 0, 0]], 7)
+ONE, TWO = (
+    ("state", "192.0.2.1", "01020304", 50, "192.0.2.2", 7),
+    ("policy", 1, [0, ["10.0.0.0/8", 0, 0], ["10.2.0.0/24", 0, 0]], 7),
+)
 
 
 def test_what_was_added_and_not_taken_out_is_left_over_the_newest_first(tmp_path: Path) -> None:
@@ -48,7 +51,7 @@ def test_what_daemons_wrote_before_xfrm_interfaces_still_names_its_policy(tmp_pa
 
 
 def test_lines_that_are_none_of_ours_are_passed_over(tmp_path: Path) -> None:
-    (tmp_path / NAME).write_text('7\nnonsense\n[]\n' + json.dumps(["add", *ONE]) + "\n")
+    (tmp_path / NAME).write_text("7\nnonsense\n[]\n" + json.dumps(["add", *ONE]) + "\n")
     assert Record(tmp_path).left_over() == [ONE]
 
 
