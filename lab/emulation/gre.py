@@ -4,9 +4,9 @@ Over IPv6 the kernel puts a destination option before GRE, which says how deep t
 it is told not to; `ip link` asks for it, and so does this.
 """
 
-from socket import htons
 from dataclasses import dataclass
 from ipaddress import ip_interface
+from socket import htons
 
 from lab.emulation.netlink import Batch
 from lab.wire.gre import CHECKSUM, KEY, SEQUENCE

@@ -73,8 +73,8 @@ def replaced(gateway, spi):
 def test_transport_for_networks(lab, left, right):
     """Transport mode cannot carry the networks behind the gateways: no CHILD SA, whoever asks.
 
-    charon drops the selectors of such a child that are not the two hosts, and asks with none: TS_UNACCEPTABLE. Ours does
-    not ask at all, and says why.
+    charon drops the selectors of such a child that are not the two hosts, and asks with none: TS_UNACCEPTABLE. Ours
+    does not ask at all, and says why.
     """
     lab.up("direct", Tunnel(child=TRANSPORT))
     lab.step("refused")

@@ -62,6 +62,7 @@ def test_gre_over_esp(lab, left, right, mode):
 
 @pytest.mark.rfc("2784#2", "2473#3.1", "4303#3.1")
 @pytest.mark.needs("tunnel", "transport")
+@pytest.mark.pairings(str(DEFAULT[0]))
 @pytest.mark.parametrize("mode", OVER_IPV6)
 def test_gre_over_ipv6(lab, left, right, mode):
     """The same over IPv6: GRE of our data plane with the kernel's, which puts a destination option before it."""
@@ -77,16 +78,6 @@ def test_kernel_gre_over_ipv6(lab, left, right):
     mode = "tunnel" if left.peer.name in OUR_PEERS else "transport"
     routing.up(lab, "dual-stack", Tunnel(child=routing.GRE_ONLY | {"mode": mode}), version=6)
     adjacent(lab, OVER_IPV6[mode])
-
-
-@pytest.mark.rfc("2784#2", "4301#4.4.1")
-@pytest.mark.needs("tunnel", "transport")
-@pytest.mark.pairings(str(DEFAULT[0]))
-@pytest.mark.parametrize("mode", INSIDE)
-def test_kernel_gre_over_our_esp(lab, left, right, mode):
-    """A GRE device of the kernel at both ends, and at ours user-space ESP below it: routes lead GRE to our TUN device."""
-    routing.up(lab, "direct", Tunnel(child=routing.GRE_ONLY | {"mode": mode}), kernel=True)
-    adjacent(lab, INSIDE[mode])
 
 
 def adjacent(lab, around):

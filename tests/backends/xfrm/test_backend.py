@@ -103,7 +103,7 @@ def test_what_an_older_daemon_wrote_down_is_taken_out_too(site: Site) -> None:
     left.stop(signal.SIGKILL)
     record = left.directory / NAME
     lines = [json.loads(line) for line in record.read_text().splitlines()]
-    assert (0,) * 3 == tuple(line.pop() for line in lines if line[:2] == ["add", "policy"])
+    assert tuple(line.pop() for line in lines if line[:2] == ["add", "policy"]) == (0,) * 3
     record.write_text("".join(json.dumps(line) + "\n" for line in (*lines, ["add", "policy", 1], ["add", "tea"])))
     left = Daemon(site.left, site.directory / "left", config("left"), backend="xfrm")
     assert not spis(site) and not policies(site)
