@@ -208,9 +208,9 @@ def test_every_bit_is_under_the_icv_but_those_of_mutable_fields(version: int, mo
     assert unnoticed == wanted
 
 
-# Each part of a packet in transport mode: its octets, and those of them that routers change (RFC 4302 A1 and A2; an IPv4
-# option that changes does so as a whole, of an IPv6 option only the data, where the third highest bit of its type says
-# so). Worked out from the RFC by hand, not by the code that makes the ICV.
+# Parts of a packet in transport mode: what they are, their octets, and those of them that routers change (RFC 4302 A1
+# and A2: an IPv4 option that changes does so as a whole, of an IPv6 option only the data, where the third highest bit
+# of its type says so). Worked out from the RFC by hand, not by the code that makes the ICV.
 WHOLE, NONE = "all", ()
 V4_PARTS = (
     (148, b"\x94\x04\0\0", NONE),  # router alert
@@ -223,7 +223,7 @@ V4_PARTS = (
 V6_PARTS = (
     # hop-by-hop: next header (destination options) and length, router alert, one whose data changes, padding
     (0, b"\x3c\x01" + b"\x05\x02\0\0" + b"\x3e\x04" + b"abcd" + b"\x01\x02\0\0", (8, 9, 10, 11)),
-    # destination options, before a routing header: next header (routing) and length, one that changes, one that does not
+    # destination options, to every stop: next header (routing) and length, one that changes, one that does not
     (60, b"\x2b\0" + b"\x3f\x01" + b"x" + b"\x1e\x01" + b"y", (4,)),
     # routing header with no segments left, next header AH (set when AH is put in): all of it is as at the destination
     (43, b"\x11\x02\0\0" + bytes(4) + ip_address("2001:db8::7").packed, NONE),

@@ -157,7 +157,7 @@ def test_the_kernel_and_we_open_each_others_packets(
 
 @pytest.mark.parametrize("name", ["gmac(aes)", "rfc4543(gcm(aes))"])
 def test_this_kernel_has_no_gmac_for_ah(wire: tuple[Node, Node], tmp_path: Path, name: str) -> None:
-    """RFC 4543 4: Linux has it for ESP alone, so AH with it goes between two of ours. If this fails, it is a case above.
+    """RFC 4543 4: Linux has it for ESP alone, so AH with it needs two of ours. If this fails, add it above.
 
     Asked by `ip xfrm` under either name, and by our data plane, which says why it has no such child.
     """
