@@ -124,7 +124,7 @@ class RouteSocket:
     def _refused(self, code: int, request: str) -> None:
         if code in (errno.ENOENT, errno.EOPNOTSUPP) and request.startswith(("tc add", "filter add", "link add")):
             kind = request.split()[2]
-            what = "tunnels" if kind in ("gre", "xfrm") else "link impairments"
+            what = "tunnels" if kind in ("gre", "ip6gre", "xfrm") else "link impairments"
             raise UnfitError(f"this kernel has no `{kind}`, which {what} need", fix="use --kernel guest")
         raise BrokenError(f"{self._name}: the kernel refused `{request}`: {os.strerror(code)}")
 

@@ -54,6 +54,14 @@ def ah_behind_nat(child: str, nat: NatSituation) -> str:
     )
 
 
+def no_transport(child: str, why: str) -> str:
+    """Why a child cannot be in the transport mode that it is configured for (RFC 7296 1.3.1)."""
+    return (
+        f"child {child} is configured for transport mode, and {why}: in transport mode a packet keeps its addresses, "
+        "so they must be the two ends of the IKE SA; set mode = tunnel, or local_ts and remote_ts to dynamic"
+    )
+
+
 def selectors(ours: Sequence[TrafficSelector]) -> str:
     """`10.1.0.0/24, 10.3.0.0/24`."""
     return ", ".join(str(selector) for selector in ours)

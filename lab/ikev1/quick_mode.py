@@ -127,7 +127,7 @@ def _usable(sa: Sa, config: Child) -> tuple[Proposal, ...]:
 
 
 def _offered(sa: Sa, child: LiveChild) -> tuple[Pair, str]:
-    """The first selector of each side, and the mode that they allow."""
+    """The first selector of each side, and the mode; ProtocolError where that mode cannot carry them."""
     config = child.config
     local, remote = sa.dynamic()
     pair = config.local_ts[0].at(local[0]), config.remote_ts[0].at(remote[0])
@@ -139,8 +139,7 @@ def _offered(sa: Sa, child: LiveChild) -> tuple[Pair, str]:
     if child.mode != modes.TRANSPORT:
         return pair, modes.TUNNEL
     if why := modes.misfit(sa.path, pair[:1], pair[1:]):
-        sa.host.trace.emit("note", f"child {config.name} is no transport mode: {why}")
-        return pair, modes.TUNNEL
+        raise ProtocolError(words.no_transport(config.name, why), NotifyType1.INVALID_ID_INFORMATION)
     return pair, modes.TRANSPORT
 
 
@@ -255,6 +254,9 @@ def _fit(sa: Sa, config: Child, first: Message1, offered: Pair) -> tuple[Terms, 
     for side, theirs, ours in zip(("local", "remote"), offered, allowed, strict=True):
         if not any(contains(one, theirs) for one in ours):
             raise ProtocolError(words.unacceptable(side, (theirs,), ours), NotifyType1.INVALID_ID_INFORMATION)
+    why = modes.misfit(sa.path, offered[:1], offered[1:]) if config.mode == modes.TRANSPORT else ""
+    if why:
+        raise ProtocolError(words.no_transport(config.name, why), NotifyType1.INVALID_ID_INFORMATION)
     if sa.nat.detected and all(p.protocol == Protocol1.AH for p in offer.proposals):
         raise ProtocolError(words.ah_behind_nat(config.name, sa.nat), NotifyType1.NO_PROPOSAL_CHOSEN)
     chosen = proposals.choose_phase2(_usable(sa, config), offer, (wire_mode(sa, config.mode),))

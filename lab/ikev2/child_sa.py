@@ -87,7 +87,15 @@ def usable(sa: Sa, config: Child) -> tuple[Proposal, ...]:
 
 def hopeless(sa: Sa, config: Child) -> Refusal | None:
     """Why it is no use to ask for a child."""
-    return None if usable(sa, config) else Refusal(explain.ah_behind_nat(config.name, sa.nat))
+    if not usable(sa, config):
+        return Refusal(explain.ah_behind_nat(config.name, sa.nat))
+    return _no_transport(sa, config, _offered(sa, config))
+
+
+def _no_transport(sa: Sa, config: Child, sides: Sides) -> Refusal | None:
+    """The refusal of selectors that a child configured for transport mode cannot carry."""
+    why = modes.misfit(sa.path, *sides) if config.mode == modes.TRANSPORT else ""
+    return Refusal(explain.no_transport(config.name, why), NotifyType.TS_UNACCEPTABLE) if why else None
 
 
 def proposals(sa: Sa, child: LiveChild, *, ke: bool) -> tuple[Proposal, ...]:
@@ -207,9 +215,14 @@ def _fit(sa: Sa, config: Child, request: Message, *, ke: bool) -> Terms | Refusa
         raise ProtocolError("request for a child without SA or traffic selectors", NotifyType.INVALID_SYNTAX)
     local, remote = our_selectors(sa, config)
     (theirs_local, theirs_remote), mode, declined = _mode(sa, config, request, (tsr.selectors, tsi.selectors))
-    for side, theirs, own in (("local", theirs_local, local), ("remote", theirs_remote, remote)):
-        if not narrow(theirs, own):
+    common = narrow(theirs_local, local), narrow(theirs_remote, remote)
+    for side, both, theirs, own in zip(
+        ("local", "remote"), common, (theirs_local, theirs_remote), (local, remote), strict=True
+    ):
+        if not both:
             return Refusal(explain.unacceptable(side, theirs, own), NotifyType.TS_UNACCEPTABLE)
+    if refusal := _no_transport(sa, config, common):
+        return refusal
     ours, offered = usable(sa, config), sa_payload.proposals
     if sa.nat.detected and (not ours or all(one.protocol == ProtocolId.AH for one in offered)):
         return Refusal(explain.ah_behind_nat(config.name, sa.nat), NotifyType.NO_PROPOSAL_CHOSEN)
@@ -224,14 +237,10 @@ def _fit(sa: Sa, config: Child, request: Message, *, ke: bool) -> Terms | Refusa
 def _mode(sa: Sa, config: Child, request: Message, offered: Sides) -> tuple[Sides, str, str]:
     """The responder's mode: the peer's selectors as that mode sees them, the mode, and why it is not the wish."""
     asked, configured = modes.asked(request), config.mode == modes.TRANSPORT
-    if not (asked and configured):
-        whose = "the peer wants" if configured else f"child {config.name} is configured for"
-        return offered, modes.TUNNEL, f"{whose} a tunnel" if asked or configured else ""
-    seen = modes.as_seen(sa.nat, sa.path, *offered)
-    local, remote = (narrow(*both) for both in zip(seen, our_selectors(sa, config), strict=True))
-    why = modes.misfit(sa.path, local, remote)
-    # 2.23.1: where transport mode is not to be, the selectors are looked at once more as they came.
-    return (offered, modes.TUNNEL, why) if why or not (local and remote) else (seen, modes.TRANSPORT, "")
+    if asked and configured:
+        return modes.as_seen(sa.nat, sa.path, *offered), modes.TRANSPORT, ""
+    whose = "the peer wants" if configured else f"child {config.name} is configured for"
+    return offered, modes.TUNNEL, f"{whose} a tunnel" if asked or configured else ""
 
 
 def answer(child: LiveChild, terms: Terms) -> tuple[Payloads, Payloads]:

@@ -3,8 +3,8 @@
     initiator   USE_TRANSPORT_MODE, TSi and TSr of exactly one address each: the ends of the IKE SA
     responder   the same notify back, or tunnel mode by leaving it out
 
-In transport mode the addresses of a packet are those of the IKE SA, so selectors that name others cannot go with it: an
-initiator does not ask then and a responder declines; both say why in the trace, and the child is a tunnel.
+In transport mode the addresses of a packet are those of the IKE SA, so selectors that name others cannot go with it. A
+child that is configured for both is none: an initiator does not ask for it, a responder answers TS_UNACCEPTABLE.
 
 What selectors transport mode can carry, and how they look behind a NAT, is in `lab.ike.mode`.
 """

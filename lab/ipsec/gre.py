@@ -9,21 +9,25 @@ Rules of this file:
 - The key tells the tunnels between two addresses apart (RFC 2890 2.1): another key, or none, is no packet of ours.
 - Out of sequence is what is not newer than the last packet, modulo 2^32; a gap is no loss, and nothing is held back
   to put packets in order (RFC 2890 2.2 leaves that open).
+- Over IPv6 options for the destination may stand before GRE: Linux says there how deep tunnels may nest (RFC 2473 5.1).
 - The outer header takes the traffic class of the inner one, and gives congestion marks back (RFC 6040).
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
 from lab.errors import ProtocolError
 from lab.ike.gre import Gre
 from lab.ipsec.drops import Dropped, Reason
+from lab.ipsec.headers import behind_options
 from lab.ipsec.outer import traffic_class, with_congestion
 from lab.wire.gre import IPV4, IPV6, GREPacket
 from lab.wire.packets import GRE, IP, IPv4, IPv6, decode_ip
 
 _TTL = 64
+_PROTOCOL_V4, _PROTOCOL_V6, _PAD1 = 9, 6, 0
 _DONT_FRAGMENT = 0x4000
 _MODULUS, _HALF = 1 << 32, 1 << 31
 _SHAPES = {IPV4: (4, 20), IPV6: (6, 40)}  # IP version and shortest packet of an EtherType
@@ -96,7 +100,7 @@ class GreTunnels:
             ip = decode_ip(packet)
             if (ip.src, ip.dst) not in self._ends:
                 return None
-            gre = GREPacket.decode(ip.payload)
+            gre = GREPacket.decode(_behind_options(ip))
         except ProtocolError as error:
             raise Dropped(Reason.GRE_HEADER, error.reason) from None
         return self._decapsulated(ip, gre)
@@ -110,6 +114,30 @@ class GreTunnels:
 
 
 def _is_gre(packet: bytes) -> bool:
-    """Whether the next header is GRE; what the selectors let through may be anything else."""
-    at = 6 if packet[:1] and packet[0] >> 4 == 6 else 9
-    return len(packet) > at and packet[at] == GRE
+    """Whether GRE is inside; what the selectors let through may be anything else."""
+    if not packet or packet[0] >> 4 != 6:
+        return len(packet) > _PROTOCOL_V4 and packet[_PROTOCOL_V4] == GRE
+    with suppress(Dropped):  # cut short among its options: not for us to say what it was
+        return behind_options(packet)[1] == GRE
+    return packet[_PROTOCOL_V6 : _PROTOCOL_V6 + 1] == bytes((GRE,))
+
+
+def _behind_options(ip: IP) -> bytes:
+    """GRE without what is before it; ProtocolError where an option is none to pass over (RFC 8200 4.2)."""
+    header, protocol = 0, ip.protocol
+    try:
+        while protocol != GRE:
+            after = header + 8 + 8 * ip.payload[header + 1]
+            _pass_over(ip.payload[header + 2 : after])
+            protocol, header = ip.payload[header], after
+    except IndexError:
+        raise ProtocolError("IPv6 options are cut short") from None
+    return ip.payload[header:]
+
+
+def _pass_over(options: bytes) -> None:
+    at = 0
+    while at < len(options):
+        if options[at] >> 6:
+            raise ProtocolError(f"IPv6 option {options[at]} that is not to be passed over")
+        at += 1 if options[at] == _PAD1 else 2 + options[at + 1]

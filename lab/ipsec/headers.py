@@ -54,6 +54,11 @@ def _routed(packet: bytes, at: int, end: int) -> bool:
     return False
 
 
+def behind_options(packet: bytes) -> tuple[int, int]:
+    """Offset and number of what an IP packet holds behind options for any stop; Dropped for headers cut short."""
+    return _walk(packet, frozenset((HOP_BY_HOP, DESTINATION_OPTIONS)))
+
+
 def _walk(packet: bytes, passed: frozenset[int]) -> tuple[int, int]:
     """Offset and number of the first header that is not among those to pass; IPv4 has only one."""
     version = packet[0] >> 4 if packet else 0

@@ -62,15 +62,20 @@ def up(
     *,
     left: Tunnel | None = None,
     seen_at: Mapping[str, str] | None = None,
+    version: int = 4,
+    kernel: bool = False,
     **options: object,
 ) -> None:
     """`lab.up` with GRE between the gateways: our data plane's own where there is one, elsewhere the kernel's.
 
-    `seen_at` says where the other side sees a gateway, if not at its own address; `options` are those of `Gre`.
+    `seen_at` says where the other side sees a gateway, if not at its own address. GRE and IKE travel over IP of this
+    `version`. With `kernel` all GRE is the kernel's, that of our data plane's side too. `options` are those of `Gre`.
     """
-    links = gre_ends(topologies.load(topology), seen_at or {}, **options)
+    links = gre_ends(topologies.load(topology), seen_at or {}, version, **options)
     sides = {"left": left or tunnel, "right": tunnel}
-    ours = {gateway.name for gateway in lab.gateways if gateway.peer.name == OURS}
+    if version == 6:
+        sides = {name: _between(links[name], side) for name, side in sides.items()}
+    ours = {gateway.name for gateway in lab.gateways if gateway.peer.name == OURS and not kernel}
     for name in ours:
         sides[name] = replace(sides[name], gre={DEVICE: settings(links[name])})
     lab.up(topology, left=sides["left"], right=sides["right"])
@@ -82,10 +87,15 @@ def up(
             lab.unsupported(str(error))
 
 
-def gre_ends(topology: Topology, seen_at: Mapping[str, str], **options: object) -> dict[str, Gre]:
-    """Both ends of the GRE link."""
-    own = {name: topology.attachment(name).address() or "" for name in ADDRESSES}
-    seen = {**own, "right": topology.public_address("right"), **seen_at}
+def _between(link: Gre, side: Tunnel) -> Tunnel:
+    """The tunnel with IKE between the ends of GRE, where the topology has other addresses too."""
+    return replace(side, connection={"local_addrs": link.local, "remote_addrs": link.remote, **side.connection})
+
+
+def gre_ends(topology: Topology, seen_at: Mapping[str, str], version: int = 4, **options: object) -> dict[str, Gre]:
+    """Both ends of the GRE link, over IP of this version."""
+    own = {name: topology.attachment(name).address(version) or "" for name in ADDRESSES}
+    seen = {**own, "right": topology.public_address("right", version), **seen_at}
     return {
         name: Gre(own[name], seen[other], ADDRESSES[name], DEVICE, **options)  # type: ignore[arg-type]
         for name, other in (("left", "right"), ("right", "left"))

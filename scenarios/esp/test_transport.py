@@ -5,7 +5,7 @@ from socket import AF_INET, SOCK_DGRAM, SOCK_STREAM
 import pytest
 
 from lab.evidence.network import packet
-from lab.matrix import DEFAULT, ON_XFRM
+from lab.matrix import DEFAULT, ON_XFRM, OUR_PEERS
 from lab.plugin.tunnel import CHILD, Tunnel
 
 HOSTS = {"local_ts": "dynamic", "remote_ts": "dynamic"}
@@ -71,20 +71,48 @@ def replaced(gateway, spi):
 @pytest.mark.needs("transport")
 @pytest.mark.pairings(*EVERY_PLANE)
 def test_transport_for_networks(lab, left, right):
-    """Transport mode cannot carry the networks behind the gateways: TS_UNACCEPTABLE, and no CHILD SA.
+    """Transport mode cannot carry the networks behind the gateways: no CHILD SA, whoever asks.
 
-    charon drops selectors of such a child that are not the two hosts: it offers none, and accepts none. Ours keeps the
-    networks and would make a tunnel of them.
+    charon drops the selectors of such a child that are not the two hosts, and asks with none: TS_UNACCEPTABLE. Ours
+    does not ask at all, and says why.
     """
     lab.up("direct", Tunnel(child=TRANSPORT))
     lab.step("refused")
     outcome = left.initiate()
     assert not outcome.up, "a CHILD SA came up although transport mode cannot carry its networks"
-    ladder = lab.ladder()
-    (answer,) = ladder.ike("IKE_AUTH", response=True, again=False)
+    if left.peer.name in OUR_PEERS:
+        assert "configured for transport mode, and 10.1.0.0/24 is not our address" in outcome.reason, outcome.reason
+        asked = lab.ladder().ike("IKE_AUTH")
+        assert not asked, f"{left} asked for what cannot be: {asked[0]['payloads']}"
+    else:
+        answered_unacceptable(lab)
+    none_made(lab, left, right)
+
+
+@pytest.mark.rfc("7296#1.3.1", "7296#2.9")
+@pytest.mark.needs("transport", "tunnel")
+def test_tunnel_to_transport(lab, left, right):
+    """A tunnel between networks is offered to a responder that is configured for transport mode: TS_UNACCEPTABLE."""
+    lab.up("direct", left=Tunnel(), right=Tunnel(child=TRANSPORT))
+    lab.step("refused")
+    outcome = left.initiate()
+    assert not outcome.up, "a tunnel came up that the responder is not configured for"
+    (request,) = lab.ladder().ike("IKE_AUTH", response=False, again=False)
+    assert MODE not in request["payloads"], f"transport mode was asked for: {request['payloads']}"
+    answered_unacceptable(lab)
+    none_made(lab, left, right)
+
+
+def answered_unacceptable(lab):
+    """The answer to IKE_AUTH refuses the selectors."""
+    (answer,) = lab.ladder().ike("IKE_AUTH", response=True, again=False)
     assert "N(TS_UNACCEPTABLE)" in answer["payloads"], f"IKE_AUTH was answered with {answer['payloads']}"
+
+
+def none_made(lab, left, right):
+    """Neither side has a child, and nothing was sent through one."""
     assert not left.children() and not right.children(), "a side lists a CHILD SA"
-    assert not ladder.esp(), "ESP was sent without a CHILD SA"
+    assert not lab.ladder().esp(), "ESP was sent without a CHILD SA"
 
 
 @pytest.mark.rfc("7296#1.3.1")

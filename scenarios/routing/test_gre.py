@@ -15,6 +15,7 @@ OPTIONS = {
     "sequence": {"sequence": True},
     "all": {"key": 0xDEADBEEF, "checksum": True, "sequence": True},
 }
+INSIDE = {"transport": "IPv4 | ESP | GRE | IPv4", "tunnel": "IPv4 | ESP | IPv4 | GRE | IPv4"}
 COUNT = 5
 
 
@@ -26,11 +27,7 @@ def test_gre_options(lab, left, right, options):
     """Both ends take each other's GRE packets, and these have in both directions what was asked for."""
     routing.up(lab, "direct", Tunnel(child=routing.GRE_ONLY | {"mode": "transport"}), **options)
     lab.establish()
-    target = routing.ADDRESSES["right"].partition("/")[0]
-    lab.step("ping", f"{COUNT} echo requests from one end of the GRE link to the other")
-    done = lab.network.node("left").run(["ping", "-n", "-c", str(COUNT), "-i", "0.2", "-W", "2", target])
-    words = done.stdout.strip().splitlines()
-    assert done.returncode == 0, f"the ping through GRE failed: {words[-1] if words else done.stderr}"
+    ping(lab)
 
     lab.step("headers", "what every GRE header has")
     wanted = options.get("key"), options.get("checksum", False)
@@ -44,3 +41,29 @@ def test_gre_options(lab, left, right, options):
         first = numbers[0]
         expected = [first + n for n in range(len(found))] if options.get("sequence") else [None] * len(found)
         assert numbers == expected, f"{name} numbered its packets {numbers}"
+
+
+@pytest.mark.rfc("2784#2", "4301#4.4.1")
+@pytest.mark.needs("transport", "tunnel")
+@pytest.mark.pairings(str(DEFAULT[0]))
+@pytest.mark.parametrize("mode", INSIDE)
+def test_kernel_gre_over_our_esp(lab, left, right, mode):
+    """GRE devices of the kernel at both ends, at ours ESP in user space below: routes lead GRE to our TUN device."""
+    routing.up(lab, "direct", Tunnel(child=routing.GRE_ONLY | {"mode": mode}), kernel=True)
+    lab.establish()
+    ping(lab)
+    lab.step("layers", f"{INSIDE[mode]} | ICMP, both ways")
+    for name in ("left", "right"):
+        sent = [p for p in lab.packets() if p.point == f"{name}:wan" and p.direction == Direction.OUTBOUND]
+        echoes = [p for p in sent if p.last("ICMP")]
+        routing.layered(echoes, f"{INSIDE[mode]} | ICMP")
+        assert len(echoes) >= COUNT, f"{name} sent {len(echoes)} echoes in GRE"
+
+
+def ping(lab):
+    """From one end of the GRE link to the other."""
+    target = routing.ADDRESSES["right"].partition("/")[0]
+    lab.step("ping", f"{COUNT} echo requests from one end of the GRE link to the other")
+    done = lab.network.node("left").run(["ping", "-n", "-c", str(COUNT), "-i", "0.2", "-W", "2", target])
+    words = done.stdout.strip().splitlines()
+    assert done.returncode == 0, f"the ping through GRE failed: {words[-1] if words else done.stderr}"

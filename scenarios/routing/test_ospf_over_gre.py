@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from lab.matrix import DEFAULT, ON_XFRM
+from lab.matrix import DEFAULT, ON_XFRM, OUR_PEERS
 from lab.peers.frr_conf import DEFAULT as DEFAULT_TIMERS
 from lab.peers.frr_conf import FAST
 from lab.plugin import routing
@@ -14,6 +14,7 @@ from lab.wire.ospf import OspfType
 
 pytestmark = pytest.mark.limit(240)
 EVERY_PLANE = tuple(map(str, (*DEFAULT, *ON_XFRM)))
+OVER_IPV6 = {"transport": "IPv6 | ESP | GRE | IPv4", "tunnel": "IPv6 | ESP | IPv6 | GRE | IPv4"}
 INSIDE = {"transport": "IPv4 | ESP | GRE | IPv4", "tunnel": "IPv4 | ESP | IPv4 | GRE | IPv4"}
 PINGS = 5
 SOON_S = 0.2
@@ -56,19 +57,44 @@ def test_no_adjacency_without_gre(lab, left, right):
 def test_gre_over_esp(lab, left, right, mode):
     """OSPF over GRE in ESP: FULL on both sides, routes learned, hosts behind both gateways reach each other."""
     routing.up(lab, "direct", Tunnel(child=routing.GRE_ONLY | {"mode": mode}))
+    adjacent(lab, INSIDE[mode])
+
+
+@pytest.mark.rfc("2784#2", "2473#3.1", "4303#3.1")
+@pytest.mark.needs("tunnel", "transport")
+@pytest.mark.pairings(str(DEFAULT[0]))
+@pytest.mark.parametrize("mode", OVER_IPV6)
+def test_gre_over_ipv6(lab, left, right, mode):
+    """The same over IPv6: GRE of our data plane with the kernel's, which puts a destination option before it."""
+    routing.up(lab, "dual-stack", Tunnel(child=routing.GRE_ONLY | {"mode": mode}), version=6)
+    adjacent(lab, OVER_IPV6[mode])
+
+
+@pytest.mark.rfc("2784#2", "2473#3.1", "4303#3.1")
+@pytest.mark.needs("tunnel", "transport")
+@pytest.mark.pairings(*map(str, ON_XFRM))
+def test_kernel_gre_over_ipv6(lab, left, right):
+    """The same with the kernel's GRE and ESP at both ends: in a tunnel where our IKE began, else in transport mode."""
+    mode = "tunnel" if left.peer.name in OUR_PEERS else "transport"
+    routing.up(lab, "dual-stack", Tunnel(child=routing.GRE_ONLY | {"mode": mode}), version=6)
+    adjacent(lab, OVER_IPV6[mode])
+
+
+def adjacent(lab, around):
+    """FULL on both sides, the hosts reach each other, and these headers are around everything."""
     lab.establish()
     routing.routers(lab, FAST)
     routing.converge(lab)
     routing.ping(lab, PINGS)
 
-    lab.step("layers", f"{INSIDE[mode]} | OSPF, and the same around the echoes of the hosts")
+    lab.step("layers", f"{around} | OSPF, and the same around the echoes of the hosts")
     packets = lab.packets()
     said = routing.heard(packets)
     for name in ("left", "right"):
-        routing.layered([one.packet for one in routing.sent(said, name)], f"{INSIDE[mode]} | OSPF")
+        routing.layered([one.packet for one in routing.sent(said, name)], f"{around} | OSPF")
         for kind in (OspfType.HELLO, OspfType.DATABASE_DESCRIPTION, OspfType.LINK_STATE_UPDATE):
             assert routing.sent(said, name, kind), f"{name} became FULL without a {kind.name}"
-    routing.carried(lab, packets, INSIDE[mode], PINGS)
+    routing.carried(lab, packets, around, PINGS)
 
 
 @pytest.mark.rfc("2328#9.5", "2328#10.3")

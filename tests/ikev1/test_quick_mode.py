@@ -2,6 +2,7 @@
 
 import pytest
 
+from lab.ike import mode
 from lab.ikev1 import phase2, quick_mode, vendor
 from lab.ikev1.sa import Sa
 from lab.wire.message_v1 import Message1
@@ -172,6 +173,26 @@ def test_transport_mode(nat: bool) -> None:
     assert [[c.mode for c in side.installed.values()] for side in pair.sides] == [["transport"]] * 2
     (child,) = pair.right.installed.values()
     assert str(child.ts_remote[0]) == ("203.0.113.1/32" if nat else "192.0.2.1/32")
+
+
+def test_networks_are_not_asked_for_in_transport_mode() -> None:
+    """No Quick Mode begins for what cannot be; the ISAKMP SA stands."""
+    pair = Pair(first(child="mode = transport")).initiate()
+    assert pair.wire.seen(of(QUICK)) == []
+    (failure,) = pair.left.told("failed")
+    assert "configured for transport mode, and 10.1.0.0/24 is not our address 192.0.2.1" in str(failure["reason"])
+    assert not pair.left.installed and not pair.right.installed
+
+
+def test_networks_that_are_asked_for_in_transport_mode_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """HDR*, HASH(1), SA (transport), Ni, IDci, IDcr (networks) -->    <-- N(INVALID_ID_INFORMATION)."""
+    whole = mode.misfit
+    ours = "192.0.2.1"
+    monkeypatch.setattr(mode, "misfit", lambda path, *sides: "" if path.local_host == ours else whole(path, *sides))
+    pair = Pair(first(child="mode = transport")).initiate()
+    assert not pair.left.installed and not pair.right.installed
+    assert "INVALID_ID_INFORMATION" in str(pair.left.told("failed")[0]["reason"])
+    assert "configured for transport mode, and 10.2.0.0/24 is not our" in str(pair.right.told("failed")[0]["reason"])
 
 
 def test_the_first_message_of_a_quick_mode_is_checked_before_anything_is_made() -> None:

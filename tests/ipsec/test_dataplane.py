@@ -4,7 +4,8 @@ import gc
 import os
 import random
 import tracemalloc
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from ipaddress import ip_address
 from resource import RUSAGE_SELF, getrusage
@@ -13,6 +14,7 @@ import pytest
 
 from lab.ike.child import ChildSa
 from lab.ike.path import Path
+from lab.ipsec.ah import AhOut
 from lab.ipsec.dataplane import Acquire, AhPacket, Dataplane, Deliver, EspPacket, Expired, Moved
 from lab.ipsec.drops import Reason
 from lab.trace import Record, Trace
@@ -344,6 +346,63 @@ def test_what_ah_does_not_take() -> None:
     elsewhere = plane(ah_child(ts_local=(TrafficSelector.of_network("0.0.0.0/0"),)))
     assert right.inbound_ah(ah_packet(elsewhere, packet(src="10.9.0.1")), RIGHT, 0.0) == []
     assert right.drops.counts[Reason.INNER_SELECTORS] == 1
+
+
+def abused_ah(sa: ChildSa) -> Iterator[tuple[str, bytes, Reason | None]]:
+    """What is wrong with a packet of AH in a tunnel, the packet, and the reason of its drop, in the order to send them.
+
+    An insider has the key, so that what is wrong inside stands under a right ICV.
+    """
+    insider, inner = AhOut(sa), packet()
+    sealed = [insider.encapsulate(inner, LEFT, 0) for _ in range(72)]
+    newest, ip = sealed[-1], decode_ip(sealed[-1])
+    assert isinstance(ip, IPv4)
+
+    def of(ah: bytes, like: IPv4 = ip) -> bytes:
+        return replace(like, payload=ah).encode()
+
+    yield "the newest", newest, None
+    yield "the same again", newest, Reason.REPLAYED
+    yield "reordered by the window", sealed[-64], None
+    yield "reordered by more", sealed[-65], Reason.TOO_OLD
+    unused = iter(sealed[-60:-2])
+    one = decode_ip(next(unused)).payload
+    yield "cut by four octets", of(one[:-4]), Reason.INTEGRITY
+    yield "cut within its ICV", of(one[:20]), Reason.TOO_SHORT
+    yield "cut within its SPI", of(one[:6]), Reason.TOO_SHORT
+    yield "of another SPI", of(one[:4] + b"\1\2\3\4" + one[8:]), Reason.UNKNOWN_SPI
+    yield "with sequence number 0", of(one[:8] + bytes(4) + one[12:]), Reason.SEQUENCE_ZERO
+    yield "far ahead, forged", of(one[:8] + b"\x7f" + one[9:]), Reason.INTEGRITY
+    for words, octet in (("longer", 40), ("shorter", 1), ("empty", 0), ("endless", 255)):
+        yield f"{words} by its length field", of(one[:1] + bytes((octet,)) + one[2:]), Reason.ICV_LENGTH
+    yield "from another address", replace(ip, payload=one, src=ip_address("203.0.113.9")).encode(), Reason.INTEGRITY
+    yield "and the true one after all", of(one, decode_ip(sealed[-60])), None  # type: ignore[arg-type]
+    front = IPv4(ip.src, ip.dst, 51, b"").encode()
+    for words, next_header, payload, why in (
+        ("next header 59", 59, bytes(60), Reason.NEXT_HEADER),
+        ("TCP in a tunnel", 6, inner[20:], Reason.NEXT_HEADER),
+        ("cut inside", 4, inner[:30], Reason.INNER_HEADER),
+        ("IPv6 that is none", 41, inner, Reason.INNER_HEADER),
+        ("nothing inside", 4, b"", Reason.INNER_HEADER),
+        ("from another network", 4, packet("10.9.9.9"), Reason.INNER_SELECTORS),
+        ("to another network", 4, packet(dst="10.9.9.9"), Reason.INNER_SELECTORS),
+        ("all right", 4, inner, None),
+    ):
+        yield words, insider.seal(front, next_header, payload), why
+
+
+def test_hostile_packets_of_ah() -> None:
+    """Each is one counted drop with its reason and none is delivered, and the SA goes on."""
+    sa = ah_child(replay_window=64)
+    receiver, before = plane(mirror(sa)), Counter[str]()
+    for words, data, why in abused_ah(sa):
+        found = receiver.inbound_ah(data, RIGHT, 1.0)
+        counted = Counter(receiver.drops.counts) - before
+        before = Counter(receiver.drops.counts)
+        if why is None:
+            assert found == [Deliver(packet())] and not counted, f"{words}: {dict(counted)}"
+        else:
+            assert found == [] and counted == {why: 1}, f"{words}: {dict(counted)}"
 
 
 def test_a_fragment_does_not_go_into_transport_mode_of_ah() -> None:

@@ -1,12 +1,13 @@
 """GRE tunnels between two ends, against scapy, and what does not come out of one."""
 
 import random
+from contextlib import suppress
 from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
 from scapy.layers.inet import ICMP, IP, UDP
-from scapy.layers.inet6 import IPv6
+from scapy.layers.inet6 import HBHOptUnknown, IPv6, IPv6ExtHdrDestOpt, Pad1, PadN
 from scapy.layers.l2 import GRE
 
 from lab.ike.gre import Gre
@@ -61,6 +62,44 @@ def dropped(into, packet):
     with pytest.raises(Dropped) as caught:
         into.inbound(packet)
     return caught.value.why
+
+
+def with_options(*options):
+    """What Linux sends over IPv6: options for the destination before GRE."""
+    ends = IPv6(src=str(V6.local), dst=str(V6.remote))
+    return bytes(ends / IPv6ExtHdrDestOpt(options=list(options)) / GRE(proto=0x0800) / PACKET)
+
+
+def test_over_ipv6_options_for_the_destination_may_stand_before_it():
+    tunnels = GreTunnels([turned(V6)])
+    limit = HBHOptUnknown(otype=4, optdata=b"\4")  # how deep tunnels may nest (RFC 2473 4.1.1)
+    for options in ((limit,), (Pad1(), limit, PadN(optdata=b"\0" * 9)), ()):
+        assert tunnels.inbound(with_options(*options)) == Decapsulated("gre6", PACKET)
+
+
+@pytest.mark.parametrize("kind", [0x44, 0x84, 0xC4])
+def test_an_option_that_forbids_to_pass_it_over(kind):
+    """RFC 8200 4.2: where the two highest bits are not 0, who does not know the option discards the packet."""
+    with pytest.raises(Dropped) as caught:
+        GreTunnels([turned(V6)]).inbound(with_options(HBHOptUnknown(otype=kind, optdata=b"\4")))
+    assert (caught.value.why, caught.value.detail) == (
+        Reason.GRE_HEADER, f"IPv6 option {kind} that is not to be passed over"
+    )  # fmt: skip
+
+
+def test_options_cut_anywhere_or_of_any_octets():
+    tunnels, whole, octets = (
+        GreTunnels([turned(V6)]),
+        with_options(HBHOptUnknown(otype=4, optdata=b"\4")),
+        random.Random(4),
+    )
+    for end in range(len(whole)):
+        for cut in (whole[:end], whole[:4] + end.to_bytes(2) + whole[6:]):  # the packet, or the length that it tells
+            with suppress(Dropped):
+                tunnels.inbound(cut)
+    for _ in range(2000):
+        with suppress(Dropped):
+            tunnels.inbound(whole[:40] + octets.randbytes(16) + whole[56:])
 
 
 @pytest.mark.parametrize("other", [{}, {"key_present": 1, "key": 8}])

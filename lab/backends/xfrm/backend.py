@@ -32,7 +32,7 @@ from lab.backends.xfrm.messages import (
     XfrmMessage,
 )
 from lab.backends.xfrm.policies import Policies
-from lab.backends.xfrm.record import Record
+from lab.backends.xfrm.record import NAME, Entry, Record
 from lab.backends.xfrm.selectors import selectors
 from lab.backends.xfrm.sources import Sources
 from lab.backends.xfrm.states import REQID, Key, States, key, probe, reqid
@@ -76,15 +76,21 @@ class Xfrm:
         """Take out what a daemon that was killed left in the kernel."""
         left = self._record.left_over()
         for entry in left:
-            if entry[0] == "state":
-                self._states.remove(Key.of_entry(entry))
-            elif entry[0] == "policy":
-                self._policies.remove_entry(entry)
-            else:
-                self._sources.remove_entry(entry)
+            try:
+                self._take_out(entry)
+            except (ValueError, TypeError, IndexError) as error:
+                self._trace.emit("note", f"{NAME} holds an entry that says nothing to us, {list(entry)}: {error}")
         if left:
             self._trace.emit("note", f"took out {len(left)} entries of an earlier daemon")
         self._record.begin()
+
+    def _take_out(self, entry: Entry) -> None:
+        if entry[0] == "state":
+            self._states.remove(Key.of_entry(entry))
+        elif entry[0] == "policy":
+            self._policies.remove_entry(entry)
+        else:
+            self._sources.remove_entry(entry)
 
     def sources(self) -> Sequence[int]:
         """The kernel's notifications, and what we have to say ourselves."""

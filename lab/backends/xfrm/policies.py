@@ -35,6 +35,7 @@ from lab.wire.ids import ProtocolId
 
 FIRST = 100_000  # priorities; the smaller one decides
 ESP = 50
+SHORT = 4  # the parts of an entry that knows nothing of XFRM interfaces
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +59,10 @@ class Key:
 
     @classmethod
     def of_entry(cls, entry: Entry) -> tuple["Key", int]:
-        """Back from the record."""
-        _, direction, words, number, if_id = entry
-        assert isinstance(words, list | tuple)
+        """Back from the record; ValueError where it is none. A daemon without XFRM interfaces wrote no `if_id`."""
+        _, direction, words, number, if_id = entry if len(entry) > SHORT else (*entry, 0)
+        if not isinstance(words, list | tuple):
+            raise ValueError(f"{words!r} is no selector")
         return cls(int(str(direction)), KernelSelector.parse(words), int(str(if_id))), int(str(number))
 
 

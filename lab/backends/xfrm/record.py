@@ -27,7 +27,10 @@ class Record:
             return []
         found: dict[str, Entry] = {}
         for line in self._path.read_text().split("\n")[:-1]:
-            word, *entry = json.loads(line)
+            try:
+                word, *entry = json.loads(line)
+            except (ValueError, TypeError):  # no line of ours
+                continue
             if word == "add":
                 found[json.dumps(entry)] = tuple(entry)
             else:

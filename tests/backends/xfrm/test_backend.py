@@ -1,6 +1,7 @@
 """Our daemon on the kernel's data plane, in the guest: what is in the kernel, and whose it is."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -93,6 +94,20 @@ def test_after_kill_9_the_next_start_takes_out_only_ours(site: Site) -> None:
     assert spis(site) == {"0x12345678"}
     assert policies(site) == before
     left.call("initiate", child="net", timeout=10)
+
+
+def test_what_an_older_daemon_wrote_down_is_taken_out_too(site: Site) -> None:
+    """A file of a release without XFRM interfaces, whose policies had no if_id; with a line that says nothing."""
+    left, _ = daemons(site)
+    left.call("initiate", child="net", timeout=10)
+    left.stop(signal.SIGKILL)
+    record = left.directory / NAME
+    lines = [json.loads(line) for line in record.read_text().splitlines()]
+    assert tuple(line.pop() for line in lines if line[:2] == ["add", "policy"]) == (0,) * 3
+    record.write_text("".join(json.dumps(line) + "\n" for line in (*lines, ["add", "policy", 1], ["add", "tea"])))
+    left = Daemon(site.left, site.directory / "left", config("left"), backend="xfrm")
+    assert not spis(site) and not policies(site)
+    assert "holds an entry that says nothing to us" in left.log()
 
 
 def test_what_somebody_replaced_meanwhile_is_left_alone(site: Site) -> None:

@@ -1,21 +1,27 @@
 import errno
 import json
 import os
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
+from lab.backends.xfrm import policies
 from lab.backends.xfrm.link import Link
 from lab.backends.xfrm.messages import (
     UPDSA,
     NewSa,
 )
 from lab.backends.xfrm.record import NAME, Record
+from lab.backends.xfrm.selectors import KernelSelector, Side
 from lab.backends.xfrm.states import SKIPPED, Key, carried_over, probe
 from lab.backends.xfrm.structs import Counted, Replay, ReplayEsn
 from lab.errors import UnfitError
 
-ONE, TWO = ("state", "192.0.2.1", "01020304", 50, "192.0.2.2", 7), ("policy", 1, [0, ["10.0.0.0/8", 0, 0]], 7)
+ONE, TWO = (
+    ("state", "192.0.2.1", "01020304", 50, "192.0.2.2", 7),
+    ("policy", 1, [0, ["10.0.0.0/8", 0, 0], ["10.2.0.0/24", 0, 0]], 7),
+)
 
 
 def test_what_was_added_and_not_taken_out_is_left_over_the_newest_first(tmp_path: Path) -> None:
@@ -32,6 +38,27 @@ def test_what_was_added_and_not_taken_out_is_left_over_the_newest_first(tmp_path
 def test_a_line_cut_short_is_no_line(tmp_path: Path) -> None:
     (tmp_path / NAME).write_text(json.dumps(["add", *ONE]) + '\n["add", "sta')
     assert Record(tmp_path).left_over() == [ONE]
+
+
+def test_what_daemons_wrote_before_xfrm_interfaces_still_names_its_policy(tmp_path: Path) -> None:
+    """Their lines had no if_id: what they name is the policy of no interface."""
+    (tmp_path / NAME).write_text(json.dumps(["add", *TWO]) + "\n")
+    (entry,) = Record(tmp_path).left_over()
+    selector = KernelSelector(Side(ip_network("10.0.0.0/8")), Side(ip_network("10.2.0.0/24")))
+    assert policies.Key.of_entry(entry) == (policies.Key(1, selector, 0), 7)
+    key = policies.Key(1, selector, 9)
+    assert policies.Key.of_entry(key.entry(7)) == (key, 7)
+
+
+def test_lines_that_are_none_of_ours_are_passed_over(tmp_path: Path) -> None:
+    (tmp_path / NAME).write_text("7\nnonsense\n[]\n" + json.dumps(["add", *ONE]) + "\n")
+    assert Record(tmp_path).left_over() == [ONE]
+
+
+@pytest.mark.parametrize("words", [("policy", 1), ("policy", 1, 7, 7), ("policy", 1, [0, "x", "y"], 7, 0)])
+def test_a_policy_that_cannot_be_read_is_told_apart(words: tuple[object, ...]) -> None:
+    with pytest.raises(ValueError):
+        policies.Key.of_entry(words)
 
 
 def test_a_clean_end_leaves_no_file_and_no_directory_means_no_record(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from lab.backends.xfrm.backend import Xfrm
 from lab.crypto import registry
 from lab.ike.child import ChildSa
 from lab.ike.path import Path as Way
-from lab.ipsec.dataplane import AhPacket, Dataplane, Deliver, EspPacket
+from lab.ipsec.dataplane import AhPacket, Dataplane, Deliver, EspPacket, Expired
 from lab.plugin.algorithms import suites
 from lab.trace import Trace
 from lab.wire.packets import IPv4, IPv6, checksum, decode_ip
@@ -151,5 +151,27 @@ def test_the_kernel_and_we_open_each_others_packets(
             used = kernel.usage()[sa.spi_out.hex()]
             assert (used["packets_in"], used["packets_out"]) == (len(SIZES), len(SIZES)), used
             kernel.remove(sa.spi_out)
+
+    in_both(wire, tmp_path, work)
+
+
+@pytest.mark.parametrize("name", ["gmac(aes)", "rfc4543(gcm(aes))"])
+def test_this_kernel_has_no_gmac_for_ah(wire: tuple[Node, Node], tmp_path: Path, name: str) -> None:
+    """RFC 4543 4: Linux has it for ESP alone, so AH with it needs two of ours. If this fails, add it above.
+
+    Asked by `ip xfrm` under either name, and by our data plane, which says why it has no such child.
+    """
+    _, right = wire
+    state = "state add src 192.0.2.1 dst 192.0.2.2 proto ah spi 0x99 mode tunnel auth"
+    with pytest.raises(AssertionError, match="xfrm"):
+        right.ip(f"xfrm {state} {name} 0x{'01' * 20}")
+    right.ip(f"xfrm {state} hmac(sha1) 0x{'01' * 20}")  # nothing else was wrong with it
+    right.ip("xfrm state delete src 192.0.2.1 dst 192.0.2.2 proto ah spi 0x99")
+
+    def work(kernel: Xfrm, raw: RawSockets) -> None:
+        sa = shaped(ah_child("aes128gmac"), "tunnel", 4, 4)
+        kernel.install(mirror(sa))
+        (_, wake), now = kernel.sources(), 0.0
+        assert kernel.read(wake, now) == [Expired(sa.spi_out)] and not kernel.usage(), "it is in effect"
 
     in_both(wire, tmp_path, work)
