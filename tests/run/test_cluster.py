@@ -22,7 +22,7 @@ distributed = pytest.importorskip("distributed")
 @pytest.fixture
 def pretended(monkeypatch):
     kernel = PretendedKernel()
-    monkeypatch.setattr(kernels, "runner", lambda kind: kernel)
+    monkeypatch.setattr(kernels, "runner", lambda kind, suite=None: kernel)
     return kernel
 
 
