@@ -115,7 +115,7 @@ def test_each_further_strongswan_runs_beside_the_first(guest: Guest) -> None:
     assert guest.run(f"TREES='{' '.join(trees)}'; {script}").exit_code == 0, guest.said
     first, *further = guest.said
     assert first == "strongSwan 6.0.1"
-    assert [f"/opt/peers/{version.lower().replace(' ', '-')}" for version in further] == trees
+    assert [f"/opt/peers/strongswan-{version.split()[-1]}" for version in further] == trees
     assert first not in further
 
 
