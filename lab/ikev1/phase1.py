@@ -223,7 +223,8 @@ def _others(sa: Sa) -> list[Connection]:
     return [
         c for c in config.connections
         if c.version == sa.version and c.serves(path.local_host, path.remote_host)
-        and proof.methods(c, initiator=False) == mine and c.aggressive == sa.connection.aggressive and c.local.id == sa.connection.local.id
+        and proof.methods(c, initiator=False) == mine
+        and c.aggressive == sa.connection.aggressive and c.local.id == sa.connection.local.id
     ]  # fmt: skip
 
 
