@@ -82,3 +82,51 @@ def test_only_the_crypto_floor_imports_cryptography(path: Path) -> None:
 def test_every_package_has_a_floor() -> None:
     packages = {package(".".join(path.relative_to(ROOT).with_suffix("").parts)) for path in FILES}
     assert {name.removesuffix(".__init__") for name in packages} <= set(FLOORS)
+
+
+IKE_VERSIONS = {0, 1, 2, "0", "1", "2"}
+
+
+def version_of(node: ast.expr) -> bool:
+    """Whether an expression is `x.version`, `x["version"]` or `x.get("version")`."""
+    named = [one.value for one in ast.walk(node) if isinstance(one, ast.Constant)]
+    return (isinstance(node, ast.Attribute) and node.attr == "version") or (
+        isinstance(node, ast.Subscript | ast.Call) and "version" in named
+    )
+
+
+def branches_on_version(tree: ast.AST) -> list[int]:
+    """The lines that compare a version with a number of IKE's; those of IP are 4 and 6."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Match) and version_of(node.subject):
+            found.append(node.lineno)
+        elif isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+            constants = {one.value for one in sides if isinstance(one, ast.Constant)}
+            if any(map(version_of, sides)) and constants & IKE_VERSIONS:
+                found.append(node.lineno)
+    return found
+
+
+def test_what_branches_on_the_version_is_found() -> None:
+    lines = ["if c.version == 1: pass", "if 2 != c['version']: pass", "x = c.get('version') == '1'"]
+    assert branches_on_version(ast.parse("\n".join(lines))) == [1, 2, 3]
+    assert branches_on_version(ast.parse("match sa.version:\n    case 1: pass")) == [1]
+    assert not branches_on_version(ast.parse("x = ip.version == 4 or tls.version == '1.2' or c.version == sa.version"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_only_the_endpoint_branches_on_the_version(path: Path) -> None:
+    """IKEv1 and IKEv2 share values and no control flow. Evidence, which reads captures of either, is above."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    here = package(".".join(parts if parts[-1] != "__init__" else parts[:-1]))
+    if FLOORS[here] < 6 and here != "lab.endpoint":
+        lines = branches_on_version(ast.parse(path.read_text()))
+        assert not lines, f"{path.relative_to(ROOT)} compares a version of IKE in lines {lines}"
+
+
+def test_the_two_versions_do_not_import_each_other() -> None:
+    for one, other in (("ikev1", "lab.ikev2"), ("ikev2", "lab.ikev1")):
+        files = [path for path in FILES if path.is_relative_to(ROOT / "lab" / one)]
+        assert files and not any(other in imports(path) for path in files)

@@ -364,8 +364,7 @@ def _kernel_only(connections: Section) -> Iterator[ConfigError]:
 
 def _connection(section: Section, files: Files, credentials: Credentials, pools: dict[str, PoolConfig]) -> Connection:
     values = options.read(section, _CONNECTION, (_SIDE, "children")) | {"pools": pool_config.known(section, pools)}
-    values["version"] = 1 if values.get("version") == "1" else 2
-    written = "proposals" in values
+    values["version"] = _VERSIONS[str(values.get("version", "0"))]
     values.setdefault("proposals", ike_proposals("default"))
     children = section.sections.get("children", Section())
     options.read(children, {}, (".*",))
@@ -373,17 +372,15 @@ def _connection(section: Section, files: Files, credentials: Credentials, pools:
     interface = {key: values.pop(key) for key in _INTERFACE if key in values}
     local, remote = _local(section, files, credentials), _auth(section, "remote", files)[1]
     _check_ppk(section, values, credentials)
-    if values["version"] == 1:
-        _check_first_version(section, values, local, remote, written=written)
-    elif not values.get("pull", True):
-        raise section.error("in IKEv2 the initiator asks for its addresses: pull = no goes with version = 1", "pull")
-    return Connection(
+    connection = Connection(
         name=section.name,
         local=local,
         remote=remote,
-        children={name: _child(child, interface, first_version=values["version"] == 1) for name, child in inner},
+        children={name: _child(child, interface) for name, child in inner},
         **_effective(values),  # type: ignore[arg-type]
     )
+    _CHECKS[connection.version](section, connection)
+    return connection
 
 
 def _check_ppk(section: Section, values: dict[str, object], credentials: Credentials) -> None:
@@ -393,10 +390,9 @@ def _check_ppk(section: Section, values: dict[str, object], credentials: Credent
         raise section.error(f"no PPK in `secrets` is called {named}", "ppk_id")
 
 
-def _check_first_version(
-    section: Section, values: dict[str, object], local: AuthConfig, remote: AuthConfig, *, written: bool
-) -> None:
+def _check_first_version(section: Section, connection: Connection) -> None:
     """IKEv1 has one method of authentication for both sides, and no numbers for what came after it."""
+    local, remote = connection.local, connection.remote
     hybrid = local.auth.user or remote.auth.user
     if hybrid and not (local.auth.signed or remote.auth.signed):
         raise section.error("where one side has auth = xauth and no more, the other has auth = pubkey", "version")
@@ -407,13 +403,20 @@ def _check_first_version(
     if local.auth.signed:
         _check_first_version_key(section, local, by_user=local.xauth or remote.xauth)
     for key in ("ppk_id", "ppk_required"):
-        if values.get(key):
+        if getattr(connection, key):
             raise section.error("postquantum preshared keys are IKEv2's; version = 1 has none", key)
-    proposals = values["proposals"]
-    assert isinstance(proposals, tuple)
-    if written and (missing := ikev1_numbers.inexpressible(proposals, phase=1)):
+    if "proposals" in section.values and (missing := ikev1_numbers.inexpressible(connection.proposals, phase=1)):
         reason = f"version = 1 has no numbers for {missing}: write a CBC cipher, a hash and a MODP or ECP group"
         raise section.error(reason, "proposals")
+    for inner in section.sections.get("children", Section()).sections.values():
+        _check_first_version_child(inner, connection.children[inner.name])
+
+
+def _check_first_version_child(section: Section, child: Child) -> None:
+    """What is written has numbers; of our defaults those that have none are left out."""
+    for key in ("esp_proposals", "ah_proposals"):
+        if key in section.values and (missing := ikev1_numbers.inexpressible(getattr(child, key), phase=2)):
+            raise section.error(f"version = 1 has no numbers for {missing}", key)
 
 
 def _check_first_version_key(section: Section, local: AuthConfig, *, by_user: bool) -> None:
@@ -424,6 +427,18 @@ def _check_first_version_key(section: Section, local: AuthConfig, *, by_user: bo
     if not families & {RSA, ECDSA}:
         reason = "with version = 1 and auth = pubkey a certificate with an RSA or an ECDSA key is needed"
         raise section.error(reason, "version")
+
+
+def _check_second_version(section: Section, connection: Connection) -> None:
+    """IKEv2 has EAP in the place of XAUTH, and only the initiator's question for addresses."""
+    xauth_config.refuse(section)
+    if not connection.pull:
+        raise section.error("in IKEv2 the initiator asks for its addresses: pull = no goes with version = 1", "pull")
+
+
+# What is written -> the version that is spoken, and what each version does not allow.
+_VERSIONS = {"0": 2, "1": 1, "2": 2}
+_CHECKS = {1: _check_first_version, 2: _check_second_version}
 
 
 def _auth(section: Section, side: str, files: Files) -> tuple[Section, AuthConfig]:
@@ -463,13 +478,8 @@ def _local(section: Section, files: Files, credentials: Credentials) -> AuthConf
     return local
 
 
-def _child(section: Section, interface: dict[str, object], *, first_version: bool) -> Child:
+def _child(section: Section, interface: dict[str, object]) -> Child:
     values = interface | options.read(section, _CHILD)
-    for key in ("esp_proposals", "ah_proposals") if first_version else ():
-        written = values.get(key, ())
-        assert isinstance(written, tuple)
-        if missing := ikev1_numbers.inexpressible(written, phase=2):
-            raise section.error(f"version = 1 has no numbers for {missing}", key)
     if "ah_proposals" not in values:
         values.setdefault("esp_proposals", esp_proposals("default"))
     child = Child(name=section.name, **_effective(values))  # type: ignore[arg-type]

@@ -30,9 +30,15 @@ def of(section: Section, side: str) -> dict[str, object]:
     by_user = [*filter(alone, first), *second]
     if not by_user:
         return {}
-    if section.get("version") != "1":
-        raise by_user[0].error("auth = xauth goes with version = 1 only", "auth")
     if len(by_user) > 1:
         raise by_user[1].error(f"one section of {side!r} has auth = xauth, {len(by_user)} found", "auth")
     known = _ROUND if second else {**_ROUND, "id": options.text}
     return {"xauth": True, "xauth_id": options.read(by_user[0], known).get("xauth_id", "")}
+
+
+def refuse(section: Section) -> None:
+    """ConfigError where a side has XAUTH, for a version that has none."""
+    for side in ("local", "remote"):
+        second, first = rounds(section, side)
+        for inner in (*filter(alone, first), *second):
+            raise inner.error("auth = xauth goes with version = 1 only", "auth")

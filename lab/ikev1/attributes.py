@@ -15,9 +15,12 @@ MOST = 64
 
 
 def ask(
-    sa: Sa, message_id: int, kind: CfgType1, attributes: Sequence[Attribute]
+    sa: Sa, message_id: int, kind: CfgType1, attributes: Sequence[Attribute], *, also: Sequence[CfgType1] = ()
 ) -> Generator[Step, Message1, tuple[Attribute, ...]]:
-    """Send CFG_REQUEST or CFG_SET; the attributes of the answer. Its identifier is not looked at: charon sends 0."""
+    """Send CFG_REQUEST or CFG_SET; the attributes of the answer, which may be of other types `also`.
+
+    Its identifier is not looked at: charon sends 0.
+    """
     identifier = int.from_bytes(sa.host.random(2), "big")
     payload = Attributes1(kind, identifier, tuple(attributes))
     wanted = CfgType1.CFG_REPLY if kind == CfgType1.CFG_REQUEST else CfgType1.CFG_ACK
@@ -26,9 +29,8 @@ def ask(
         if reason := phase2.unauthentic(sa, message):
             return reason
         found = message.get(Attributes1)
-        return (
-            "" if found is not None and found.cfg_type == wanted else f"the answer to {kind.name} has no {wanted.name}"
-        )
+        right = found is not None and found.cfg_type in (wanted, *also)
+        return "" if right else f"the answer to {kind.name} has no {wanted.name}"
 
     answer = yield Step(TRANSACTION, phase2.hashed(sa, message_id, (payload,)), check=check)
     return answer.need(Attributes1).attributes[:MOST]

@@ -114,7 +114,7 @@ class Commands:
         """Rekey ISAKMP SAs by phase 1 anew, or with `child` their children of that name by a new Quick Mode."""
         if child is not None:
             for sa, one in self._children(which, child):
-                if one.up:
+                if one.up and not sa.redundant(one):
                     sa.start(partial(quick_mode.initiator, config=one.config, old=one))
             return
         for sa in self.sas(which):

@@ -124,6 +124,7 @@ def _deleted(sa: Sa, delete: Delete1) -> None:
         for owner in (sa, *sa.heirs()):
             keyed = [c for c in owner.children.values() if c.sa and int(c.keyed.protocol) == int(delete.protocol)]
             for child in [c for c in keyed if c.keyed.spi_out in delete.spis]:
+                child.quiet = child.quiet or owner.stand_in(child) is not None
                 owner.drop_child(child, "deleted by the peer")
     elif delete.protocol == Protocol1.ISAKMP and (sa.spi_i + sa.spi_r) in delete.spis and sa.alive:
         if sa.waits_for_xauth:

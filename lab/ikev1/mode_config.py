@@ -78,6 +78,14 @@ def _pushed(sa: Sa, message_id: int, told: Attributes1) -> Step:
     return attributes.reply(sa, message_id, told, [attributes.of_octets(kind, b"") for kind in kinds])
 
 
+def _unwanted(sa: Sa, message_id: int, told: Attributes1) -> Step:
+    """An empty CFG_ACK: we take nothing, since we ask ourselves or want none, and go on (draft 3.3)."""
+    asks = sa.virtual.asks or bool(sa.virtual.local)
+    why = "we ask for ours (pull = yes)" if asks else "we want none (no vips)"
+    sa.host.trace.emit("note", f"peer pushes a virtual address, and {why}: nothing of it is taken")
+    return attributes.reply(sa, message_id, told, ())
+
+
 # -- the responder
 
 
@@ -88,9 +96,14 @@ def push(sa: Sa, message_id: int) -> Exchange:
     if reply is None:
         give_up(sa, lending.none_left(sa, wanted))
         return None
-    answer = yield from attributes.ask(sa, message_id, CfgType1.CFG_SET, _of(reply))
+    # charon that wants to ask itself answers what is pushed as if that were a request.
+    also = (CfgType1.CFG_REPLY,)
+    answer = yield from attributes.ask(sa, message_id, CfgType1.CFG_SET, _of(reply), also=also)
     taken = {int(one.type) for one in answer}
-    if refused := [kind.name for kind, _ in reply.attributes if kind in _ADDRESSES and kind not in taken]:
+    refused = [kind.name for kind, _ in reply.attributes if kind in _ADDRESSES and kind not in taken]
+    if not taken:
+        sa.host.trace.emit("note", "peer takes nothing of what we push; it may ask for its addresses itself")
+    elif refused:
         give_up(sa, f"peer does not take the {refused[0]} that we push")
     return None
 
@@ -101,13 +114,9 @@ def _one_of_each_pool(sa: Sa) -> tuple[Address, ...]:
 
 
 def responder(sa: Sa, message_id: int, asked: Attributes1) -> Step:
-    """CFG_REPLY to a CFG_REQUEST, CFG_ACK to a CFG_SET; ProtocolError where we lend nothing, or did not want any."""
-    if not sa.usable:
-        raise ProtocolError("Mode Config before XAUTH is over")
+    """CFG_REPLY to a CFG_REQUEST, CFG_ACK to a CFG_SET; both are empty where there is nothing to give or take."""
     if asked.cfg_type != CfgType1.CFG_REQUEST:
-        if sa.awaits_push:
-            return _pushed(sa, message_id, asked)
-        raise ProtocolError("CFG_SET of Mode Config: we take no address that we did not ask for")
+        return _pushed(sa, message_id, asked) if sa.awaits_push else _unwanted(sa, message_id, asked)
     cp = CP(CfgType(asked.cfg_type), _pairs(asked.attributes))
     wanted = configuration.asked(cp)
     if not wanted:

@@ -222,7 +222,8 @@ def _others(sa: Sa) -> list[Connection]:
     mine = proof.methods(sa.connection, initiator=False)
     return [
         c for c in config.connections
-        if c.version == 1 and c.serves(path.local_host, path.remote_host) and proof.methods(c, initiator=False) == mine
+        if c.version == sa.version and c.serves(path.local_host, path.remote_host)
+        and proof.methods(c, initiator=False) == mine
         and c.aggressive == sa.connection.aggressive and c.local.id == sa.connection.local.id
     ]  # fmt: skip
 

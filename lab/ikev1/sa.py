@@ -195,6 +195,18 @@ class Sa(IkeSa):
                 self.use(entry.new)
                 self.child_up(entry.new)
 
+    def redundant(self, child: LiveChild) -> bool:
+        """Whether a younger child has the same selectors, as after both sides rekeyed at once: this one may just end.
+
+        IKEv1 has no rule for it. Were both rekeyed, there would be twice as many each time.
+        """
+        every = list(self.children.values())
+        return any(_alike(child, other) for other in every[every.index(child) + 1 :])
+
+    def stand_in(self, child: LiveChild) -> LiveChild | None:
+        """The child that carries on what this one does, where both sides made one: then nothing is down."""
+        return next((o for o in self.children.values() if not o.quiet and _alike(child, o)), None)
+
     def forget_twins(self) -> None:
         """The peer has no other SA with us than this one, whatever we believe (RFC 2407 4.6.3.3)."""
         for other in [o for o in self.host.ike_sas.values() if o is not self and o.twin_of(self)]:
@@ -218,3 +230,9 @@ class Sa(IkeSa):
         secrets |= {"SKEYID_e": keys.skeyid_e, "Ka": keys.ka, "IV": keys.iv}
         spis = {"spi_i": self.spi_i.hex(), "spi_r": self.spi_r.hex()}
         return {"kind": "ike", "version": 1, **spis, **self.suite} | {n: s.hex() for n, s in secrets.items()}
+
+
+def _alike(child: LiveChild, other: LiveChild) -> bool:
+    """Whether the other one is up and has the same selectors."""
+    ends = (child.keyed.ts_local, child.keyed.ts_remote)
+    return other is not child and other.up and (other.keyed.ts_local, other.keyed.ts_remote) == ends

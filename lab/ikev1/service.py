@@ -40,7 +40,7 @@ class Service:
         self._notices, self._refusals = Limit(), Limit()
         self._concerned: Engine | None = None
         self._stranger: tuple[Header, Path] | None = None
-        self._connections = [c for c in host.config.connections if c.version == 1]
+        self._connections = [c for c in host.config.connections if c.version == Sa.version]
 
     @property
     def wanted(self) -> bool:

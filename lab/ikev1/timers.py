@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from functools import partial
 
 from lab.ike.actions import Send
-from lab.ike.live_child import LiveChild
 from lab.ike.sa import UP
 from lab.ike.states import IkeState
 from lab.ikev1 import explain, informational, mode_config, quick_mode, succession
@@ -101,10 +100,11 @@ def _lifetimes(sa: Sa) -> None:
     for child in list(sa.children.values()):
         if child.expire_at is not None and child.expire_at <= now:
             child.expire_at = child.rekey_at = None
+            child.successor = child.successor or sa.stand_in(child)
             sa.start(partial(informational.delete_child, child=child, reason="its lifetime is over"))
         elif child.rekey_at is not None and child.rekey_at <= now:
             child.rekey_at = None
-            if not _served(sa, child):
+            if not sa.redundant(child):
                 sa.start(partial(quick_mode.initiator, config=child.config, old=child))
     if sa.expire_at is not None and sa.expire_at <= now:
         sa.expire_at = sa.rekey_at = None
@@ -112,11 +112,3 @@ def _lifetimes(sa: Sa) -> None:
     elif sa.rekey_at is not None and sa.rekey_at <= now:
         sa.rekey_at = None
         sa.wants_heir = True
-
-
-def _served(sa: Sa, child: LiveChild) -> bool:
-    """Whether a younger child has the same selectors, as after both sides rekeyed at once: the older may just end."""
-    younger = list(sa.children.values())
-    younger = younger[younger.index(child) + 1 :]
-    same = (child.keyed.ts_local, child.keyed.ts_remote)
-    return any(c.up and (c.keyed.ts_local, c.keyed.ts_remote) == same for c in younger)

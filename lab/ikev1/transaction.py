@@ -17,8 +17,15 @@ from lab.wire.payloads_v1 import Attributes1
 
 
 def unauthentic(sa: Sa, message: Message1) -> str:
-    """Why a message is not to be heeded, in words."""
-    return phase2.unauthentic(sa, message)
+    """Why a message is not to be heeded, in words.
+
+    Mode Config that comes before XAUTH is over comes again: the peer's last message of XAUTH was lost.
+    """
+    if reason := phase2.unauthentic(sa, message):
+        return reason
+    asked = message.get(Attributes1)
+    early = asked is not None and not sa.usable and not xauth.concerns(asked)
+    return "Mode Config before XAUTH is over" if early else ""
 
 
 def responder(sa: Sa, message: Message1) -> Step:

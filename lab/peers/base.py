@@ -129,6 +129,10 @@ class PeerDriver(Protocol):
         """The daemon's own counters."""
         ...
 
+    def half_open(self) -> int:
+        """How many IKE SAs it holds of peers that have not proven who they are."""
+        ...
+
     def logs(self) -> list[Path]:
         """The log files written so far."""
         ...

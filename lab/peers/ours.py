@@ -158,6 +158,10 @@ class Ours:
         groups = {group: values for group, values in stats.items() if isinstance(values, dict)}
         return {f"{group}.{name}": value for group, values in groups.items() for name, value in values.items()}
 
+    def half_open(self) -> int:
+        """How many IKE SAs it holds of peers that have not proven who they are."""
+        return int(self._call("stats")["endpoint"]["half_open"])
+
     def logs(self) -> list[Path]:
         """The log files written so far."""
         return [path for name in (LOG, STDERR) if (path := self.run_dir / name).exists() and path.stat().st_size]

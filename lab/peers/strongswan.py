@@ -170,6 +170,10 @@ class StrongSwan:
         answer = self._command("get-counters", {})
         return {name: int(value) for name, value in answer.get("counters", {}).get("", {}).items()}
 
+    def half_open(self) -> int:
+        """How many IKE SAs it holds of peers that have not proven who they are."""
+        return int(self._command("stats")["ikesas"]["half-open"])
+
     def logs(self) -> list[Path]:
         """The log files written so far."""
         return [path for name in (LOG, RESOLV) if (path := self.run_dir / "run" / name).exists()]

@@ -19,6 +19,8 @@ FRAGMENT = re.compile(r"SKF\((\d+)/(\d+)\)")
 KEY_EXCHANGES = frozenset({"KE", "KEi", "KEr"})
 DETECTORS = ("NAT_D", "N(NAT_DETECTION")
 IDENTITIES = frozenset({"ID", "IDi", "IDr"})
+SIDES = frozenset({"left", "right"})
+FIRST = frozenset({"Main Mode", "Aggressive Mode", "IKE_SA_INIT"})
 PHASE_1 = frozenset({"Main Mode", "Aggressive Mode", "IKE_AUTH"})
 
 
@@ -165,6 +167,15 @@ def cookies(messages: Sequence[Message], _: Facts) -> str:
     asked, back = (sum(one.response is way for one in holding) for way in (True, False))
     said = f"COOKIE demanded in {words.count(asked, 'response')} and brought back in {words.count(back, 'request')}"
     return said if holding else ""
+
+
+def flooded(messages: Sequence[Message], _: Facts) -> str:
+    """`60 first messages of strangers: 10 answered in full, 50 with COOKIE alone`."""
+    flood = {one.src for one in once(messages) if one.exchange in FIRST and one.sender not in SIDES}
+    answers = [one for one in once(messages) if one.dst in flood]
+    alone = sum(one.payloads == ("N(COOKIE)",) for one in answers)
+    said = f"{words.count(len(flood), 'first message')} of strangers: {len(answers) - alone} answered in full"
+    return f"{said}, {alone} with COOKIE alone" if flood else ""
 
 
 def key_exchange(name: str) -> Reader:

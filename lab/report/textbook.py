@@ -147,18 +147,18 @@ CLAIMS = (
         WRONG,
         "Main Mode and IKEv2 hide identities from whoever only listens, Aggressive Mode shows both. Who answers in the "
         "responder's place with keys of its own learns the initiator's identity in IKEv2, and none in Main Mode with a "
-        "pre-shared key. IKEv2's COOKIE "
-        "lets a responder wait without state; the cookies of IKEv1 are its SPIs and do not. PFS needs a key exchange "
-        "for the new SA, in either version.",
+        "pre-shared key. IKEv2's COOKIE lets a responder wait without state; the cookies of IKEv1 are its SPIs and do "
+        "not: under a flood it answers each stranger in full and keeps an SA for it, up to a limit at which honest "
+        "peers are turned away too. PFS needs a key exchange for the new SA, in either version.",
         ("2409#5", "7296#5", "7296#2.6", "7296#1.3.1"),
         (
             Proof("Identities in the capture", "ikev1/identity-protection/"),
             Proof("Identities in the hands of an active attacker", "ikev1/active-attacker/"),
             Proof("IKEv2: COOKIE", "ikev2/cookie"),
+            Proof("A flood from spoofed addresses, against either version", "ikev1/flood/"),
             Proof("IKEv1: secrets of phase 1 tried on ESP", "ikev1/perfect-forward-secrecy/"),
             Proof("IKEv2: a rekeying with KE", "ikev2/rekey-child-sa/"),
         ),
-        "A flood against IKEv1.",
     ),
     Claim(
         10,

@@ -4,7 +4,6 @@ from itertools import pairwise
 
 import pytest
 
-from lab.matrix import DEFAULT, OLDER
 from lab.plugin import first_version as v1
 from lab.plugin.tunnel import CHILD, CONNECTION
 
@@ -14,7 +13,6 @@ DELAY_S = 7
 
 @pytest.mark.rfc("3706#5")
 @pytest.mark.needs("ikev1", "dpd")
-@pytest.mark.pairings(*map(str, (*DEFAULT, *OLDER)))
 @pytest.mark.clock("virtual")
 @pytest.mark.parametrize("asker", SIDES)
 def test_dead_peer_detection(lab, left, right, asker):

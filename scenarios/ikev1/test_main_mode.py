@@ -3,7 +3,7 @@
 import pytest
 
 from lab.evidence import forward_secrecy, keys
-from lab.matrix import ALL, DEFAULT, OLDER, ON_XFRM
+from lab.matrix import ALL, OLDER, ON_XFRM
 from lab.plugin import first_version as v1
 
 
@@ -26,7 +26,6 @@ def test_main_mode(lab, left, right):
 
 @pytest.mark.rfc("2409#5.5", "2409#8")
 @pytest.mark.needs("ikev1", "pfs")
-@pytest.mark.pairings(*map(str, (*DEFAULT, *OLDER)))
 @pytest.mark.parametrize("group", ["none", "ecp256", "modp2048"])
 def test_perfect_forward_secrecy(lab, left, right, group):
     """With a key exchange in Quick Mode the secrets of phase 1 open no ESP packet; without one they open every one."""

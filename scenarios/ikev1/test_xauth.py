@@ -179,6 +179,26 @@ def test_mode_config_pushed(lab, left, right):
 
 
 @pytest.mark.rfc("2409#5.4")
+@pytest.mark.needs("ikev1", "xauth", "mode-config", "push")
+def test_mode_config_pushed_and_asked_for(lab, left, right):
+    """The gateway pushes and the client asks: it takes nothing of the push, and its own question is answered."""
+    ours, theirs = lent(*user(), pull="no")
+    lab.up("direct", left=replace(ours, connection={**ours.connection, "pull": "yes"}), right=theirs)
+    lab.establish()
+    lab.ping_virtual(VIP)
+    ladder = lab.prove_virtual()
+
+    lab.step("messages", "two questions cross, and the client answers the gateway's without an address")
+    found = v1.messages(ladder, v1.TRANSACTION)[4:]
+    asked = [entry for entry in found if entry["from"] == "left"]
+    assert len(found) == 4 and len(asked) == 2, f"not two pairs of Mode Config: {ladder.words()}"
+    named = [text for entry in asked for text in entry.get("cp", ()) if VIP in text]
+    assert not named, f"the client names {named}"
+    (mine,), (other,) = left.established(), right.established()
+    assert mine["local_vips"] == other["remote_vips"] == [VIP]
+
+
+@pytest.mark.rfc("2409#5.4")
 @pytest.mark.needs("ikev1", "xauth", "mode-config")
 @pytest.mark.parametrize("way", ["pull", "push"])
 def test_mode_config_of_ipv6(lab, left, right, way):

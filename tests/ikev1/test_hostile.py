@@ -2,17 +2,20 @@
 
 import contextlib
 import random
+from dataclasses import replace
 
 import pytest
 
 from lab.errors import ConfigError
 from lab.ike.actions import Send
 from lab.ikev1 import phase2
-from lab.ikev1.exchange import Payloads
+from lab.ikev1.engine import Engine
+from lab.ikev1.exchange import Payloads, Step
 from lab.ikev1.sa import Sa
 from lab.wire.header import SIZE, Header
 from lab.wire.payloads_v1 import Unknown1
-from tests.ikev1.v1 import AGGRESSIVE, MAIN, QUICK, first, of, right_of
+from tests.ikev1.test_proof import hybrid, signing
+from tests.ikev1.v1 import AGGRESSIVE, MAIN, QUICK, first, of, right_of, settled
 from tests.pair import LEFT, RIGHT, Pair, Path, Side
 
 SETTINGS = "half_open_limit = 20\n block_threshold = 0"
@@ -71,6 +74,89 @@ def test_fuzzed_conversations(mode: str) -> None:
         for side in pair.sides:
             stats = side.endpoint.stats()
             assert stats["engines"] <= 4 and stats["child_spis"] <= 2, stats
+
+
+SIGNED = {
+    "ecdsa": lambda mode: signing("ecdsa-256", mode=mode),
+    "hybrid": lambda mode: hybrid(mode=mode),
+}
+
+
+@pytest.mark.parametrize("mode", ["no", "yes"], ids=["main", "aggressive"])
+@pytest.mark.parametrize("kind", SIGNED)
+def test_truncated_signatures_and_certificates(kind: str, mode: str) -> None:
+    """Each message of phase 1 and XAUTH cut at every octet on its way, in place of the whole one."""
+    made = SIGNED[kind]
+    whole = [d.data for d in made(mode).initiate().wire.sent]
+    pair = made(mode).initiate()
+    for data in whole:
+        for size in range(SIZE, len(data)):
+            for side in pair.sides:
+                answered(side, data[:24] + size.to_bytes(4, "big") + data[28:size], pair.now)
+    assert pair.left.up == pair.right.up == ["ESTABLISHED"]
+    for number in range(len(whole)):
+        for size in range(SIZE, len(whole[number]), 97):
+            pair = made(mode)
+            sent = iter(range(1000))
+            pair.wire.change(
+                lambda d, at=number, sent=sent: next(sent) == at,
+                lambda octets, size=size: octets[:24] + min(size, len(octets)).to_bytes(4, "big") + octets[28:size],
+            )
+            settled(pair, 40)
+            assert all(len(side.installed) <= 1 for side in pair.sides)
+
+
+@pytest.mark.parametrize("mode", ["no", "yes"], ids=["main", "aggressive"])
+@pytest.mark.parametrize("kind", SIGNED)
+def test_fuzzed_signatures_and_certificates(kind: str, mode: str) -> None:
+    """Every message on its way is damaged at random behind its header, with certificates and signatures in it."""
+    draw = random.Random(4754)
+    for round_ in range(25):
+        pair = SIGNED[kind](mode)
+
+        def damage(data: bytes) -> bytes:
+            octets = bytearray(data)
+            for _ in range(draw.randrange(1, 4)):
+                octets[draw.randrange(SIZE, len(octets))] = draw.randrange(256)
+            return bytes(octets)
+
+        pair.wire.change(lambda d: not d.keepalive and draw.random() < 0.4, damage, count=1000)
+        pair.left.do("initiate", "net")
+        pair.run(300)
+        for side in pair.sides:
+            stats = side.endpoint.stats()
+            assert stats["engines"] <= 4 and stats["child_spis"] <= 2, (round_, stats)
+
+
+@pytest.mark.parametrize("signer", ["left", "right"])
+def test_signatures_and_certificates_of_a_peer_that_sends_nonsense(
+    monkeypatch: pytest.MonkeyPatch, signer: str
+) -> None:
+    """ID, CERT and SIG of who has the keys, spoilt before they are sealed: refused in words, and nobody comes up."""
+    draw = random.Random(4755)
+    true = Engine._encode
+
+    def encode(engine: Engine, message_id: int, iv: bytes, step: Step) -> tuple[bytes, bytes]:
+        if engine.sa.host is spoiling and step.exchange == MAIN and step.encrypted:
+            spoilt = list(step.payloads)
+            at = draw.randrange(len(spoilt))
+            body = bytearray(spoilt[at].encode()) or bytearray(1)
+            body[draw.randrange(len(body))] ^= draw.randrange(1, 256)
+            cut = draw.randrange(len(body)) if draw.random() < 0.3 else len(body)
+            spoilt[at] = Unknown1(spoilt[at].type, bytes(body[:cut]))
+            step = replace(step, payloads=tuple(spoilt))
+        return true(engine, message_id, iv, step)
+
+    monkeypatch.setattr(Engine, "_encode", encode)
+    for _ in range(80):
+        pair = signing("ecdsa-256")
+        spoiling = getattr(pair, signer).endpoint.host
+        pair.left.do("initiate", "net")
+        pair.run(300)
+        honest = pair.right if signer == "left" else pair.left
+        for side in pair.sides:
+            assert side.endpoint.stats()["engines"] <= 2, side.endpoint.stats()
+        assert all(event.fields.get("reason", "x") for event in honest.events)
 
 
 def test_random_octets_behind_a_right_header() -> None:

@@ -165,6 +165,38 @@ def test_both_rekey_at_once() -> None:
     assert 1 <= len(pair.left.installed) <= 2
 
 
+@pytest.mark.parametrize("begins", ["left", "right"])
+def test_both_rekey_at_once_again_and_again(begins: str) -> None:
+    """The one that is too many is not rekeyed again, so there are never more than two of use, and one ends unused."""
+    pair = Pair(first(child="rekey_time = 300s\n life_time = 330s\n rand_time = 0")).initiate(begins)
+    for _ in range(3):
+        # HDR*, HASH(1), SA, Ni, IDci, IDcr --> and <-- at the same time
+        for side in pair.sides:
+            side.do("rekey", child="net")
+        pair.ping(15)
+        assert pair.lost == []
+        pair.check(children=len(pair.left.installed))
+        assert len(pair.left.installed) <= 3
+    pair.ping(1000, every=0.2)
+    assert pair.lost == []
+    pair.check(children=len(pair.left.installed))
+    assert len(pair.left.installed) <= 3
+    assert not pair.left.told("child-down") and not pair.right.told("child-down")
+
+
+@pytest.mark.parametrize("begins", ["left", "right"])
+def test_both_rekey_at_the_same_time_for_ever(begins: str) -> None:
+    """The same lifetime on both sides: every rekeying meets one of the other side's."""
+    pair = Pair(first(child="rekey_time = 60s\n life_time = 66s\n rand_time = 0")).initiate(begins)
+    most = 0
+    for _ in range(20):
+        pair.ping(30, every=0.1)
+        assert pair.lost == []
+        most = max(most, *(len(side.installed) for side in pair.sides))
+    assert most <= 4
+    assert len(pair.wire.seen(of(QUICK))) <= 3 * 2 * 12
+
+
 @pytest.mark.parametrize("nat", [False, True])
 def test_transport_mode(nat: bool) -> None:
     text = changed(first(child="mode = transport"), *HOSTS)

@@ -29,7 +29,7 @@ from tests.ikev1.v1 import (
     sealed,
     settled,
 )
-from tests.pair import Pair
+from tests.pair import LEFT, Pair
 
 TRANSACTION = ExchangeType1.TRANSACTION
 MODES = pytest.mark.parametrize("mode", ["", "aggressive = yes"], ids=["main", "aggressive"])
@@ -320,7 +320,7 @@ def test_mode_config_without_xauth() -> None:
     assert counts(pair) == {MAIN: 6, AGGRESSIVE: 0, TRANSACTION: 2, QUICK: 3}
 
 
-@pytest.mark.parametrize("number", [5, 6])
+@pytest.mark.parametrize("number", range(1, 7))
 @pytest.mark.parametrize("fate", ["drop", "duplicate"])
 def test_mode_config_lost_or_doubled(number: int, fate: str) -> None:
     pair = configured()
@@ -433,10 +433,77 @@ def test_each_message_of_a_push_lost_once(number: int) -> None:
     assert sa(pair.left).virtual.local == (ip_address("10.3.0.1"),)
 
 
-def test_a_push_that_nobody_wants() -> None:
-    """Whoever asks for its address takes none that is pushed, and says so; its own question is answered."""
+def test_a_push_to_a_client_that_asks() -> None:
+    """Whoever asks for its address acknowledges none of what is pushed, and is answered: the tunnel comes up."""
+    # CFG_REQUEST --> and <-- CFG_SET at once    <-- CFG_REPLY(INTERNAL_IP4_ADDRESS, ...)    CFG_ACK() -->
     pair = pushed(left="yes").initiate()
-    assert any("we take no address that we did not ask for" in str(one["reason"]) for one in pair.left.told("failed"))
+    pair.check()
+    assert sa(pair.left).virtual.local == sa(pair.right).virtual.remote == (ip_address("10.3.0.1"),)
+    assert not pair.left.told("failed") and not pair.right.told("failed")
+    words = "peer pushes a virtual address, and we ask for ours (pull = yes): nothing of it is taken"
+    assert words in [record.text for record in pair.left.records]
+    pair.run(300)
+    assert pair.left.up == pair.right.up == ["ESTABLISHED"]
+
+
+def test_a_push_to_a_client_that_wants_none() -> None:
+    """It takes nothing, both sides say so, and its Quick Mode from an address of its own is refused in words."""
+    pair = Pair(client(), gateway(more="pools = lab\npull = no", child="local_ts = dynamic", pool=POOL)).initiate()
+    assert any("we want none (no vips)" in record.text for record in pair.left.records)
+    assert any("peer takes nothing of what we push" in record.text for record in pair.right.records)
+    assert not pair.right.installed and not pair.left.installed and not pair.left.addresses
+    assert pair.right.told("failed")[0]["stage"] == "QUICK_MODE"
+
+
+@pytest.mark.parametrize("number", range(1, 9))
+def test_each_message_of_a_push_to_a_client_that_asks_lost_once(number: int) -> None:
+    pair = pushed(left="yes")
+    pair.wire.drop(of(TRANSACTION, number))
+    settled(pair).check()
+    assert sa(pair.left).virtual.local == sa(pair.right).virtual.remote == (ip_address("10.3.0.1"),)
+
+
+def test_hostile_pushes() -> None:
+    """CFG_SET of every kind and size by a gateway that has proven itself: an answer or a drop, and bounded state."""
+    draw = random.Random(2409)
+    kinds = [int(one) for one in CfgAttribute]
+    for round_ in range(150):
+        pair = pushed(left="no" if round_ % 2 else "yes")
+        pair.wire.drop(of(TRANSACTION, 5), count=1000)
+        pair.left.do("initiate", "net")
+        pair.wait(1.0)
+        for _ in range(4):
+            if not pair.left.sas:
+                break
+            found = []
+            for _ in range(draw.randrange(8)):
+                number = draw.choice([*kinds, 1, 1, 8, draw.randrange(0x8000)])
+                value = draw.choice(
+                    [draw.randrange(0x10000), draw.randbytes(draw.choice([0, 3, 4, 4, 5, 16, 17, 300]))]
+                )
+                found.append(Attribute(Attribute.of(number, 0).type, value))
+            data = authentic(pair.right, TRANSACTION, Attributes1(CfgType1.CFG_SET, 1, tuple(found)))
+            before = len(pair.wire.sent)
+            pair.inject(data, ("198.51.100.1", 500), (LEFT, 500))
+            # an answer, and a Delete where the address is of no use
+            assert len(pair.wire.sent) <= before + 2
+        assert len(pair.left.addresses) <= 1 and pair.left.endpoint.stats()["engines"] <= 1
+
+
+def test_truncated_pushes() -> None:
+    """Each message cut at every octet, to endpoints that wait for it or are past it."""
+    whole = [d.data for d in pushed().initiate().wire.seen(of(TRANSACTION))]
+    late, waiting_ = pushed().initiate(), pushed()
+    waiting_.wire.drop(of(TRANSACTION, 5), count=1000)
+    waiting_.left.do("initiate", "net")
+    waiting_.wait(1.0)
+    for data in whole:
+        for size in range(28, len(data)):
+            for pair in (late, waiting_):
+                for side in pair.sides:
+                    answered(side, data[:24] + size.to_bytes(4, "big") + data[28:size], pair.now)
+    assert late.left.up == late.right.up == ["ESTABLISHED"]
+    assert sa(waiting_.left).awaits_push and not waiting_.left.addresses
 
 
 def test_a_push_that_never_comes() -> None:

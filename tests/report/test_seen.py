@@ -136,6 +136,19 @@ def test_cookies_key_exchanges_refusals_and_suites():
     assert say(seen.refusal, *main_mode()) == ""
 
 
+def test_a_flood_and_what_came_for_it():
+    def stranger(number, *answer):
+        asked = {**ike1("Main Mode", "SA"), "from": "internet", "src": f"198.18.0.{number}:500"}
+        return [asked, *(one | {"from": "right", "dst": f"198.18.0.{number}:500"} for one in answer)]
+
+    full, cookie = ike1("Main Mode", "SA VID"), ike2("IKE_SA_INIT", "N(COOKIE)", 0, response=True)
+    sent = [*stranger(1, full), *stranger(2, cookie), *stranger(3, cookie), *stranger(4)]
+    assert say(seen.flooded, *sent, *main_mode()) == (
+        "4 first messages of strangers: 1 answered in full, 2 with COOKIE alone"
+    )
+    assert say(seen.flooded, *main_mode()) == ""
+
+
 def test_a_suite_is_what_was_negotiated():
     ike = {"encr": "ENCR_AES_GCM_16", "encr_key_length": 256, "integ": None, "prf": "PRF_X", "ke": "CURVE25519"}
     assert say(seen.suite, negotiated={"ike": ike}) == "IKE SA of ENCR_AES_GCM_16 with 256 bits, PRF_X, CURVE25519"
