@@ -17,6 +17,7 @@ from markupsafe import Markup
 from lab import __version__
 from lab.errors import ConfigError
 from lab.report import (
+    aligned,
     assets,
     banner,
     claims,
@@ -118,6 +119,7 @@ def _write_scenario(run_dir: Path, run: Run, result: Result, before: Sequence[Re
         up=index.up_to_index(result.directory),
         index=index,
         dump=detail.dump,
+        linked=aligned.linked,
         columns=scenario.columns,
         columns_of_outage=outage.COLUMNS,
         sections=scenario.sections(page),
