@@ -16,9 +16,13 @@ from markupsafe import Markup, escape
 from lab.report.ladder import Message
 
 NEAR_S = 0.25
-_OURS = re.compile(r"(?P<t>\d+\.\d+) message (?P<way>sent|received) (?P<name>\w+) (?:(?:request|response) )?(?P<id>[0-9a-f]+)\b")
+_OURS = re.compile(
+    r"(?P<t>\d+\.\d+) message (?P<way>sent|received) (?P<name>\w+) "
+    r"(?:(?:request|response) )?(?P<id>[0-9a-f]+)\b"
+)
 _CHARON = re.compile(
-    r"(?P<t>\d{4}-\d\d-\d\dT\S+) \d+\[ENC\] (?:<[^>]*> )?(?P<way>generating|parsed) (?P<name>\w+) (?:request|response) (?P<id>\d+)"
+    r"(?P<t>\d{4}-\d\d-\d\dT\S+) \d+\[ENC\] (?:<[^>]*> )?(?P<way>generating|parsed) (?P<name>\w+) "
+    r"(?:request|response) (?P<id>\d+)"
 )
 _SENT = frozenset({"sent", "generating"})
 # The names of the exchanges of IKEv1 in the logs.
@@ -56,12 +60,17 @@ class _Said:
 def align(messages: Sequence[Message], start: float, logs: Sequence[tuple[str, str]]) -> dict[int, list[Line]]:
     """The lines about each message by its number. `logs` are (name, content), `start` the time of the first message."""
     nodes = {name for one in messages for name in (one.sender, one.receiver)}
-    said = {node: [each for name, text in logs if _node(name, nodes) == node for each in _said(name, text)] for node in nodes}
+    said = {
+        node: [each for name, text in logs if _node(name, nodes) == node for each in _said(name, text)]
+        for node in nodes
+    }
     found: dict[int, list[Line]] = {}
     for one in messages:
         if one.exchange:
             ends = ((one.sender, one.sent, True), (one.receiver, one.received, False))
-            lines = [line for node, t, sent in ends if t is not None and (line := _take(said[node], one, start + t, sent))]
+            lines = [
+                line for node, t, sent in ends if t is not None and (line := _take(said[node], one, start + t, sent))
+            ]
             if lines:
                 found[one.number] = lines
     return found

@@ -1,8 +1,8 @@
 """Requests with their responses: what was asked in one message, and the message that answers it.
 
-Rules of this file: a retransmission asks nothing new. An answer comes from the other side, in the same exchange with the
-same message ID, before the same is asked again; so a second IKE_SA_INIT after COOKIE has an answer of its own. In IKEv1,
-which has no requests, the first message of an exchange asks and the second answers.
+Rules of this file: a retransmission asks nothing new. An answer comes from the other side, in the same exchange with
+the same message ID, before the same is asked again; so a second IKE_SA_INIT after COOKIE has an answer of its own. In
+IKEv1, which has no requests, the first message of an exchange asks and the second answers.
 """
 
 from collections.abc import Mapping, Sequence

@@ -151,7 +151,9 @@ def _header(octets: bytes, protocol: int) -> tuple[int, int]:
         return 4 * (octets[0] & 15), octets[9]
     if name == "IPv6" and len(octets) >= 40:
         return 40, octets[6]
-    if name == "GRE" and len(octets) >= 4:  # 4 octets, and 4 for each of checksum, key, sequence number (RFC 2784, 2890)
+    if (
+        name == "GRE" and len(octets) >= 4
+    ):  # 4 octets, and 4 for each of checksum, key, sequence number (RFC 2784, 2890)
         more = sum(bool(octets[0] & bit) for bit in (0x80, 0x20, 0x10))
         kind = int.from_bytes(octets[2:4], "big")
         return 4 + 4 * more, {GRE_IPV4: 4, GRE_IPV6: 41}.get(kind, -1)

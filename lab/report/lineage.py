@@ -1,8 +1,8 @@
 """Every SA that lived in a scenario, from the first to the last: from the messages that made and ended it.
 
 Rules of this file: what the peers report at the end (`associations`) knows only who is left; this is read from the
-captured payloads, so that it also knows who came before. An IPsec SA is a pair of SPIs, one for each direction. In IKEv1
-nothing on the wire says which SA replaces which, so a Quick Mode for the same identities counts as the successor.
+captured payloads, so that it also knows who came before. An IPsec SA is a pair of SPIs, one for each direction. In
+IKEv1 nothing on the wire says which SA replaces which, so a Quick Mode for the same identities counts as the successor.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,8 +23,8 @@ UNNAMED = frozenset({"ESN", "MODE", "transform", "KEY_LENGTH", "AUTHENTICATION"}
 class Sa:
     """One SA. `by` asked for it; of `spis`, `packets` and `octets` the first is what goes to that side.
 
-    `born` is the message that agreed on it, `ended` the one that deletes it, or None; `before` and `after` are places in
-    the list. `lifetime` is what both agreed on, which only IKEv1 negotiates.
+    `born` is the message that agreed on it, `ended` the one that deletes it, or None; `before` and `after` are places
+    in the list. `lifetime` is what both agreed on, which only IKEv1 negotiates.
     """
 
     place: int
@@ -57,7 +57,9 @@ class Sa:
 def find(messages: Sequence[Message], details: Mapping[int, Detail]) -> list[Sa]:
     """The SAs in the order in which they were agreed on."""
     found: list[Sa] = []
-    networks = {one.message.number: tuple(side.answered for side in one.sides) for one in selectors.find(messages, details)}
+    networks = {
+        one.message.number: tuple(side.answered for side in one.sides) for one in selectors.find(messages, details)
+    }
     for one in asked(messages, details, "SA")[:MOST_SAS]:
         if one.answer and (sa := _born(one, len(found), networks.get(one.message.number, ()))):
             _descend(sa, one, found)

@@ -120,7 +120,9 @@ def _outcome(one: Asked, offered: Sequence[Proposal], chosen: Sequence[Proposal]
         return "No answer was seen."
     if not chosen:
         said = [name for name in opened.notifies(one.answered) if name in REFUSALS or name == "COOKIE"]
-        return f"{one.answer.sender} chose nothing: {', '.join(said)}." if said else f"{one.answer.sender} chose nothing."
+        return (
+            f"{one.answer.sender} chose nothing: {', '.join(said)}." if said else f"{one.answer.sender} chose nothing."
+        )
     strange = [t.name for t in chosen[0].transforms if not _was_offered(t, chosen[0], offered)]
     outside = f" It chose {', '.join(strange)}, which was not offered." if strange else ""
     of = words.count(len(offered), "proposal")

@@ -68,7 +68,17 @@ def load(directory: Path, result: Result, doubts: Doubts) -> Ladder | None:
     header = ladder_svg.header(found, _captions(found, result))
     digits = ladder.digits(messages)
     rungs = _rungs(rows[:MOST_ROWS], found, details, digits)
-    return Ladder(len(found.names), header, ladder_svg.lines(found), rungs, messages, digits, cut, details, ladder.beginning(recorded))
+    return Ladder(
+        len(found.names),
+        header,
+        ladder_svg.lines(found),
+        rungs,
+        messages,
+        digits,
+        cut,
+        details,
+        ladder.beginning(recorded),
+    )
 
 
 def _rungs(rows: Sequence[Row], found: Lanes, details: dict[int, Detail], digits: int) -> list[Rung]:

@@ -64,7 +64,9 @@ def _unanswered(one: Asked) -> str:
 
 def _of_v2(detail: Detail | None, name: str) -> tuple[str, ...]:
     """The selectors of a TSi or TSr payload."""
-    return tuple(_selector(node) for ts in opened.payloads(detail, name) for node in opened.parts(ts, "Traffic selector"))
+    return tuple(
+        _selector(node) for ts in opened.payloads(detail, name) for node in opened.parts(ts, "Traffic selector")
+    )
 
 
 def _of_v1(detail: Detail | None, name: str) -> tuple[str, ...]:

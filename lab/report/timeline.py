@@ -1,7 +1,8 @@
 """The packets in time: a lane for each direction, a tick for each packet, marks for what happened to it.
 
 Rules of this file: the picture is `aria-hidden`; the sentence beside it says how many there are, and the table of
-messages says the same in full. Packets that would fall on each other are one tick, so that a day of traffic stays small.
+messages says the same in full. Packets that would fall on each other are one tick, so that a day of traffic stays
+small.
 """
 
 from collections import Counter
@@ -129,4 +130,5 @@ def _sentence(messages: Sequence[Message], end: float) -> str:
     kinds = Counter(NAMES[family(one)] for one in messages)
     said = ", ".join(f"{number} {name}" for name, number in kinds.items())
     happened = [f"{number} {mark.words}" for mark in MARKS if (number := sum(map(mark.fits, messages)))]
-    return f"{said} in {words.seconds(end) if end >= 1e-4 else f'{end * 1e6:.0f} \u00b5s'}" + (f"; {', '.join(happened)}." if happened else ".")
+    took = words.seconds(end) if end >= 1e-4 else f"{end * 1e6:.0f} \u00b5s"
+    return f"{said} in {took}" + (f"; {', '.join(happened)}." if happened else ".")
