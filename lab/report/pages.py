@@ -28,6 +28,7 @@ from lab.report import (
     model,
     outage,
     scenario,
+    sections,
     trend,
     words,
 )
@@ -49,6 +50,7 @@ def build(run_dir: Path) -> Path:
     _write(run_dir / "compared.html", _compared(run_dir, run))
     _write(run_dir / "claims.html", _claims(run))
     _write(run_dir / "collisions.html", _collisions(run_dir, run))
+    _write(run_dir / sections.PAGE, _sections(run))
     target = run_dir / "index.html"
     _write(target, _index(run, trend.load(run_dir)))
     return target
@@ -85,6 +87,7 @@ def _index(run: Run, past: trend.Trend) -> str:
         clauses=index.clauses(run.results),
         slowest=index.slowest(run.results),
         environment=banner.environment(run),
+        rfcs=sections,
         past=past,
         index=index,
         banner=banner,
@@ -105,6 +108,12 @@ def _collisions(run_dir: Path, run: Run) -> str:
     return _render("collisions.html", "", run=run, pairs=collided.table(run_dir, run), index=index)
 
 
+def _sections(run: Run) -> str:
+    """The page that the sections' names on all other pages lead to."""
+    listed = sections.listed(clause for one in run.results for clause in one.clauses)
+    return _render("rfcs.html", "", listed=listed, anchor=sections.anchor)
+
+
 def _write_scenario(run_dir: Path, run: Run, result: Result, before: Sequence[Result], after: Sequence[Result]) -> None:
     assert result.directory is not None
     page = scenario.load(run_dir / result.directory, result)
@@ -123,6 +132,7 @@ def _write_scenario(run_dir: Path, run: Run, result: Result, before: Sequence[Re
         columns=scenario.columns,
         columns_of_outage=outage.COLUMNS,
         sections=scenario.sections(page),
+        section=sections.address,
     )
     _write(run_dir / result.directory / "index.html", text)
 
