@@ -36,7 +36,7 @@ class Mark:
 
 MARKS = (
     Mark("lost", "lost", "m-3.5-3.5 7 7m0-7-7 7", lambda one: one.lost),
-    Mark("again", "retransmission", "m-3 3 3-6 3 6z", lambda one: one.retransmit_of is not None),
+    Mark("again", "sent again", "m-3 3 3-6 3 6z", lambda one: one.retransmit_of is not None),
     Mark("twice", "duplicated by the network", "m-3-3h6v6h-6z", lambda one: bool(one.duplicates)),
     Mark("pieces", "in fragments", "m-4 0h2m1.5 0h2m1.5 0h1", lambda one: one.in_pieces),
 )

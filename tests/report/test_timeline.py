@@ -29,7 +29,7 @@ def test_what_happened_to_packets_is_marked_and_said() -> None:
     found = timeline.draw(talk.messages)
     assert found is not None
     assert [kind for kind, _, _ in found.marks] == ["lost", "again", "twice", "pieces"]
-    assert found.sentence.endswith("; 1 lost, 1 retransmission, 1 duplicated by the network, 1 in fragments.")
+    assert found.sentence.endswith("; 1 lost, 1 sent again, 1 duplicated by the network, 1 in fragments.")
     assert all(f'class="sign {kind}"' in found.drawn for kind, _, _ in found.marks)
 
 
