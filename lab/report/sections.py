@@ -61,9 +61,11 @@ def anchor(section: str) -> str:
 
 def listed(clauses: Iterable[str]) -> list[tuple[str, list[Section]]]:
     """All sections under their RFCs, in order; `clauses` are those that the run checks."""
-    checked = {found: name for name in clauses if (found := key(name))}
+    checked = {key(name): name for name in clauses if key(name)}
     keys = sorted({*known(), *checked}, key=words.clause_order)
     found = [Section(one, known().get(one, ""), checked.get(one, "")) for one in keys]
-    return [
-        (rfc, list(group)) for rfc, group in groupby(found, key=lambda one: words.clause(one.key.partition(":")[0]))
-    ]
+    return [(rfc, list(group)) for rfc, group in groupby(found, key=_rfc)]
+
+
+def _rfc(section: Section) -> str:
+    return words.clause(section.key.partition(":")[0])

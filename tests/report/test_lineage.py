@@ -79,3 +79,13 @@ def test_ikev1_agrees_on_a_lifetime() -> None:
     talk.ike("Quick Mode", offered("bbbbbbbb"), mid=7, by="right", v1=True)
     (found,) = lineage.find(talk.messages, talk.details)
     assert (found.lifetime, found.algorithms) == ("3960 s", "transform 12, key length 256")
+
+
+def test_rekey_sa_names_the_one_and_not_the_latest() -> None:
+    talk = Talk()
+    tunnel(talk)
+    talk.ike("CREATE_CHILD_SA", sealed(sa(proposal("ESP (3)", *ESP, spi="eeeeeeee"))), mid=9)
+    talk.ike("CREATE_CHILD_SA", sealed(sa(proposal("ESP (3)", *ESP, spi="ffffffff"))), mid=9, by="right")
+    rekey_child(talk)
+    _, first, other, new = lineage.find(talk.messages, talk.details)
+    assert (first.after, other.after, new.before) == ([3], [], 1)

@@ -1,5 +1,7 @@
 """Messages opened up, for tests: payload trees as detail.json has them, and the ladder that goes with them."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 from lab.report import detail, ladder
@@ -63,8 +65,9 @@ class Talk:
         own = {"exchange": exchange, "message_id": mid, "response": response, "spi": spi}
         return self._add({"protocol": "IKEv1" if v1 else "IKEv2", **own, **more}, by, {"tree": list(tree)})
 
-    def esp(self, spi: str, by: str = "left", **more: Any) -> int:
-        return self._add({"protocol": "ESP", "spi": spi, "length": 120, "seq": 1, **more}, by, {})
+    def esp(self, spi: str, by: str = "left", raw: str = "", plain: str = "", **more: Any) -> int:
+        told = {"protocol": "ESP", "spi": spi, "length": 120, "seq": 1, **more}
+        return self._add(told, by, {"raw": raw, "plain": plain})
 
     def _add(self, entry: Node, by: str, opened: Node) -> int:
         n = len(self._ladder)
@@ -73,6 +76,13 @@ class Talk:
         self._ladder.append({"n": n, "t_sent": at, "t_received": at + 0.001, **ends, **entry})
         self._details.append({"n": n, **opened})
         return n
+
+    def write(self, place: Path, **result: Any) -> None:
+        """The directory of a scenario with these messages."""
+        (place / "logs").mkdir(parents=True)
+        told = {"id": "g/talk", "pairing": "ours>strongswan", "verdict": "passed", "steps": []} | result
+        for name, value in (("result", told), ("ladder", self._ladder), ("detail", self._details)):
+            (place / f"{name}.json").write_text(json.dumps(value))
 
     @property
     def messages(self) -> list[Message]:
