@@ -27,7 +27,9 @@ class Doubts:
 def load(path: Path, doubts: Doubts, *, needed: bool = False) -> object:
     """The JSON value in `path`, or None; that there is no such file is a doubt only if it is needed."""
     try:
-        return _legible(json.loads(path.read_bytes()))
+        octets = path.read_bytes()
+        found = json.loads(octets)
+        return _legible(found) if _SUSPECT.search(octets) else found
     except FileNotFoundError:
         if needed:
             doubts.add(f"{path.name} is missing.")
@@ -36,6 +38,8 @@ def load(path: Path, doubts: Doubts, *, needed: bool = False) -> object:
     return None
 
 
+# A file without any of this, and without an escape that could stand for it, holds nothing else: most files are such.
+_SUSPECT = re.compile(rb"[^ -~\n\r\t]|\\[ubfr]")
 # Whatever is not plain ASCII has to be looked at.
 _PERHAPS = re.compile(r"[^ -~\n\t]")
 

@@ -63,10 +63,11 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """One clause of an RFC and the scenarios that check it, each by its gravest result."""
+    """One clause of an RFC, its verdicts per peer, and the scenarios that check it, each by its gravest result."""
 
     key: str
     tally: Tally
+    peers: tuple[tuple[str, Tally], ...]
     results: tuple[Result, ...]
     more: int
 
@@ -117,8 +118,22 @@ def clauses(results: Sequence[Result]) -> list[Clause]:
         ordered = sorted(found[key], key=lambda one: one.verdict.gravity)
         scenarios = list({one.id: one for one in reversed(ordered)}.values())[::-1]
         shown = tuple(scenarios[:LINKS_PER_CLAUSE])
-        listed.append(Clause(key, tally(ordered), shown, len(scenarios) - len(shown)))
+        listed.append(Clause(key, tally(ordered), _per_peer(ordered), shown, len(scenarios) - len(shown)))
     return listed
+
+
+def _per_peer(results: Sequence[Result]) -> tuple[tuple[str, Tally], ...]:
+    found: dict[str, list[Result]] = defaultdict(list)
+    for one in results:
+        found[peer(one)].append(one)
+    return tuple((name, tally(found[name])) for name in sorted(found))
+
+
+def peer(result: Result) -> str:
+    """Whom our stack met, `strongswan` of `ours-xfrm>strongswan`; itself, or both sides where it took no part."""
+    sides = result.pairing.split(">")
+    others = [side for side in sides if side != "ours" and not side.startswith("ours-")]
+    return ">".join(others) or sides[0]
 
 
 def slowest(results: Sequence[Result]) -> list[tuple[Result, float]]:

@@ -20,12 +20,16 @@ BULK = frozenset({"ESP", "AH", "NAT-keepalive", "GRE"})
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """A message as one capture point (`node:iface`) saw it. `t` may be None; `src` and `dst` are `address:port`."""
+    """A message as one capture point (`node:iface`) saw it, in so many IP fragments.
+
+    `t` may be None; `src` and `dst` are `address:port`.
+    """
 
     point: str
     t: float | None
     src: str
     dst: str
+    fragments: int = 1
 
     @property
     def node(self) -> str:
@@ -61,6 +65,7 @@ class Message:
     duplicates: int
     note: str
     gate: tuple[str, ...] = ()
+    in_udp: bool = False
 
     @property
     def title(self) -> str:
@@ -90,9 +95,21 @@ class Message:
         if self.duplicates:
             found.append("duplicated by the network" + (f" {self.duplicates} times" if self.duplicates > 1 else ""))
         found += [f"{said} at the gate" for said in self.gate]
+        if self.fragments > 1:
+            found.append(f"in {self.fragments} IP fragments")
         if self.encrypted and not self.opened:
             found.append("no key fits")
         return found + ([self.note] if self.note else [])
+
+    @property
+    def fragments(self) -> int:
+        """In how many IP fragments it travelled at most; 1 is in one piece."""
+        return max((hop.fragments for hop in self.hops), default=1)
+
+    @property
+    def in_pieces(self) -> bool:
+        """Whether it is in IP fragments, or a fragment of an IKE message (RFC 7383)."""
+        return self.fragments > 1 or any(name.startswith("SKF(") for name in self.payloads)
 
     @property
     def unseen(self) -> bool:
@@ -139,9 +156,15 @@ Row = Message | Silence | Run
 def read(found: object) -> list[Message]:
     """The messages of a ladder.json, with times from the first one on."""
     listed = facts.rows(found) or facts.rows(found, "messages")
-    times = [t for item in listed for key in ("t_sent", "t_received") if (t := facts.number(item, key)) is not None]
-    start = min(times, default=0.0)
+    start = beginning(found)
     return [_message(item, index, start) for index, item in enumerate(listed, 1)]
+
+
+def beginning(found: object) -> float:
+    """The time of the first message of a ladder.json, in seconds since 1970."""
+    listed = facts.rows(found) or facts.rows(found, "messages")
+    times = [t for item in listed for key in ("t_sent", "t_received") if (t := facts.number(item, key)) is not None]
+    return min(times, default=0.0)
 
 
 def _message(item: Facts, index: int, start: float) -> Message:
@@ -170,12 +193,14 @@ def _message(item: Facts, index: int, start: float) -> Message:
         inner=facts.text(item, "inner"),
         duplicates=facts.whole(item, "duplicates") or 0,
         note=facts.text(item, "note"),
+        in_udp=facts.flag(item, "udp"),
         gate=tuple(facts.texts(item, "gate")),
     )
 
 
 def _hop(item: Facts, start: float) -> Hop:
-    return Hop(facts.text(item, "point"), _since(item, "t", start), facts.text(item, "src"), facts.text(item, "dst"))
+    src, dst, fragments = facts.text(item, "src"), facts.text(item, "dst"), facts.whole(item, "fragments") or 1
+    return Hop(facts.text(item, "point"), _since(item, "t", start), src, dst, fragments)
 
 
 def _since(item: Facts, key: str, start: float) -> float | None:

@@ -17,6 +17,7 @@ from markupsafe import Markup
 from lab import __version__
 from lab.errors import ConfigError
 from lab.report import (
+    aligned,
     assets,
     banner,
     claims,
@@ -27,6 +28,7 @@ from lab.report import (
     model,
     outage,
     scenario,
+    sections,
     trend,
     words,
 )
@@ -48,6 +50,7 @@ def build(run_dir: Path) -> Path:
     _write(run_dir / "compared.html", _compared(run_dir, run))
     _write(run_dir / "claims.html", _claims(run))
     _write(run_dir / "collisions.html", _collisions(run_dir, run))
+    _write(run_dir / sections.PAGE, _sections(run))
     target = run_dir / "index.html"
     _write(target, _index(run, trend.load(run_dir)))
     return target
@@ -84,6 +87,7 @@ def _index(run: Run, past: trend.Trend) -> str:
         clauses=index.clauses(run.results),
         slowest=index.slowest(run.results),
         environment=banner.environment(run),
+        rfcs=sections,
         past=past,
         index=index,
         banner=banner,
@@ -104,6 +108,12 @@ def _collisions(run_dir: Path, run: Run) -> str:
     return _render("collisions.html", "", run=run, pairs=collided.table(run_dir, run), index=index)
 
 
+def _sections(run: Run) -> str:
+    """The page that the sections' names on all other pages lead to."""
+    listed = sections.listed(clause for one in run.results for clause in one.clauses)
+    return _render("rfcs.html", "", listed=listed, anchor=sections.anchor)
+
+
 def _write_scenario(run_dir: Path, run: Run, result: Result, before: Sequence[Result], after: Sequence[Result]) -> None:
     assert result.directory is not None
     page = scenario.load(run_dir / result.directory, result)
@@ -118,9 +128,11 @@ def _write_scenario(run_dir: Path, run: Run, result: Result, before: Sequence[Re
         up=index.up_to_index(result.directory),
         index=index,
         dump=detail.dump,
+        linked=aligned.linked,
         columns=scenario.columns,
         columns_of_outage=outage.COLUMNS,
         sections=scenario.sections(page),
+        section=sections.address,
     )
     _write(run_dir / result.directory / "index.html", text)
 

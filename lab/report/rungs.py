@@ -35,7 +35,10 @@ class Rung:
 
 @dataclass(frozen=True, slots=True)
 class Ladder:
-    """The ladder of a scenario. `cut` messages at the end are only in ladder.json."""
+    """The ladder of a scenario. `cut` messages at the end are only in ladder.json.
+
+    `details` are those of all messages, and `beginning` is the time of the first one in seconds since 1970.
+    """
 
     lanes: int
     header: Markup
@@ -44,12 +47,15 @@ class Ladder:
     messages: list[Message]
     digits: int
     cut: int
+    details: dict[int, Detail]
+    beginning: float
 
 
 def load(directory: Path, result: Result, doubts: Doubts) -> Ladder | None:
     """The ladder of a scenario's directory, or None if there is none."""
     source = directory / "ladder.json"
-    messages = ladder.read(facts.load(source, doubts))
+    recorded = facts.load(source, doubts)
+    messages = ladder.read(recorded)
     if not messages and not source.exists() and result.verdict is not Verdict.UNSUPPORTED:
         doubts.add("There is no ladder.json, so no messages are shown.")
     if not messages:
@@ -62,7 +68,17 @@ def load(directory: Path, result: Result, doubts: Doubts) -> Ladder | None:
     header = ladder_svg.header(found, _captions(found, result))
     digits = ladder.digits(messages)
     rungs = _rungs(rows[:MOST_ROWS], found, details, digits)
-    return Ladder(len(found.names), header, ladder_svg.lines(found), rungs, messages, digits, cut)
+    return Ladder(
+        len(found.names),
+        header,
+        ladder_svg.lines(found),
+        rungs,
+        messages,
+        digits,
+        cut,
+        details,
+        ladder.beginning(recorded),
+    )
 
 
 def _rungs(rows: Sequence[Row], found: Lanes, details: dict[int, Detail], digits: int) -> list[Rung]:

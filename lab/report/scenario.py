@@ -4,18 +4,42 @@ Rules of this file: each part stands alone, so that a missing file takes away it
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from markupsafe import Markup
 
-from lab.report import associations, coverage, drawing, facts, files, nat, outage, rungs, words
+from lab.report import (
+    aligned,
+    associations,
+    coverage,
+    drawing,
+    facts,
+    files,
+    layouts,
+    lineage,
+    nat,
+    offers,
+    outage,
+    reasons,
+    rungs,
+    selectors,
+    timeline,
+    words,
+)
+from lab.report.aligned import Line
 from lab.report.coverage import Coverage
 from lab.report.facts import Doubts, Facts
+from lab.report.layouts import Layout
+from lab.report.lineage import Sa
 from lab.report.model import Result, Verdict
 from lab.report.nat import Nat
+from lab.report.offers import Offer
 from lab.report.outage import Outage
 from lab.report.rungs import Ladder
+from lab.report.selectors import Offer as Selection
+from lab.report.timeline import Timeline
+from lab.report.why import Account
 
 MESSAGES = {
     "ikev2_init": "IKE_SA_INIT",
@@ -47,6 +71,19 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Wire:
+    """What the messages show beyond the ladder; all of it is empty where there is none. `lines` are by message."""
+
+    account: Account = reasons.NOTHING
+    timeline: Timeline | None = None
+    layouts: list[Layout] = field(default_factory=list)
+    sas: list[Sa] = field(default_factory=list)
+    offers: list[Offer] = field(default_factory=list)
+    selectors: list[Selection] = field(default_factory=list)
+    lines: dict[int, list[Line]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """Everything on a scenario's page."""
 
@@ -60,6 +97,7 @@ class Page:
     coverage: Coverage | None
     outages: list[Outage]
     ladder: Ladder | None
+    wire: Wire
     sides: list[associations.Side]
     keys: list[tuple[str, list[tuple[str, str]]]]
     nat: Nat
@@ -74,6 +112,8 @@ def load(directory: Path, result: Result) -> Page:
     """Read a scenario's directory. Never raises for bad content."""
     doubts = Doubts()
     found = facts.table(facts.load(directory / "result.json", doubts, needed=True))
+    ladder, keys = rungs.load(directory, result, doubts), facts.load(directory / "keys.json", doubts)
+    logs = files.logs(directory)
     return Page(
         result=result,
         reason=result.reason or _reason(result, facts.rows(found, "steps")),
@@ -84,15 +124,32 @@ def load(directory: Path, result: Result) -> Page:
         topology=_topology(directory, doubts),
         coverage=coverage.load(directory, doubts),
         outages=outage.load(directory, doubts),
-        ladder=rungs.load(directory, result, doubts),
+        ladder=ladder,
+        wire=_wire(directory, result, ladder, keys, logs),
         sides=associations.sides(facts.load(directory / "sas.json", doubts)),
-        keys=associations.keys(facts.load(directory / "keys.json", doubts)),
+        keys=associations.keys(keys),
         nat=nat.load(directory, doubts),
         configs=files.configs(directory),
-        logs=files.logs(directory),
+        logs=logs,
         witness=facts.text(facts.load(directory / "tshark.json", doubts), "sentence"),
         downloads=files.downloads(directory, facts.rows(found, "evidence")),
         doubts=doubts,
+    )
+
+
+def _wire(directory: Path, result: Result, ladder: Ladder | None, keys: object, logs: Sequence[files.Text]) -> Wire:
+    """Everything that is read from the messages."""
+    if ladder is None:
+        return Wire(account=reasons.told(directory, result, ()))
+    messages, details, account = ladder.messages, ladder.details, reasons.told(directory, result, ladder.messages)
+    return Wire(
+        account=account,
+        timeline=timeline.draw(messages),
+        layouts=layouts.find(messages, details, keys),
+        sas=lineage.find(messages, details),
+        offers=offers.find(messages, details, account.findings, ladder.beginning),
+        selectors=selectors.find(messages, details),
+        lines=aligned.align(messages, ladder.beginning, [(text.name, text.content) for text in logs]),
     )
 
 
@@ -104,14 +161,17 @@ def columns(rows: Sequence[Facts]) -> list[str]:
 def sections(page: Page) -> list[tuple[str, str, bool]]:
     """(anchor, name, present) in the order of the page."""
     return [
+        ("why", "Refused or unanswered", bool(page.wire.account.conclusion)),
         ("steps", "Steps", bool(page.steps)),
         ("again", "Run it again", bool(page.reproduce)),
         ("topology", "Topology", bool(page.topology)),
         ("coverage", "What the ICV covers", bool(page.coverage)),
         ("outage", "What it cost", bool(page.outages)),
+        ("timeline", "Packets in time", bool(page.wire.timeline)),
         ("ladder", "Messages", bool(page.ladder)),
-        ("sas", "Security associations", bool(page.sides or page.keys)),
-        ("negotiated", "Negotiated", bool(page.negotiated)),
+        ("sas", "Security associations", bool(page.sides or page.keys or page.wire.sas)),
+        ("negotiated", "Negotiated", bool(page.negotiated or page.wire.offers or page.wire.selectors)),
+        ("layouts", "Packet layouts", bool(page.wire.layouts)),
         ("nat", "NAT boxes", bool(page.nat)),
         ("configs", "Configurations", bool(page.configs)),
         ("logs", "Logs", bool(page.logs)),

@@ -33,3 +33,18 @@ def test_the_slowest_come_first_and_know_their_share() -> None:
 def test_links_are_encoded() -> None:
     one = model.result({"id": "x"}, model.inside("scenarios/a b/x>y#z"))
     assert index.address(one) == "scenarios/a%20b/x%3Ey%23z/index.html"
+
+
+def test_a_clause_has_a_verdict_for_each_peer() -> None:
+    results = [
+        result("g/a", clauses=["7296#2.1"], pairing="ours>strongswan"),
+        result("g/a", "failed", clauses=["7296#2.1"], pairing="strongswan>ours-xfrm"),
+        result("g/a", clauses=["7296#2.1"], pairing="ours>strongswan-6.1"),
+        result("g/a", clauses=["7296#2.1"], pairing="ours>ours"),
+    ]
+    (clause,) = index.clauses(results)
+    assert [(peer, found.worst.value, found.total) for peer, found in clause.peers] == [
+        ("ours", "passed", 1),
+        ("strongswan", "failed", 2),
+        ("strongswan-6.1", "passed", 1),
+    ]
