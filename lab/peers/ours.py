@@ -75,6 +75,14 @@ class Ours:
             else:
                 return
 
+    def reconnect(self) -> None:
+        """Talk over a connection of this process's own, in a forked child: its parent's is not its to use."""
+        self._client = Client(self.run_dir / CONTROL)
+
+    def call(self, command: str, **arguments: Any) -> Any:
+        """Any command of the control socket, as `ikelab ctl` would give it; Refused says why there is no result."""
+        return self._call(command, **arguments)
+
     def _alive(self) -> bool:
         """Whether the daemon runs; its descriptor becomes readable when it ends."""
         return self._process >= 0 and not select.select([self._process], [], [], 0)[0]

@@ -16,7 +16,6 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
-from ipaddress import ip_interface
 from pathlib import Path
 from random import Random
 from tempfile import mkdtemp
@@ -164,14 +163,7 @@ class Lab:
 
     def ends(self, client: str = "left") -> Ends:
         """Where the gateways are; another `client` is one that `add_gateway` starts in the place of the left one."""
-        topology = self._known_topology()
-        nets = {}
-        for name in (client, "right"):
-            lan = topology.toward(name, f"{name}-host").end
-            nets[name] = str(ip_interface(lan.addresses[0]).network)
-        address = {name: topology.attachment(name).any_address() for name in (client, "right")}
-        public = topology.public_address("right", 6 if ":" in address["right"] else 4)
-        return Ends(address[client], address["right"], public, nets[client], nets["right"])
+        return Ends.of(self._known_topology(), client)
 
     def _known_topology(self) -> topologies.Topology:
         if self.topology is None:

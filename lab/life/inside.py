@@ -1,0 +1,109 @@
+"""The process in which a lab stands: in the guest, or in the host's namespaces.
+
+    python -m lab.life.inside --request JSON [--socket PATH]
+
+Rules: it tells its keeper what happens by lines of JSON on standard output (`ready`, `failed`); without `--socket` it
+is in a guest, and a porter joins the guest's line to its socket.
+"""
+
+import argparse
+import gc
+import importlib
+import json
+import os
+import shutil
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from lab.emulation import linux
+from lab.errors import BrokenError, ConfigError, LabError, UnfitError
+from lab.life import records
+from lab.life.porter import carry_in_guest
+from lab.peers.nursery import Nursery
+
+GUEST_SOCKET = Path("/run/lab-server")
+HEAVY = ("lab.life.commands", "lab.peers.ours", "lab.peers.strongswan")
+KINDS = {"config": ConfigError, "unfit": UnfitError, "broken": BrokenError}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Have the lab up until somebody ends it; the exit code is 0 then."""
+    parser = argparse.ArgumentParser(prog="lab.life.inside")
+    parser.add_argument("--request", required=True)
+    parser.add_argument("--socket", type=Path)
+    given = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, _leave)
+    Nursery.shared()  # first, so that it gets ready while this process imports
+    for module in HEAVY:
+        importlib.import_module(module)
+    gc.freeze()
+    scratch = records.scratch()
+    try:
+        _stand(json.loads(given.request), given.socket, scratch)
+    except LabError as error:
+        kind = next((word for word, cls in KINDS.items() if isinstance(error, cls)), "broken")
+        tell(event="failed", kind=kind, text=str(error))
+        return 1
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return 0
+
+
+def _leave(_number: int, _frame: object) -> None:
+    raise SystemExit(0)
+
+
+def _stand(request: dict[str, Any], path: Path | None, scratch: Path) -> None:
+    # Imported here: these take long, and the nursery gets ready meanwhile.
+    from lab.emulation import topology  # noqa: PLC0415
+    from lab.life import bench  # noqa: PLC0415
+
+    stands = bench.build(topology.parse(request["topology"], request["file"]), request["peers"], scratch)
+    try:
+        versions = {name: gateway.driver.version for name, gateway in stands.gateways.items()}
+        serve(stands, path or GUEST_SOCKET, lambda: tell(event="ready", versions=versions), in_guest=path is None)
+    finally:
+        stands.close()
+
+
+def serve(stands: Any, path: Path, ready: Any, *, in_guest: bool) -> None:
+    """Serve commands on a socket until the command `down`; in a guest also join the line to it."""
+    from lab.life.commands import Commands  # noqa: PLC0415
+    from lab.life.server import Server  # noqa: PLC0415
+
+    listener = records.listen(path)
+    porter = _start_porter(path) if in_guest else 0
+    try:
+        server = Server(listener, lambda request, leave: commands.carry(request, leave))
+        commands = Commands(stands, server.stop)
+        ready()
+        server.serve()
+    finally:
+        listener.close()
+        path.unlink(missing_ok=True)
+        if porter:
+            os.kill(porter, signal.SIGKILL)
+            os.waitpid(porter, 0)
+
+
+def _start_porter(path: Path) -> int:
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        linux.die_with_parent()
+        carry_in_guest(path)
+    finally:
+        os._exit(0)
+
+
+def tell(**event: Any) -> None:
+    """Tell the keeper something."""
+    sys.stdout.write(json.dumps(event) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
