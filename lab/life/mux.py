@@ -2,20 +2,24 @@
 
     0        1                 5        7
     +--------+-----------------+--------+----------------+
-    |  kind  |     channel     | length |  octets ...    |     network byte order, length at most 4096
+    |  kind  |     channel     | length |  octets ...    |     network byte order, length at most 1024
     +--------+-----------------+--------+----------------+
 
     OPEN     a new channel; only the host opens            DATA    octets of the stream
     CREDIT   so many more octets (u32) may come            END     nothing more comes this way; the other goes on
-    RESET    the channel is gone, both ways
+    RESET    the channel is gone, both ways                ACK     so many more octets (u32) of frames were read
 
 Rules: each way of a channel begins with a credit of WINDOW octets, so a reader that stands still holds up its own
-channel only, and no more than WINDOW octets of it wait anywhere. A console may say something before the guest's end has
+channel only, and no more than WINDOW octets of it wait anywhere. The line itself holds even less: a console of the
+guest whose buffer of 4096 octets fills up is never read again, and with a virtual clock a guest that waits to write
+stands still, so no more than TO_GUEST and TO_HOST octets are on their way; acknowledgements go in between, uncounted. A
+console may say something before the guest's end has
 it for itself: everything before PREAMBLE is skipped. What breaks these rules costs its channel, or, where the frames
 themselves are lost, the line (BrokenError).
 """
 
 import struct
+from collections import deque
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -23,7 +27,8 @@ from lab.errors import BrokenError
 
 PREAMBLE = b"\x00ikelab line 1\x00"
 WINDOW = 16384
-LARGEST = 4096
+LARGEST = 1024
+TO_GUEST, TO_HOST = 2048, 32768
 MOST_CHANNELS = 64
 _MOST_CREDIT = 1 << 30
 _HEAD = struct.Struct(">BIH")
@@ -38,6 +43,7 @@ class Kind(IntEnum):
     CREDIT = 3
     END = 4
     RESET = 5
+    ACK = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +65,36 @@ class Channel:
 
 
 class Mux:
-    """One end of the line: what is written goes to `out`, what is read into `receive`."""
+    """One end of the line: `waiting` is to be written to it, what is read goes into `receive`."""
 
     def __init__(self, *, opens: bool) -> None:
         """`opens`: this end opens the channels (the host's)."""
-        self.out = bytearray() if opens else bytearray(PREAMBLE)
         self.ready = not opens
+        self._now = b"" if opens else PREAMBLE
+        self._queue: deque[bytes] = deque()
+        self._acks = b""
+        self._window, self._on_the_way = (TO_GUEST if opens else TO_HOST), 0
+        self._ack_after, self._unacked = (TO_HOST if opens else TO_GUEST) // 4, 0
         self._opens, self._next = opens, 1
         self._channels: dict[int, Channel] = {}
         self._rest = b""
 
     # -- out
+
+    @property
+    def waiting(self) -> bytes:
+        """What can be written to the line now."""
+        if not self._now:
+            self._now, self._acks = self._acks, b""
+            while self._queue and self._on_the_way + len(self._queue[0]) <= self._window:
+                frame = self._queue.popleft()
+                self._on_the_way += len(frame)
+                self._now += frame
+        return self._now
+
+    def wrote(self, count: int) -> None:
+        """So many octets of `waiting` were written."""
+        self._now = self._now[count:]
 
     def open(self) -> int:
         """Open a channel; its number. BrokenError where there are too many."""
@@ -109,7 +134,7 @@ class Mux:
             self._frame(Kind.CREDIT, channel, _CREDIT.pack(count))
 
     def _frame(self, kind: Kind, channel: int, data: bytes = b"") -> None:
-        self.out += _HEAD.pack(kind, channel, len(data)) + data
+        self._queue.append(_HEAD.pack(kind, channel, len(data)) + data)
 
     def _end(self, channel: int, way: str, say: Kind | None = None) -> None:
         found = self._channels.get(channel)
@@ -132,7 +157,11 @@ class Mux:
                 self._rest = self._rest[-len(PREAMBLE) + 1 :]
                 return []
             self.ready, self._rest = True, rest
-        return [event for frame in self._frames() for event in self._understood(*frame)]
+        found = [event for frame in self._frames() for event in self._understood(*frame)]
+        if self._unacked >= self._ack_after:
+            self._acks += _HEAD.pack(Kind.ACK, 0, _CREDIT.size) + _CREDIT.pack(self._unacked)
+            self._unacked = 0
+        return found
 
     def _frames(self) -> list[tuple[int, int, bytes]]:
         found, at = [], 0
@@ -150,6 +179,10 @@ class Mux:
     def _understood(self, kind: int, number: int, data: bytes) -> list[Event]:
         """The event of a frame, or none: a channel that is gone has nothing to say, one that breaks the rules goes."""
         channel = self._channels.get(number)
+        if kind == Kind.ACK:
+            self._acknowledged(data)
+            return []
+        self._unacked += _HEAD.size + len(data)
         if kind == Kind.OPEN:
             return self._opened(number)
         if channel is None:
@@ -169,6 +202,12 @@ class Mux:
                 return [Event(Kind.RESET, number)]
         self.reset(number)
         return [Event(Kind.RESET, number)]
+
+    def _acknowledged(self, data: bytes) -> None:
+        count = _CREDIT.unpack(data)[0] if len(data) == _CREDIT.size else 0
+        if not 0 < count <= self._on_the_way:
+            raise BrokenError(f"the line is out of step: {count} octets acknowledged of {self._on_the_way}")
+        self._on_the_way -= count
 
     def _opened(self, number: int) -> list[Event]:
         if self._opens or number in self._channels or len(self._channels) >= MOST_CHANNELS:

@@ -58,7 +58,7 @@ class Porter:
     def _selected(self) -> list[tuple[selectors.SelectorKey, int]]:
         """Wait for what can go on: a port is read only while its channel has room."""
         wanted: dict[int | socket.socket, tuple[int, object]] = {}
-        write = selectors.EVENT_WRITE if self.mux.out else 0
+        write = selectors.EVENT_WRITE if self.mux.waiting else 0
         wanted[self._line] = (selectors.EVENT_READ | write, "line")
         if self._listener is not None and self.mux.ready:
             wanted[self._listener] = (selectors.EVENT_READ, "listener")
@@ -93,7 +93,7 @@ class Porter:
     def _handle_line(self, events: int) -> bool:
         try:
             if events & selectors.EVENT_WRITE:
-                del self.mux.out[: os.write(self._line, self.mux.out[:_AT_ONCE])]
+                self.mux.wrote(os.write(self._line, self.mux.waiting))
             if events & selectors.EVENT_READ:
                 data = os.read(self._line, _AT_ONCE)
                 if not data:
