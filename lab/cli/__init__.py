@@ -28,6 +28,8 @@ COMMANDS = {
     "logs": ("lab.cli.logs", "logs"),
     "capture": ("lab.cli.capture", "capture"),
     "link": ("lab.cli.link", "link"),
+    "nat": ("lab.cli.nat", "nat"),
+    "gate": ("lab.cli.gate", "gate"),
     "decode": ("lab.cli.decode", "decode"),
     "validate": ("lab.cli.validate", "validate"),
     "daemon": ("lab.cli.daemon", "daemon"),

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lab.emulation.gate.gate import Gate
 from lab.emulation.network import Network
 from lab.emulation.topology import Topology
 from lab.errors import ConfigError
@@ -26,7 +27,7 @@ READY_S = 15.0
 
 @dataclass
 class Bench:
-    """The network, the gateways by node, and the rules that were placed in gates by number."""
+    """The network, the gateways by node, and the rules that were placed in gates: number -> node, words, rule."""
 
     network: Network
     gateways: Mapping[str, Gateway]
@@ -39,6 +40,11 @@ class Bench:
             known = ", ".join(self.gateways)
             raise ConfigError(f"no daemon runs in `{name}`; daemons run in {known or 'no node'}")
         return self.gateways[name]
+
+    def gate(self, where: str) -> Gate:
+        """The gate at a place (without one between left and right), which reads with the keys of all daemons."""
+        self.network.gates.follow([one.driver.key_log.as_dict() for one in self.gateways.values() if one.running])
+        return self.network.gate(where)
 
     def link(self, name: str) -> str:
         """The name of a link; ConfigError where there is none."""
@@ -109,3 +115,30 @@ def _launch(bench: Bench, gateway: Gateway, shared: Mapping[str, Mapping[str, st
         tree = left_tree(Tunnel(secrets=shared, local={"id": f"{name}.lab"} if name != "left" else {}), found)
     seed = {"seed": int.from_bytes(os.urandom(8), "big")} if gateway.peer.name in OUR_PEERS else {}
     gateway.launch(bench.network.node(name), scratch / name, tree, {}, **seed)
+
+
+# -- arguments of commands
+
+
+def word(args: Mapping[str, Any], key: str) -> str:
+    """A text among the arguments; empty where it is not there."""
+    value = args.get(key, "")
+    if not isinstance(value, str):
+        raise ConfigError(f"{key} is text")
+    return value
+
+
+def words(args: Mapping[str, Any], key: str) -> list[str]:
+    """A list of texts among the arguments."""
+    value = args.get(key, [])
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise ConfigError(f"{key} is a list of words")
+    return value
+
+
+def table(args: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """A table among the arguments."""
+    value = args.get(key, {})
+    if not isinstance(value, dict):
+        raise ConfigError(f"{key} is a table")
+    return value

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lab.errors import ConfigError
-from lab.life import job, logs, tasks, wire
-from lab.life.bench import Bench
+from lab.life import faults, job, logs, tasks, wire
+from lab.life.bench import Bench, table, word, words
 from lab.life.job import Job
 from lab.life.server import size
 
@@ -32,30 +32,6 @@ class Commands:
         if name in AT_ONCE:
             return AT_ONCE[name](self._bench, request)
         raise ConfigError(f"this lab knows no command `{name}`; it was started by another version of ikelab?")
-
-
-def word(args: Args, key: str) -> str:
-    """A text among the arguments; empty where it is not there."""
-    value = args.get(key, "")
-    if not isinstance(value, str):
-        raise ConfigError(f"{key} is text")
-    return value
-
-
-def words(args: Args, key: str) -> list[str]:
-    """A list of texts among the arguments."""
-    value = args.get(key, [])
-    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-        raise ConfigError(f"{key} is a list of words")
-    return value
-
-
-def table(args: Args, key: str) -> dict[str, Any]:
-    """A table among the arguments."""
-    value = args.get(key, {})
-    if not isinstance(value, dict):
-        raise ConfigError(f"{key} is a table")
-    return value
 
 
 # -- jobs
@@ -126,4 +102,4 @@ JOBS: dict[str, Callable[[Bench, Args, Callable[[], None]], Job]] = {
     "daemons": _daemons,
     "ctl": _ctl,
 }
-AT_ONCE: dict[str, Callable[[Bench, Args], Any]] = {"describe": _describe, "link-set": _link_set}
+AT_ONCE: dict[str, Callable[[Bench, Args], Any]] = {"describe": _describe, "link-set": _link_set, **faults.AT_ONCE}
