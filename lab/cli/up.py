@@ -23,7 +23,7 @@ _KINDS = {"config": ConfigError, "unfit": UnfitError, "broken": BrokenError}
 )  # fmt: skip
 @click.option("--name", default="", help="What the lab is called; the topology's name without it.")
 @click.option("--kernel", type=click.Choice(KERNELS), default="auto", help="Where it stands; auto is the guest.")
-@click.option("--virtual", is_flag=True, help="A virtual clock: it leaps whenever nobody in the guest works.")
+@click.option("--virtual", is_flag=True, help="A virtual clock: it leaps while commands wait, and stands still else.")
 @click.option("--json", "as_json", is_flag=True, help="Print the lab as JSON.")
 def up(topology: str, peers: tuple[str, ...], name: str, kernel: str, *, virtual: bool, as_json: bool) -> None:
     """Build TOPOLOGY (a name or a file), start its peers, and leave it up for other commands."""

@@ -1,6 +1,6 @@
 """The process in which a lab stands: in the guest, or in the host's namespaces.
 
-    python -m lab.life.inside --request JSON [--socket PATH]
+    python -m lab.life.inside --request FILE [--socket PATH]
 
 Rules: it tells its keeper what happens by lines of JSON on standard output (`ready`, `failed`); without `--socket` it
 is in a guest, and a porter joins the guest's line to its socket.
@@ -20,6 +20,7 @@ from typing import Any
 from lab.emulation import linux
 from lab.errors import BrokenError, ConfigError, LabError, UnfitError
 from lab.life import records
+from lab.life.clock import Clock
 from lab.life.porter import carry_in_guest
 from lab.peers.nursery import Nursery
 
@@ -31,7 +32,7 @@ KINDS = {"config": ConfigError, "unfit": UnfitError, "broken": BrokenError}
 def main(arguments: list[str] | None = None) -> int:
     """Have the lab up until somebody ends it; the exit code is 0 then."""
     parser = argparse.ArgumentParser(prog="lab.life.inside")
-    parser.add_argument("--request", required=True)
+    parser.add_argument("--request", type=Path, required=True)
     parser.add_argument("--socket", type=Path)
     given = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, _leave)
@@ -41,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     gc.freeze()
     scratch = records.scratch()
     try:
-        _stand(json.loads(given.request), given.socket, scratch)
+        _stand(json.loads(given.request.read_text()), given.socket, scratch)
     except LabError as error:
         kind = next((word for word, cls in KINDS.items() if isinstance(error, cls)), "broken")
         tell(event="failed", kind=kind, text=str(error))
@@ -75,12 +76,14 @@ def serve(stands: Any, path: Path, ready: Any, *, in_guest: bool) -> None:
 
     listener = records.listen(path)
     porter = _start_porter(path) if in_guest else 0
+    clock = Clock(virtual=os.environ.get("IKELAB_CLOCK") == "virtual")
     try:
-        server = Server(listener, lambda request, leave: commands.carry(request, leave))
+        server = Server(listener, lambda request, leave: commands.carry(request, leave), clock.hold)
         commands = Commands(stands, server.stop)
         ready()
         server.serve()
     finally:
+        clock.close()
         listener.close()
         path.unlink(missing_ok=True)
         if porter:

@@ -7,13 +7,13 @@ JSON, `ready` or `failed`; afterwards it says nothing there. A lab that ends by 
 the reason; `down` (SIGTERM) leaves nothing.
 """
 
+import contextlib
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -30,7 +30,7 @@ from lab.run.catalogue import source_directory
 from lab.run.kernels import CONTAINED, HostKernel
 
 MODULE = "lab.life.inside"
-REQUEST_LIMIT = 1 << 20
+REQUEST, REQUEST_LIMIT = "request.json", 1 << 20
 
 
 class Keeper:
@@ -64,17 +64,17 @@ class Keeper:
         line, theirs = socket.socketpair()
         listener = records.listen(self.record.socket)
         thread = threading.Thread(target=self._carry, args=(line, listener), daemon=True)
-        results = Path(tempfile.mkdtemp(prefix="ikelab-lab-"))
-        self.record = self.record.changed(directories=(str(results),))
+        results = self.record.directory / "guest"
+        results.mkdir()
+        self._ask_for_it(results)
 
         def begun(pid: int, directory: Path) -> None:
             theirs.close()
             self._began("guest", pid, str(directory))
             thread.start()
 
-        asked = {key: self._request[key] for key in ("topology", "file", "peers")}
         ended = boot.run(
-            ["python3", "-m", MODULE, "--request", json.dumps(asked)], source=source_directory(), results=results,
+            ["python3", "-m", MODULE, "--request", f"/results/{REQUEST}"], source=source_directory(), results=results,
             output=self._said, limit_s=float("inf"), virtual_time=self._request["virtual"], stop=self.stop,
             line=theirs.fileno(), begun=begun,
         )  # fmt: skip
@@ -88,8 +88,8 @@ class Keeper:
 
     def _host(self) -> str:
         HostKernel()
-        asked = {key: self._request[key] for key in ("topology", "file", "peers")}
-        command = [*CONTAINED, sys.executable, "-m", MODULE, "--request", json.dumps(asked)]
+        self._ask_for_it(self.record.directory)
+        command = [*CONTAINED, sys.executable, "-m", MODULE, "--request", str(self.record.directory / REQUEST)]
         environment = {**os.environ, "PYTHONPATH": str(source_directory()), "IKELAB_CLOCK": "real"}
         process = subprocess.Popen(
             [*command, "--socket", str(self.record.socket)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -109,6 +109,11 @@ class Keeper:
         process.kill()
 
     # -- what is told
+
+    def _ask_for_it(self, directory: Path) -> None:
+        """Write what the inside is to build."""
+        asked = {key: self._request[key] for key in ("topology", "file", "peers")}
+        (directory / REQUEST).write_text(json.dumps(asked))
 
     def _began(self, role: str, pid: int, *directories: str) -> None:
         processes = (*self.record.processes, Process.of(role, pid))
@@ -131,8 +136,8 @@ class Keeper:
         """Tell whoever waits for `up`, once."""
         if not self._answered:
             self._answered = True
-            sys.stdout.write(json.dumps(event) + "\n")
-            sys.stdout.flush()
+            with contextlib.suppress(BrokenPipeError):  # `up` was killed: the lab is as good without it
+                os.write(sys.stdout.fileno(), json.dumps(event).encode() + b"\n")
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def end(self, why: str) -> None:

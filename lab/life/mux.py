@@ -152,8 +152,8 @@ class Mux:
         """What the octets that came from the line say; BrokenError where the frames are lost."""
         self._rest += data
         if not self.ready:
-            _, found, rest = self._rest.partition(PREAMBLE)
-            if not found:
+            _, preamble, rest = self._rest.partition(PREAMBLE)
+            if not preamble:
                 self._rest = self._rest[-len(PREAMBLE) + 1 :]
                 return []
             self.ready, self._rest = True, rest

@@ -9,6 +9,7 @@ import os
 import selectors
 import socket
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from lab.errors import BrokenError, ConfigError, LabError, UnfitError
@@ -46,9 +47,10 @@ class Session:
 class Server:
     """Serves commands until it is told to stop. `carry` does a command: its result, or the job that it has begun."""
 
-    def __init__(self, listener: socket.socket, carry: Carry) -> None:
+    def __init__(self, listener: socket.socket, carry: Carry, idle: Callable[[bool], None] = lambda _: None) -> None:
+        """`idle` is told whether no job runs, before every wait."""
         listener.setblocking(False)
-        self._listener, self._carry = listener, carry
+        self._listener, self._carry, self._idle = listener, carry, idle
         self._sessions: list[Session] = []
         self._selector = selectors.DefaultSelector()
         self._stopping = False
@@ -61,6 +63,7 @@ class Server:
         """Serve until `stop`."""
         try:
             while not self._stopping or any(one.answers and one.over for one in self._sessions):
+                self._idle(all(one.job is None for one in self._sessions))
                 for act, events in self._ready():
                     act(events)
                 self._bury()
@@ -103,7 +106,7 @@ class Server:
         found[job.watch] = (selectors.EVENT_READ, lambda _: self._ended(session))
         if len(session.answers) < MOST_WAITING:
             for name, descriptor in job.outlets.items():
-                found[descriptor] = (selectors.EVENT_READ, lambda _, name=name: self._heard(session, name))  # type: ignore[misc]
+                found[descriptor] = (selectors.EVENT_READ, partial(self._passed_on, session, name))
         if session.input and job.inlet >= 0:
             before, act = found.get(job.inlet, (0, None))
 
@@ -183,6 +186,9 @@ class Server:
         if session.input_over and not session.input:
             session.input_over = False
             session.job.end_input()
+
+    def _passed_on(self, session: Session, name: str, _events: int) -> None:
+        self._heard(session, name)
 
     def _heard(self, session: Session, name: str) -> bool:
         """Pass on some of what a job says; whether there may be more."""

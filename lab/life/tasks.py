@@ -66,24 +66,23 @@ def ctl(gateway: Gateway, command: str, arguments: Mapping[str, Any]) -> int:
 
 def _driven(driver: PeerDriver, command: str, arguments: Mapping[str, Any]) -> Any:
     """The same command through a driver, for daemons that have no control socket of ours."""
-    named = {key: str(arguments[key]) for key in ("ike", "child") if arguments.get(key)}
-    timeout = arguments.get("timeout")
-    patience = {"timeout": float(INITIATE_S if timeout is None else timeout)}
+    ike, child, timeout = (arguments.get(key) for key in ("ike", "child", "timeout"))
+    ike, child, patience = str(ike or ""), str(child or ""), float(INITIATE_S if timeout is None else timeout)
     match command:
         case "list-sas":
             return driver.sas()
         case "stats":
             return {"endpoint": driver.counters(), "drops": {}, "loop": {}}
         case "initiate":
-            return _done(driver.initiate(str(arguments.get("child")), **patience))
-        case "terminate" if named:
-            return _done(driver.terminate(**named, **patience))
+            return _done(driver.initiate(child, patience))
+        case "terminate" if ike or child:
+            return _done(driver.terminate(ike=ike, child=child, timeout=patience))
         case "terminate":
-            return [_done(driver.terminate(ike=str(sa["name"]), **patience)) for sa in driver.sas()]
-        case "rekey" if named:
-            return _done(driver.rekey(**named))
+            return [_done(driver.terminate(ike=str(sa["name"]), timeout=patience)) for sa in driver.sas()]
+        case "rekey" if ike or child:
+            return _done(driver.rekey(ike=ike, child=child))
         case "redirect":
-            return _done(driver.redirect(str(arguments.get("gateway")), ike=str(arguments.get("ike") or "")))
+            return _done(driver.redirect(str(arguments.get("gateway")), ike=ike))
     raise ConfigError(f"{driver.name} takes no `{command}` from here; it takes initiate, list-sas, redirect, rekey, "
                       "stats and terminate")  # fmt: skip
 
