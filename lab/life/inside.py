@@ -1,6 +1,6 @@
 """The process in which a lab stands: in the guest, or in the host's namespaces.
 
-    python -m lab.life.inside --request FILE [--socket PATH]
+    python -m lab.life.inside --request FILE [--socket PATH --scratch DIR]
 
 Rules: it tells its keeper what happens by lines of JSON on standard output (`ready`, `failed`); without `--socket` it
 is in a guest, and a porter joins the guest's line to its socket.
@@ -34,13 +34,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="lab.life.inside")
     parser.add_argument("--request", type=Path, required=True)
     parser.add_argument("--socket", type=Path)
+    parser.add_argument("--scratch", type=Path)
     given = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, _leave)
     Nursery.shared()  # first, so that it gets ready while this process imports
     for module in HEAVY:
         importlib.import_module(module)
     gc.freeze()
-    scratch = records.scratch()
+    scratch = given.scratch or records.scratch()
     try:
         _stand(json.loads(given.request.read_text()), given.socket, scratch)
     except LabError as error:

@@ -78,7 +78,7 @@ class Keeper:
             output=self._said, limit_s=float("inf"), virtual_time=self._request["virtual"], stop=self.stop,
             line=theirs.fileno(), begun=begun,
         )  # fmt: skip
-        return f"its guest ended ({ended.reason})"
+        return ended.reason.partition('; its last line: {"event"')[0]
 
     def _carry(self, line: socket.socket, listener: socket.socket) -> None:
         with line, listener:
@@ -89,10 +89,12 @@ class Keeper:
     def _host(self) -> str:
         HostKernel()
         self._ask_for_it(self.record.directory)
+        scratch = records.scratch()
+        self.record = self.record.changed(directories=(str(scratch),))
         command = [*CONTAINED, sys.executable, "-m", MODULE, "--request", str(self.record.directory / REQUEST)]
         environment = {**os.environ, "PYTHONPATH": str(source_directory()), "IKELAB_CLOCK": "real"}
         process = subprocess.Popen(
-            [*command, "--socket", str(self.record.socket)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            [*command, "--socket", str(self.record.socket), "--scratch", str(scratch)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, env=environment, cwd=source_directory(), start_new_session=True,
             preexec_fn=linux.die_with_parent,
         )  # fmt: skip
