@@ -35,7 +35,10 @@ class Client:
 
     def ask(self, command: str, **arguments: Any) -> Any:
         """The result of a command that gives it at once; what is wrong is raised as the server's kind of error."""
-        self._socket.sendall(wire.encode({"command": command, **arguments}))
+        try:
+            self._socket.sendall(wire.encode({"command": command, **arguments}))
+        except OSError as error:
+            raise _broken(error) from error
         for message in self._messages():
             if "ok" in message:
                 return _result(message)
@@ -69,7 +72,7 @@ class Client:
                         selector.unregister(input_from)
                     files = False
                 if ready.get(self._socket.fileno(), 0) & selectors.EVENT_WRITE:
-                    self._waiting = self._waiting[self._socket.send(self._waiting) :]
+                    self._waiting = self._waiting[self._send() :]
                 for message in self._received() if ready.get(self._socket.fileno(), 0) & selectors.EVENT_READ else ():
                     code = _told(message, out, err)
                     if code is not None:
@@ -80,6 +83,14 @@ class Client:
         data = os.read(descriptor, 16384)
         self._waiting += wire.encode({"in": wire.octets(data)} if data else {"in_end": True})
         return bool(data)
+
+    def _send(self) -> int:
+        try:
+            return self._socket.send(self._waiting)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            raise _broken(error) from error
 
     def _messages(self) -> Iterator[dict[str, Any]]:
         while True:
@@ -95,7 +106,11 @@ class Client:
         except BlockingIOError:
             return []
         except (OSError, wire.Garbled) as error:
-            raise BrokenError(f"the connection to the lab broke: {error}") from error
+            raise _broken(error) from error
+
+
+def _broken(error: Exception) -> BrokenError:
+    return BrokenError(f"the connection to the lab broke: {getattr(error, 'strerror', None) or error}")
 
 
 def _watched(selector: selectors.BaseSelector, descriptor: int) -> bool:

@@ -93,8 +93,9 @@ class Keeper:
         self.record = self.record.changed(directories=(str(scratch),))
         command = [*CONTAINED, sys.executable, "-m", MODULE, "--request", str(self.record.directory / REQUEST)]
         environment = {**os.environ, "PYTHONPATH": str(source_directory()), "IKELAB_CLOCK": "real"}
+        places = ["--socket", str(self.record.socket), "--scratch", str(scratch)]
         process = subprocess.Popen(
-            [*command, "--socket", str(self.record.socket), "--scratch", str(scratch)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            [*command, *places], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, env=environment, cwd=source_directory(), start_new_session=True,
             preexec_fn=linux.die_with_parent,
         )  # fmt: skip
