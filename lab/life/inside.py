@@ -75,8 +75,9 @@ def serve(stands: Any, path: Path, ready: Any, *, in_guest: bool) -> None:
     from lab.life.commands import Commands  # noqa: PLC0415
     from lab.life.server import Server  # noqa: PLC0415
 
+    if in_guest:
+        _join_line(path)
     listener = records.listen(path)
-    porter = _start_porter(path) if in_guest else 0
     clock = Clock(virtual=os.environ.get("IKELAB_CLOCK") == "virtual")
     try:
         server = Server(listener, lambda request, leave: commands.carry(request, leave), clock.hold)
@@ -87,17 +88,22 @@ def serve(stands: Any, path: Path, ready: Any, *, in_guest: bool) -> None:
         clock.close()
         listener.close()
         path.unlink(missing_ok=True)
-        if porter:
-            os.kill(porter, signal.SIGKILL)
-            os.waitpid(porter, 0)
 
 
-def _start_porter(path: Path) -> int:
+_JOINED: list[int] = []
+
+
+def _join_line(path: Path) -> None:
+    """Have a porter at the guest's end of the line; it stays for the next server, since a line begins only once."""
+    if _JOINED:
+        return
     pid = os.fork()
     if pid:
-        return pid
+        _JOINED.append(pid)
+        return
     try:
         linux.die_with_parent()
+        os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # namespaces among them, which end with their last holder
         carry_in_guest(path)
     finally:
         os._exit(0)

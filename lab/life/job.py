@@ -146,8 +146,11 @@ def _become(work: Callable[[], int], leave: Callable[[], None], out: int, err: i
         nothing = os.open(os.devnull, os.O_RDONLY)
         for descriptor, target in ((nothing, 0), (out, 1), (err, 2)):
             os.dup2(descriptor, target)
+        # Whoever forked may have put others in their places, as pytest does.
+        sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
         code = work()
         sys.stdout.flush()
+        sys.stderr.flush()
     except LabError as error:
         os.write(2, f"ikelab: {error}\n".encode())
         code = 1
