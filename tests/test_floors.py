@@ -9,7 +9,7 @@ ROOT = Path(__file__).parent.parent
 FLOORS = {
     "lab.__main__": 9,
     "lab.cli": 8,
-    **dict.fromkeys(("lab.plugin", "lab.matrix", "lab.report", "lab.run", "lab.history"), 7),
+    **dict.fromkeys(("lab.plugin", "lab.matrix", "lab.report", "lab.run", "lab.history", "lab.life"), 7),
     **dict.fromkeys(("lab.emulation", "lab.peers", "lab.guest", "lab.evidence"), 6),
     **dict.fromkeys(("lab.daemon", "lab.backends"), 5),
     "lab.endpoint": 4,
@@ -19,8 +19,8 @@ FLOORS = {
     **dict.fromkeys(("lab.wire", "lab.errors", "lab.trace", "lab"), 0),
 }
 # The pairs on one floor that may meet: the CHILD SA of IKE is what the data plane carries, a daemon drives a backend,
-# a peer runs in a node, the
-# packet gate reads IKE as the evidence does, a run is made of pairings and ends in a report.
+# a peer runs in a node, the packet gate reads IKE as the evidence does, a run is made of pairings and ends in a report,
+# a lab stands as in a scenario and a scenario that failed becomes a lab.
 NEIGHBOURS = {
     ("lab.peers", "lab.emulation"),
     ("lab.peers", "lab.evidence"),
@@ -34,6 +34,11 @@ NEIGHBOURS = {
     ("lab.run", "lab.plugin"),
     ("lab.run", "lab.report"),
     ("lab.run", "lab.history"),
+    ("lab.life", "lab.matrix"),
+    ("lab.life", "lab.plugin"),
+    ("lab.life", "lab.run"),
+    ("lab.plugin", "lab.life"),
+    ("lab.run", "lab.life"),
 }
 FILES = sorted((ROOT / "lab").rglob("*.py"))
 

@@ -39,7 +39,7 @@ KINDS = ("scenarios", "topologies", "peers", "clauses", "algorithms", "impairmen
 @click.option("--junit", type=click.Path(path_type=Path, dir_okay=False), help="Also write JUnit XML.")
 @click.option("--shard", default="1/1", metavar="I/N", help="Only part I of N; `ikelab report merge` joins the parts.")
 @click.option("--cluster", default="", metavar="URL", help="Run on a Dask cluster; `local` makes one of -j workers.")
-@click.option("--pause-on-failure", is_flag=True, help="Keep the network of a failed scenario (--kernel host).")
+@click.option("--pause-on-failure", is_flag=True, help="Keep the network of a failed scenario as a live lab.")
 @click.option("--suite", type=click.Path(path_type=Path), help="Scenarios of your own, instead of the lab's.")
 @click.option("--json", "as_json", is_flag=True, help="Print run.json on stdout in the end.")
 def run(as_json: bool, jobs: int | None, **given: Any) -> int:

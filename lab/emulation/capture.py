@@ -18,7 +18,7 @@ import socket
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,7 @@ import lab
 from lab.emulation import wires
 from lab.emulation.namespace import Namespace
 from lab.emulation.recorder import IGNORED
-from lab.emulation.topology import Topology
+from lab.emulation.topology import Attachment, Topology
 from lab.errors import BrokenError
 from lab.wire.pcapng import PcapngWriter
 
@@ -115,15 +115,15 @@ class Capture:
         self._number = next(self._numbers)
         self._statistics: Statistics | None = None
         self._recorder = RecorderProcess.shared()
-        taps = {name: _tap(topology, name, namespace) for name, namespace in namespaces.items()}
+        taps = {name: tap(topology, topology.at(name), namespace) for name, namespace in namespaces.items()}
         places = {(end.node, end.link): place for place, end in enumerate(topology.attachments)}
         points = [{end.interface: places[end.node, end.link] for end in topology.at(name)} for name in taps]
         with open(path, "wb", buffering=0) as file:
-            _write_head(topology, file.write)
-            descriptors = [file.fileno(), *(tap.fileno() for tap in taps.values())]
+            write_head(topology.name, topology.attachments, file.write)
+            descriptors = [file.fileno(), *(one.fileno() for one in taps.values())]
             self._recorder.tell({"start": self._number, "taps": points}, descriptors)
-        for tap in taps.values():
-            tap.close()
+        for one in taps.values():
+            one.close()
 
     @property
     def pid(self) -> int:
@@ -142,21 +142,22 @@ class Capture:
         return self._statistics
 
 
-def _write_head(topology: Topology, write: Callable[[bytes], object]) -> None:
+def write_head(name: str, ends: Iterable[Attachment], write: Callable[[bytes], object]) -> None:
+    """Begin a pcapng file: what it is of, and a capture point for each link end."""
     blocks: list[bytes] = []
-    writer = PcapngWriter(blocks.append, comment=f"topology {topology.name}")
-    for end in topology.attachments:
+    writer = PcapngWriter(blocks.append, comment=f"topology {name}")
+    for end in ends:
         writer.interface(f"{end.node}:{end.interface}", description=f"link {end.link}")
     write(b"".join(blocks))
 
 
-def _tap(topology: Topology, name: str, namespace: Namespace) -> socket.socket:
-    """A packet socket for all link ends of a node."""
-    tap = namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
-    _pass_only(tap, [wires.index(topology, end) for end in topology.at(name)])
-    tap.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
-    tap.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-    return tap
+def tap(topology: Topology, ends: Iterable[Attachment], namespace: Namespace) -> socket.socket:
+    """A packet socket for link ends of a node."""
+    made = namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
+    _pass_only(made, [wires.index(topology, end) for end in ends])
+    made.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
+    made.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+    return made
 
 
 def _pass_only(tap: socket.socket, indexes: list[int]) -> None:

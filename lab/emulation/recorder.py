@@ -77,6 +77,10 @@ class Recording:
         self._merger = Merger()
         self._packets = self._dropped = 0
 
+    def wait(self) -> None:
+        """Wait until a frame has come."""
+        self._poll.poll()
+
     def write(self) -> int:
         """Write all that waits, in order; looks until nothing is left, since no frame's cause must miss its batch."""
         frames: dict[int, list[Frame]] = {descriptor: [] for descriptor in self._by_descriptor}

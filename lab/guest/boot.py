@@ -45,11 +45,13 @@ def run(
     argv: Sequence[str], *, source: Path, results: Path, output: Callable[[str], None], limit_s: float,
     env: Mapping[str, str] | None = None, virtual_time: bool = False, cpu: int | None = None, memory: str = "1G",
     image: Image | None = None, stop: threading.Event | None = None, also: Mapping[Path, Path] = MappingProxyType({}),
+    line: int | None = None, begun: Callable[[int, Path], None] | None = None,
 ) -> GuestResult:  # fmt: skip
     """Run `argv` at /src with `results` writable at /results; `output` gets each line without its end.
 
     `also` are further directories of the host, by the place where the guest may read them. `stop`, set by another
-    thread, ends the guest early.
+    thread, ends the guest early. `line` is a descriptor (of a socket pair) that becomes the guest's second console,
+    /dev/tty1. `begun` is told the guest's process and its private directory on the host.
     """
     image = image or locate()
     source, results = _directory(source, "project source"), _directory(results, "results directory")
@@ -65,8 +67,9 @@ def run(
         _write_job(boot, argv, {**_environment(virtual_time, compiled is not None), **(env or {})})
         _write_mounts(boot, mounts)
         writable = [boot, *(host for mode, host, _ in mounts if mode == "rw")]
-        command = contain.command(_kernel(image, boot, memory, virtual_time), writable=writable)
-        last, ended = _watch(command, boot, pinned, output, _Limits(began + limit_s, stop))
+        kernel = [*_kernel(image, boot, memory, virtual_time), *([] if line is None else [f"con1=fd:{line}"])]
+        start = _Start(contain.command(kernel, writable=writable), boot, pinned, line, begun)
+        last, ended = _watch(start, output, _Limits(began + limit_s, stop))
         code = _status(boot)
     took = time.monotonic() - began
     if code is not None:
@@ -142,9 +145,18 @@ class _Limits:
         return left if self.stop is None else min(left, STOP_POLL_S)
 
 
-def _watch(
-    command: list[str], boot: Path, pinned: int, output: Callable[[str], None], limits: _Limits
-) -> tuple[str, str]:
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """How the kernel's process is started, and who is told of it."""
+
+    command: list[str]
+    boot: Path
+    cpu: int
+    line: int | None
+    begun: Callable[[int, Path], None] | None
+
+
+def _watch(start: _Start, output: Callable[[str], None], limits: _Limits) -> tuple[str, str]:
     """Run the kernel until it ends or a limit is reached; its last line, and which limit."""
     parent = os.getpid()
 
@@ -153,15 +165,17 @@ def _watch(
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != parent:
             os._exit(1)
-        os.sched_setaffinity(0, {pinned})
+        os.sched_setaffinity(0, {start.cpu})
 
-    environment = {"PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"), "TMPDIR": str(boot)}
+    environment = {"PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"), "TMPDIR": str(start.boot)}
     process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment,
-        preexec_fn=begin, start_new_session=True, cwd="/",
+        start.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment,
+        preexec_fn=begin, start_new_session=True, cwd="/", pass_fds=() if start.line is None else (start.line,),
     )  # fmt: skip
     try:
-        return _pump(process, b"\x04%s\x04" % os.fsencode(boot), output, limits)
+        if start.begun is not None:
+            start.begun(process.pid, start.boot)
+        return _pump(process, b"\x04%s\x04" % os.fsencode(start.boot), output, limits)
     finally:
         # Also on an error in `output` and on Ctrl-C. The whole session: a guest's processes are processes of the host.
         with contextlib.suppress(ProcessLookupError):

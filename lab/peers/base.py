@@ -92,6 +92,10 @@ class PeerDriver(Protocol):
         """Wait until the daemon takes commands and has its connections."""
         ...
 
+    def reconnect(self) -> None:
+        """In a forked child: ask over a connection of its own from now on, since its parent's is not its to use."""
+        ...
+
     def initiate(self, child: str, timeout: float = INITIATE_S) -> Outcome:
         """Set up a CHILD SA (and the IKE SA it needs); wait for the outcome, `timeout` in seconds."""
         ...

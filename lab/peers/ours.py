@@ -71,6 +71,14 @@ class Ours:
             else:
                 return
 
+    def reconnect(self) -> None:
+        """Talk over a connection of this process's own, in a forked child: its parent's is not its to use."""
+        self._client = Client(self.run_dir / CONTROL)
+
+    def call(self, command: str, **arguments: Any) -> Any:
+        """Any command of the control socket, as `ikelab ctl` would give it; Refused says why there is no result."""
+        return self._call(command, **arguments)
+
     def _alive(self) -> bool:
         """Whether the daemon runs."""
         return self._daemon is not None and self._daemon.alive()

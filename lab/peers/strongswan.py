@@ -90,6 +90,11 @@ class StrongSwan:
         self._events = Events(connect(socket, deadline), EVENTS)
         self._load()
 
+    def reconnect(self) -> None:
+        """Talk over a connection of this process's own, in a forked child: its parent's is not its to use."""
+        self._process = None  # nor is the daemon its child
+        self._commands = Commands(connect(self.run_dir / "run" / SOCKET, time.monotonic()))
+
     def _load(self) -> None:
         """Give charon every secret, CA and connection of the tree, as swanctl --load-all would."""
         for command, message in loads(self._tree, self._files):

@@ -36,7 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--ikelab-events", type=Path, help="file to append a JSON line to for every scenario begun or over")
     group.addoption("--ikelab-peer", action="append", default=[], help="only pairings with our stack and this peer")
     group.addoption("--ikelab-role", default="both", help="only pairings with our stack in this role")
-    group.addoption("--ikelab-pause", type=Path, help="keep the network of a failed scenario until this file exists")
+    group.addoption("--ikelab-pause", type=Path, help="have a failed scenario serve its network on this socket")
     group.addoption("--ikelab-seed", type=int, default=1, help="seed of everything random that the lab decides")
 
 
@@ -90,9 +90,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     try:
         result = yield
     except BaseException as error:
-        resume = pyfuncitem.config.getoption("--ikelab-pause")
-        if resume is not None and judge(error).word == FAILED:
-            opened.pause(resume)
+        where = pyfuncitem.config.getoption("--ikelab-pause")
+        if where is not None and judge(error).word == FAILED:
+            opened.pause(where)
         opened.conclude(judge(error))
         raise
     opened.conclude(judge(None))

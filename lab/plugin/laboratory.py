@@ -16,7 +16,6 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
-from ipaddress import ip_interface
 from pathlib import Path
 from random import Random
 from tempfile import mkdtemp
@@ -52,7 +51,6 @@ from lab.plugin.verdict import FAILED, PASSED, Verdict, judge
 PINGS = 3
 POLL_S = 0.02
 READY_S = 15.0
-PAUSE_POLL_S = 0.5
 
 
 class Lab:
@@ -164,14 +162,7 @@ class Lab:
 
     def ends(self, client: str = "left") -> Ends:
         """Where the gateways are; another `client` is one that `add_gateway` starts in the place of the left one."""
-        topology = self._known_topology()
-        nets = {}
-        for name in (client, "right"):
-            lan = topology.toward(name, f"{name}-host").end
-            nets[name] = str(ip_interface(lan.addresses[0]).network)
-        address = {name: topology.attachment(name).any_address() for name in (client, "right")}
-        public = topology.public_address("right", 6 if ":" in address["right"] else 4)
-        return Ends(address[client], address["right"], public, nets[client], nets["right"])
+        return Ends.of(self._known_topology(), client)
 
     def _known_topology(self) -> topologies.Topology:
         if self.topology is None:
@@ -338,11 +329,18 @@ class Lab:
 
     # -- ending
 
-    def pause(self, resume: Path) -> None:
-        """Keep everything as it is until the file `resume` appears."""
-        self.records.paused(self, resume)
-        while not resume.exists():
-            time.sleep(PAUSE_POLL_S)
+    def pause(self, where: Path) -> None:
+        """Serve the network as a live lab until somebody ends it: on the socket `where`, in a guest over its line."""
+        if not self.has_network:
+            return
+        from lab.life import inside  # noqa: PLC0415  (only a run that pauses needs it)
+        from lab.life.bench import Bench  # noqa: PLC0415
+
+        bench = Bench(self.network, {gateway.name: gateway for gateway in self.running})
+        in_guest = os.environ.get("IKELAB_GUEST") == "1"
+        place = inside.GUEST_SOCKET if in_guest else where
+        inside.serve(bench, place, lambda: self.records.paused(self), in_guest=in_guest)
+        self.records.resumed(self)
 
     def conclude(self, verdict: Verdict) -> None:
         """Gather the evidence, check it, and write the result; AssertionError where only the evidence fails it."""

@@ -65,9 +65,20 @@ class Records:
         versions = {gateway.peer.name: gateway.driver.version for gateway in lab.running}
         self.line("finished", **named, verdict=verdict.word, reason=verdict.reason, versions=versions)
 
-    def paused(self, lab: "Lab", resume: Path) -> None:
-        """Say that a failed scenario's network is kept until a file appears."""
-        self.line("paused", id=lab.scenario.id, pairing=str(lab.scenario.pairing), resume=str(resume))
+    def paused(self, lab: "Lab") -> None:
+        """Say that a failed scenario's network is kept as a live lab."""
+        assert lab.topology is not None
+        peers = {gateway.name: gateway.peer.name for gateway in lab.running}
+        text = Path(lab.topology.file).read_text(encoding="utf-8")
+        self.line("paused", **_named(lab), topology=lab.topology.name, file=text, peers=peers)
+
+    def resumed(self, lab: "Lab") -> None:
+        """Say that it goes on."""
+        self.line("resumed", **_named(lab))
+
+
+def _named(lab: "Lab") -> dict[str, str]:
+    return {"id": lab.scenario.id, "pairing": str(lab.scenario.pairing)}
 
 
 def result_of(lab: "Lab", verdict: Verdict) -> Result:

@@ -7,7 +7,9 @@ everything else is a default of the peers. Addresses come from the topology.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_interface
 
+from lab.emulation.topology import Topology
 from lab.ike.swanctl import Section, Value, mirror, parse, render
 
 IKE = "aes256gcm16-prfsha384-x25519"
@@ -86,6 +88,17 @@ class Ends:
     right_public: str
     left_net: str
     right_net: str
+
+    @classmethod
+    def of(cls, topology: Topology, client: str = "left") -> "Ends":
+        """Those of a topology; another `client` is a gateway in the place of the left one."""
+        nets = {}
+        for name in (client, "right"):
+            lan = topology.toward(name, f"{name}-host").end
+            nets[name] = str(ip_interface(lan.addresses[0]).network)
+        address = {name: topology.attachment(name).any_address() for name in (client, "right")}
+        public = topology.public_address("right", 6 if ":" in address["right"] else 4)
+        return cls(address[client], address["right"], public, nets[client], nets["right"])
 
 
 def left_tree(tunnel: Tunnel, ends: Ends) -> Section:

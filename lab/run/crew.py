@@ -5,6 +5,7 @@ guest, because a process that spins stops virtual time for ever; what its guest 
 the scenario itself is `unresolved`. Ctrl-C ends all guests before it is passed on.
 """
 
+import math
 import queue
 import threading
 import time
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.evidence.results import Result, write_result
+from lab.life.paused import Paused
 from lab.plugin.meta import Scenario
 from lab.plugin.selection import Plan
 from lab.run.batches import Batch, divide, left_over
@@ -25,7 +27,6 @@ from lab.run.options import Options
 from lab.run.progress import Screen
 
 POLL_S = 0.04
-RESUME = "resume"
 # Real time.
 BOOT_LIMIT_S, GUEST_LIMIT_S = 60.0, 3600.0
 CHECKERS = 2
@@ -38,6 +39,7 @@ class Worker:
     batch: Batch
     follower: Follower
     directory: Path
+    paused: Paused | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     output: list[str] = field(default_factory=list)
     ended: Ended | None = None
@@ -106,7 +108,8 @@ class Crew:
         jobs = tuple((one.id, str(one.pairing)) for one in batch.scenarios)
         files = tuple(dict.fromkeys(one.nodeid.partition("::")[0] for one in batch.scenarios))
         Plan(jobs, batch.attempt, files).write(directory / PLAN)
-        worker = Worker(batch, Follower(batch, directory / EVENTS), directory)
+        paused = Paused(self.runner.kind, virtual=batch.virtual) if self.options.pause_on_failure else None
+        worker = Worker(batch, Follower(batch, directory / EVENTS), directory, paused)
         self._workers.append(worker)
         thread = threading.Thread(target=self._guest, args=(worker,), name=f"guest-{self._number}", daemon=True)
         self._threads.append(thread)
@@ -117,8 +120,8 @@ class Crew:
         """In a thread: run the guest, keep its output."""
         place = f"OUT/{worker.directory.relative_to(self.out).as_posix()}"
         arguments = ["--out=OUT", f"--batch={place}", f"--seed={self.options.seed}"]
-        if self.options.pause_on_failure:
-            arguments.append(f"--pause={place}/{RESUME}")
+        if worker.paused is not None:
+            arguments.append(f"--pause={worker.paused.socket}")
         try:
             with (worker.directory / "output.txt").open("w") as log:
 
@@ -130,12 +133,16 @@ class Crew:
                     self.out,
                     arguments,
                     virtual=worker.batch.virtual,
-                    limit_s=GUEST_LIMIT_S,
+                    limit_s=math.inf if worker.paused else GUEST_LIMIT_S,
                     output=output,
                     stop=worker.stop,
+                    paused=worker.paused,
                 )
         except BaseException as error:  # noqa: BLE001  (carried to the thread that can raise it)
             worker.error = error
+        finally:
+            if worker.paused is not None:
+                worker.paused.close()
 
     def _look(self, worker: Worker) -> None:
         """Take what a guest has finished; end it if it is stuck."""
@@ -143,13 +150,23 @@ class Crew:
             self._check(finished)
         current = worker.current
         limit = current.limit_s if current else BOOT_LIMIT_S
-        if worker.follower.paused:
-            self.screen.say(f"{' '.join(worker.follower.paused)} failed; its network is kept until you give")
-            self.screen.say(f"    touch {worker.directory / RESUME}")
-            worker.follower.paused = ()
+        self._keep(worker)
         if worker.follower.busy_s > limit and not worker.stop.is_set() and not self.options.pause_on_failure:
             worker.why_stopped = f"it took more than {limit:.0f} s of real time"
             worker.stop.set()
+
+    def _keep(self, worker: Worker) -> None:
+        """Give the network of a scenario that pauses a name, as long as it does."""
+        event, paused = worker.follower.paused, worker.paused
+        if paused is None or bool(event) == paused.announced:
+            return
+        if not event:
+            paused.resumed()
+            return
+        name = paused.announce(event).name
+        self.screen.say(f"{event['id']} {event['pairing']} failed; its network is up as `{name}`")
+        look = f"ikelab status {name}, ikelab shell NODE --lab {name}"
+        self.screen.say(f"    look with {look}; go on with ikelab down {name}")
 
     def _buried(self, worker: Worker) -> list[Batch]:
         """A guest has ended: what it left undone, as new batches, without the scenario that it ended in."""

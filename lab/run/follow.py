@@ -36,7 +36,7 @@ class Follower:
         self.current_directory = ""
         self.finished: set[Key] = set()
         self.versions: dict[str, str] = {}
-        self.paused: tuple[str, ...] = ()
+        self.paused: dict[str, Any] = {}
 
     @property
     def busy_s(self) -> float:
@@ -51,7 +51,9 @@ class Follower:
             if event.get("event") == "started":
                 self.current, self.current_directory, self._since = key, str(event.get("dir")), self._clock()
             elif event.get("event") == "paused":
-                self.paused = key
+                self.paused = event
+            elif event.get("event") == "resumed":
+                self.paused = {}
             elif event.get("event") == "finished":
                 found.append(Finished(key, self.current_directory, round(self.busy_s, 3)))
                 self.finished.add(key)

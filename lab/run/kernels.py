@@ -19,6 +19,7 @@ from typing import Literal, Protocol
 
 from lab.errors import UnfitError
 from lab.guest import boot, image
+from lab.life.paused import Paused
 from lab.run.catalogue import scenarios_directory, source_directory
 
 CONTAINED = ("unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc", "--uts", "--ipc", "--kill-child")
@@ -45,9 +46,12 @@ class Runner(Protocol):
 
     def run(
         self, out: Path, arguments: list[str], *, virtual: bool, limit_s: float, output: Callable[[str], None],
-        stop: threading.Event,
+        stop: threading.Event, paused: Paused | None = None,
     ) -> Ended:  # fmt: skip
-        """Run `lab.run.inside` with the run directory `out`; arguments name paths relative to it with OUT/."""
+        """Run `lab.run.inside` with the run directory `out`; arguments name paths relative to it with OUT/.
+
+        `paused` is what reaches a scenario that pauses.
+        """
         ...
 
 
@@ -63,7 +67,7 @@ class GuestKernel:
 
     def run(
         self, out: Path, arguments: list[str], *, virtual: bool, limit_s: float, output: Callable[[str], None],
-        stop: threading.Event,
+        stop: threading.Event, paused: Paused | None = None,
     ) -> Ended:  # fmt: skip
         """Boot a guest for one batch."""
         own = Path("/src") / scenarios_directory().relative_to(source_directory())
@@ -79,6 +83,8 @@ class GuestKernel:
             output=output,
             image=self._image,
             stop=stop,
+            line=paused.line if paused else None,
+            begun=paused.begun if paused else None,
         )
         return Ended(result.exit_code, result.reason)
 
@@ -97,7 +103,7 @@ class HostKernel:
 
     def run(
         self, out: Path, arguments: list[str], *, virtual: bool, limit_s: float, output: Callable[[str], None],
-        stop: threading.Event,
+        stop: threading.Event, paused: Paused | None = None,
     ) -> Ended:  # fmt: skip
         """Start one contained process for one batch."""
         words = [word.replace("OUT", str(out), 1) for word in arguments]

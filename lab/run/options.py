@@ -59,8 +59,6 @@ class Options:
             raise ConfigError("--suite and --cluster exclude each other: the workers have the lab's own scenarios")
         if self.suite is not None and not self.suite.is_dir():
             raise ConfigError(f"there is no directory {self.suite}; --suite names one with scenarios of your own")
-        if self.pause_on_failure and self.kernel != "host":
-            raise ConfigError("--pause-on-failure needs --kernel host: nobody can look into a guest while it waits")
 
     def reproduce(self, scenario: Scenario) -> str:
         """The command that runs exactly this scenario again."""

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from lab.cli import cli
-from lab.errors import UnfitError
+from lab.errors import ConfigError, UnfitError
 
 SA = {
     "name": "gw", "number": 1, "state": "ESTABLISHED", "role": "initiator", "spi_i": "11" * 8, "spi_r": "22" * 8,
@@ -131,3 +131,13 @@ def test_the_daemon_command_passes_the_exit_code_on(tmp_path: Path) -> None:
     result = CliRunner().invoke(cli, ["daemon", "--config", str(tmp_path / "none.conf")])
     assert result.exit_code == 2 and "No such file" in result.stderr
     assert CliRunner().invoke(cli, ["daemon"]).exit_code == 2
+
+
+def test_a_daemon_is_named_by_a_node_or_by_a_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    for words in (["list-sas"], ["left", "--control", "x", "list-sas"], ["--control", "x", "left", "list-sas"]):
+        found = CliRunner().invoke(cli, ["ctl", *words])
+        assert (found.exit_code, "say which daemon" in found.output) == (2, True), words
+    with pytest.raises(ConfigError, match="no lab is up"):
+        CliRunner().invoke(cli, ["ctl", "left", "rekey", "net"], catch_exceptions=False)
+    assert "Replace the keys" in CliRunner().invoke(cli, ["ctl", "left", "rekey", "--help"]).output

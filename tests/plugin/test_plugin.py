@@ -69,8 +69,8 @@ class PretendedLab:
             named = {"id": self.scenario.id, "pairing": str(self.scenario.pairing)}
             self.records.line("finished", **named, verdict=verdict.word, reason=verdict.reason)
 
-    def pause(self, resume):
-        self.records.line("paused", resume=str(resume))
+    def pause(self, where):
+        self.records.line("paused", where=str(where))
 
 
 def _peer(name):

@@ -12,7 +12,7 @@ from lab.run.options import Options, run_directory
         {"kernel": "moon"},
         {"jobs": 0},
         {"repeat": 0},
-        {"pause_on_failure": True},
+        {"pause_on_failure": True, "cluster": "local"},
     ],
 )
 def test_what_cannot_be_meant_is_refused(given):
