@@ -84,6 +84,8 @@ _IKE_FIELDS = (
     "SK_d", "SK_ai", "SK_ar", "SK_ei", "SK_er", "SK_pi", "SK_pr",
     "SKEYID", "SKEYID_d", "SKEYID_a", "SKEYID_e", "Ka", "IV",
 )  # fmt: skip
+# A peer may show the keys of its messages only: then none of these, from which others come, is compared.
+_DERIVING = ("SK_d", "SK_pi", "SK_pr")
 _CHILD_FIELDS = ("protocol", "encr", "encr_key", "salt", "integ", "integ_key", "esn")
 
 
@@ -140,7 +142,9 @@ def compare(keys: Keys) -> list[Agreement]:
     for direction in keys.child:
         child.setdefault(direction.spi, []).append(direction)
     for (spi, _), entries in ike.items():
-        differs = _difference(entries, _IKE_FIELDS)
+        partial = any(not any(getattr(entry, name) for name in _DERIVING) for entry in entries if entry.version == 2)
+        fields = [name for name in _IKE_FIELDS if not (partial and name in _DERIVING)]
+        differs = _difference(entries, fields)
         found.append(Agreement("ike", spi, [e.source for e in entries], not differs, differs))
     for spi, directions in child.items():
         differs = _difference(directions, _CHILD_FIELDS)
