@@ -77,7 +77,7 @@ class Room:
         """Start a process in the room; it ends with the room at the latest, and so does what it starts."""
         if self._holder is None:
             raise BrokenError(f"the peer in {self._node.name} was asked before it was started")
-        enter = ["nsenter", f"--target={self._holder.pid}", "--mount", "--root", "--wd=/", "--", *argv]
+        enter = ["nsenter", f"--target={self._holder.pid}", "--mount", "--root", "--", *argv]
         process = self._node.popen(enter, start_new_session=True, **options)
         self._started.append(process)
         return process

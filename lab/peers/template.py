@@ -20,12 +20,13 @@ from typing import Any
 from lab.errors import BrokenError, LabError
 from lab.ike.swanctl import Section, render
 from lab.peers import told
-from lab.peers.base import INITIATE_S, NO_FILES, READY_S, Event, Node, Outcome, PeerFault, Unsupported
+from lab.peers.base import INITIATE_S, NO_FILES, READY_S, Event, KeyLog, Node, Outcome, PeerFault, Unsupported
 from lab.peers.room import Room, tree
 from lab.templates.template import Template
 
 SCHEMA = "ikelab.connection/1"
 UNSUPPORTED = 127
+KEY_LOG = "keys.jsonl"
 COMMAND_S, POLL_S = 30.0, 0.05
 NO_KEYS: dict[str, list[dict[str, Any]]] = {"ike": [], "child": []}
 
@@ -123,7 +124,7 @@ class TemplatePeer:
     def _popen(self, command: str, values: Mapping[str, str], **options: Any) -> "subprocess.Popen[bytes]":
         names = {"config": "CONFIG_DIR", "logs": "LOG_DIR", "keys": "KEYS_DIR", "run": "RUN_DIR"}
         told = [f"IKELAB_{names.get(name, name.upper())}={value}" for name, value in values.items()]
-        argv = ["env", *told, *self.template.argv(command, values)]
+        argv = ["env", "--chdir=/", *told, *self.template.argv(command, values)]
         return self._room.popen(argv, stdin=subprocess.DEVNULL, **options)
 
     def _carry_out(self, command: str, case: Mapping[str, str], timeout: float) -> tuple[int, str, str]:
@@ -165,8 +166,8 @@ class TemplatePeer:
         """Set up a CHILD SA (and the IKE SA it needs); wait for the outcome, `timeout` in seconds."""
         return self._run("initiate", {"child": child, "timeout": f"{timeout:g}"}, timeout + COMMAND_S)
 
-    def rekey(self, *, ike: str = "", child: str = "") -> Outcome:
-        """Rekey an IKE SA or a CHILD SA by its name."""
+    def rekey(self, *, ike: str = "", child: str = "", wait: bool = True) -> Outcome:
+        """Rekey an IKE SA or a CHILD SA by its name; whether it waits is the template's."""
         return self._run("rekey", {"ike": ike, "child": child})
 
     def redirect(self, gateway: str, *, ike: str = "") -> Outcome:
@@ -189,6 +190,11 @@ class TemplatePeer:
         if not self.tells_keys:
             return NO_KEYS
         return told.keys(self._text("keys"), self._who("keys"), self.source)
+
+    @property
+    def key_log(self) -> KeyLog:
+        """`keys.jsonl` in the key directory, for a template that writes keys as they arise."""
+        return KeyLog("jsonl", self.run_dir / "keys" / KEY_LOG, self.source)
 
     def events(self, timeout: float = 0.0) -> list[Event]:
         """Events since the last call; waits up to `timeout` seconds for the first."""

@@ -15,7 +15,7 @@ Facts = dict[str, Any]
 
 # sas.json, with what stands there where the peer does not say. `...` must be said.
 SA: Mapping[str, Any] = {
-    "name": "", "version": 2, "state": ..., "role": "", "spi_i": ..., "spi_r": ...,
+    "name": "", "number": 0, "version": 2, "state": ..., "role": "", "spi_i": ..., "spi_r": ...,
     "local_host": "", "local_port": 0, "remote_host": "", "remote_port": 0, "local_id": "", "remote_id": "",
     "encr": "", "encr_key_length": 0, "integ": None, "prf": "", "ke": "",
     "nat_local": False, "nat_remote": False, "local_vips": [], "remote_vips": [], "established_s": 0, "children": [],
@@ -88,9 +88,7 @@ def _filled(told: Facts, shape: Mapping[str, Any], what: str) -> Facts:
     for name, value in told.items():
         if name not in shape:
             raise BrokenError(f"{what} with {name!r}, which is no name of sas.json")
-        usual = shape[name]
-        right = value is None if usual is None and not isinstance(value, str) else _like(value, usual)
-        if not right:
+        if not (_like(value, shape[name]) or value is shape[name] is None):
             raise BrokenError(f"{what} whose {name} is {value!r}")
     if missing := next((name for name, usual in shape.items() if usual is ... and name not in told), None):
         raise BrokenError(f"{what} without {missing!r}")
@@ -99,5 +97,6 @@ def _filled(told: Facts, shape: Mapping[str, Any], what: str) -> Facts:
 
 def _like(value: Any, usual: Any) -> bool:
     """Whether a value is of the kind of the usual one; text where there is no usual one."""
-    kind = str if usual in (None, ...) else type(usual)
+    kinds = {int: (int, float), type(None): str, type(...): str}
+    kind = kinds.get(type(usual), type(usual))
     return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))

@@ -5,11 +5,10 @@ scenarios, the environment alone is enough.
 """
 
 import importlib.util
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.errors import ConfigError
-from lab.guest.image import Image
 from lab.peers import offered
 from lab.templates import find
 
@@ -22,10 +21,6 @@ class Brought:
 
     mounts: dict[str, Path] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
-
-    def into(self, image: Image) -> Image:
-        """The image with all this beside its layers."""
-        return replace(image, mounts={**image.mounts, **self.mounts})
 
 
 def for_guest() -> Brought:

@@ -60,7 +60,7 @@ class GuestKernel:
 
     def __init__(self, suite: Path | None = None) -> None:
         self._suite, self._brought = suite, brought.for_guest()
-        self._image = self._brought.into(image.locate())
+        self._image = image.locate()
         self.release = self._image.release
 
     def run(
@@ -75,7 +75,7 @@ class GuestKernel:
             argv,
             source=source_directory(),
             results=out,
-            also={SUITE: self._suite} if self._suite else {},
+            also=self._brought.mounts | ({SUITE: self._suite} if self._suite else {}),
             virtual_time=virtual,
             limit_s=limit_s,
             output=output,

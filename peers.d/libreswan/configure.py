@@ -31,7 +31,7 @@ def main(config: Path, logs: Path) -> None:
     told = json.loads((config / "connection.json").read_text())
     known(told, {"schema", "node", "role", "connections", "secrets"}, "the configuration")
     names = []
-    text = [f"config setup\n    logfile={logs}/pluto.log\n    plutodebug=private,crypt\n    nssdir=/run/nss\n"
+    text = [f"config setup\n    logfile={logs}/pluto.log\n    plutodebug=base,private,crypt\n    nssdir=/run/nss\n"
             f"    secretsfile={config}/ipsec.secrets\n"]  # fmt: skip
     for ike, connection in told["connections"].items():
         for child, wishes in connection["children"].items():

@@ -26,7 +26,8 @@ def states(text: str) -> list:
             found.append({"src": begin[2], "dst": begin[3], "gone": begin[1] == "Deleted "})
         elif found:
             counting = _take(found[-1], line, counting)
-    return [one for one in found if one.get("encr_key") is not None and not one["gone"]]
+    # pluto asks the kernel for what it can with an SA between no addresses.
+    return [one for one in found if one.get("encr_key") is not None and not one["gone"] and one["src"] != "0.0.0.0"]
 
 
 def _take(state: dict, line: str, counting: bool) -> bool:

@@ -11,7 +11,8 @@ from kernel import states
 from pluto import ike_sas
 
 WHACK = ("/usr/libexec/ipsec/whack", "--rundir", "/run/pluto")
-_STATE = re.compile(r'^#(\d+): "([^"]+)"(?:\[\d+\] \S+?)?:(\d+) (\w+) .*?(?:; IKE SA #(\d+))?;[^;]*$')
+_STATE = re.compile(r'^#(\d+): "([^"]+)"(?:\[\d+\] \S+?)?:\d+ (\w+) ')
+_PARENT = re.compile(r"; IKE SA #(\d+);")
 _SPIS = re.compile(r"^#(\d+): .* esp\.([0-9a-f]+)@(\S+) esp\.([0-9a-f]+)@(\S+) ")
 STATES = {"ESTABLISHED_IKE_SA": "ESTABLISHED"}
 
@@ -35,19 +36,19 @@ def told(*argv: str) -> str:
 def views(shown: list, known: dict, kernel: dict, wishes: dict, names: dict) -> list:
     """The SAs, an IKE SA before its children."""
     spis = {found[1]: found.groups()[1:] for line in shown if (found := _SPIS.match(line))}
-    states_ = [found.groups() for line in shown if (found := _STATE.match(line))]
+    lines = [(*found.groups(), _PARENT.search(line)) for line in shown if (found := _STATE.match(line))]
     sas = {}
-    for number, connection, _, state, parent in states_:
+    for number, connection, state, parent in lines:
         if parent is None and number in known:
             ike, _ = names[connection]
             sas[number] = ike_view(ike, state, known[number], wishes[ike])
-    for number, connection, _, state, parent in states_:
-        if state == "ESTABLISHED_CHILD_SA" and number in spis and parent in sas:
+    for number, connection, state, parent in lines:
+        if state == "ESTABLISHED_CHILD_SA" and number in spis and parent and parent[1] in sas:
             ike, child = names[connection]
             there, here = spis[number][0].zfill(8), spis[number][2].zfill(8)
             view = child_view(child, here, there, kernel, wishes[ike]["children"][child])
-            sas[parent]["children"].append(view)
-            sas[parent] |= {"local_host": spis[number][3], "remote_host": spis[number][1]}
+            sas[parent[1]]["children"].append(view)
+            sas[parent[1]] |= {"local_host": spis[number][3], "remote_host": spis[number][1]}
     return list(sas.values())
 
 
