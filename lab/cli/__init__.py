@@ -21,6 +21,7 @@ COMMANDS = {
     "run": ("lab.cli.run", "run"),
     "list": ("lab.cli.run", "list_"),
     "decode": ("lab.cli.decode", "decode"),
+    "peer": ("lab.cli.peer", "peer"),
     "validate": ("lab.cli.validate", "validate"),
     "daemon": ("lab.cli.daemon", "daemon"),
     "ctl": ("lab.cli.ctl", "ctl"),

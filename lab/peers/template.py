@@ -27,7 +27,7 @@ from lab.templates.template import Template
 SCHEMA = "ikelab.connection/1"
 UNSUPPORTED = 127
 KEY_LOG = "keys.jsonl"
-COMMAND_S, POLL_S = 30.0, 0.05
+COMMAND_S, POLL_S, APART_S = 30.0, 0.05, 0.5
 NO_KEYS: dict[str, list[dict[str, Any]]] = {"ike": [], "child": []}
 
 
@@ -44,6 +44,7 @@ class TemplatePeer:
         self._files = NO_FILES
         self._daemon: subprocess.Popen[bytes] | None = None
         self._read_events = 0
+        self._asked = -APART_S
         self._keys: dict[str, list[dict[str, Any]]] | None = None
         self._room = self._new_room()
 
@@ -180,7 +181,9 @@ class TemplatePeer:
         return self._run("terminate", case, timeout + COMMAND_S)
 
     def sas(self) -> list[dict[str, Any]]:
-        """The SAs in the shape of sas.json."""
+        """The SAs in the shape of sas.json; asked no more often than every `APART_S`, as each answer costs processes."""
+        time.sleep(max(0.0, self._asked + APART_S - time.monotonic()))
+        self._asked = time.monotonic()
         return told.sas(self._text("sas"), self._who("sas"))
 
     def keys(self) -> dict[str, list[dict[str, Any]]]:

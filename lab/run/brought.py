@@ -12,26 +12,27 @@ from lab.errors import ConfigError
 from lab.peers import offered
 from lab.templates import find
 
-TEMPLATES, PACKAGES = "/opt/peers.d", "/opt/offered"
+TEMPLATES, PACKAGES = Path("/opt/peers.d"), Path("/opt/offered")
 
 
 @dataclass(frozen=True, slots=True)
 class Brought:
     """Where the guest sees what of the host, and what its processes are told."""
 
-    mounts: dict[str, Path] = field(default_factory=dict)
+    mounts: dict[Path, Path] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
 
 
 def for_guest() -> Brought:
     """What a guest is given; nothing where nothing was brought."""
-    mounts, told = {}, {}
+    mounts: dict[Path, Path] = {}
+    told: dict[str, str] = {}
     if place := find.users():
-        mounts[TEMPLATES], told[find.VARIABLE] = place, TEMPLATES
+        mounts[TEMPLATES], told[find.VARIABLE] = place, str(TEMPLATES)
     if points := offered.points():
         for name, value in points.items():
             package = value.partition(":")[0].partition(".")[0]
-            mounts[f"{PACKAGES}/{package}"] = _directory(name, package)
+            mounts[PACKAGES / package] = _directory(name, package)
         told |= {"PYTHONPATH": f"/src:{PACKAGES}", offered.VARIABLE: _named(points)}
     return Brought(mounts, told)
 

@@ -38,7 +38,7 @@ TOP = ("title", "abilities", "image", "commands")
 IMAGE = ("suite", "packages", "without")
 _NAME = re.compile(r"[a-z0-9][a-z0-9.+-]*")
 _WORD = re.compile(r"[a-z0-9][a-z0-9./+_-]*")
-_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_PLACEHOLDER = re.compile(r"\{([a-z]+)\}")  # other braces are a shell's or JSON's
 
 
 @dataclass(frozen=True, slots=True)
