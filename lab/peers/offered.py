@@ -29,6 +29,6 @@ def offered() -> dict[str, object]:
         try:
             found[name] = EntryPoint(name, value, GROUP).load()
         except (ImportError, AttributeError, ValueError) as error:
-            text = f"the entry point {name!r} of {GROUP} ({value}) cannot be loaded: {error}; correct or remove its package"
-            raise ConfigError(text) from error
+            text = f"the entry point {name!r} of {GROUP} ({value}) cannot be loaded: {error}"
+            raise ConfigError(f"{text}; correct or remove its package") from error
     return found

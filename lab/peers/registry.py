@@ -1,9 +1,9 @@
 """Which peers there are and what each can do.
 
 "Add a peer" = a driver module and a row here, or no code at all: a template (`lab.templates`), or a row that another
-package offers by the entry point group `ikelab.peers`. Abilities are words that scenarios ask for with `@needs(...)`; a pairing
-whose peers lack one is `unsupported`, never `failed`. Drivers are imported only when a network exists: listing peers
-must work on a machine that has none of them.
+package offers by the entry point group `ikelab.peers`. Abilities are words that scenarios ask for with `@needs(...)`; a
+pairing whose peers lack one is `unsupported`, never `failed`. Drivers are imported only when a network exists: listing
+peers must work on a machine that has none of them.
 """
 
 import importlib
@@ -47,7 +47,7 @@ _OURS = _ONLY_OURS | _IKEV2 | _ALGORITHMS | _EVERY_ALGORITHM | _EAP | _PUBKEY | 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """One row: how a peer is called, what it can do, and the class that drives it (`module:class`) with what options."""
+    """One row: how a peer is called, what it can do, and the class that drives it (`module:class`, with options)."""
 
     name: str
     title: str

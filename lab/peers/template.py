@@ -181,7 +181,7 @@ class TemplatePeer:
         return self._run("terminate", case, timeout + COMMAND_S)
 
     def sas(self) -> list[dict[str, Any]]:
-        """The SAs in the shape of sas.json; asked no more often than every `APART_S`, as each answer costs processes."""
+        """The SAs in the shape of sas.json; at most every `APART_S`, as each answer costs processes."""
         time.sleep(max(0.0, self._asked + APART_S - time.monotonic()))
         self._asked = time.monotonic()
         return told.sas(self._text("sas"), self._who("sas"))

@@ -1,4 +1,4 @@
-"""connection.json -> ipsec.conf, ipsec.secrets and names (a line for each connection: its name, the IKE SA's, the child's).
+"""connection.json -> ipsec.conf, ipsec.secrets and names (for each: connection, IKE SA, child).
 
 Rule: a key that is not translated here ends in exit code 127 with its name, and is never ignored.
 """
@@ -103,7 +103,7 @@ def one(items: list) -> str:
 def ike(proposal: str) -> str:
     """`aes256gcm16-prfsha384-x25519` -> `aes_gcm_16_256-sha2_384-dh31`."""
     cipher, integrity, prf, group = parts(proposal)
-    if integrity and prf and integrity != prf or not (integrity or prf) or not group:
+    if len({integrity, prf} - {""}) != 1 or not group:
         raise Unsupported(f"the IKE proposal {proposal} is not translated for libreswan")
     return f"{cipher}-{prf or integrity}-{group}"
 

@@ -1,8 +1,8 @@
 """pluto's log (plutodebug=private,crypt) -> facts and keys of each IKE SA, by the number of its state: `#4`.
 
 whack tells no SPI of an IKE SA; with `private` the log has a line for each direction with SPIs and keys, soon after it
-says that a first IKE SA stands, or just before it says so of a rekeyed one. The salts of AEAD keys are not in it: with `crypt` they were dumped when they were derived,
-two for each IKE SA, the initiator's first.
+says that a first IKE SA stands, or just before it says so of a rekeyed one. The salts of AEAD keys are not in it: with
+`crypt` they were dumped when they were derived, two for each IKE SA, the initiator's first.
 """
 
 import re

@@ -91,7 +91,6 @@ def test_forced(lab, left, right, side):
 @pytest.mark.rfc("3948#4")
 @pytest.mark.needs("nat-t")
 @pytest.mark.clock("virtual")
-@pytest.mark.pairings(*map(str, (*DEFAULT, *with_brought())))
 def test_keepalive(lab, left, right):
     """The side behind the NAT keeps the mapping open every 20 s while nothing else is sent; the other side does not."""
     lab.up("nat-initiator")

@@ -1,4 +1,4 @@
-"""The programs of peers.d/libreswan.toml: what they make of a configuration, of pluto's log and of the kernel's words."""
+"""The programs of peers.d/libreswan.toml: what they make of a configuration, of pluto's log, of the kernel's words."""
 
 import importlib.util
 import json
@@ -126,5 +126,10 @@ def test_no_state_of_whack_is_lost() -> None:
     known = {"1": {"spi_i": "01", "spi_r": "02", "role": "initiator", "keys": {}}}
     (view,) = sas.views(shown, known, states, {"gw": CONNECTION}, {"gw-net": ("gw", "net")})
     (child,) = view["children"]
-    assert (view["state"], view["local_host"], view["spi_i"], "keys" in view) == ("ESTABLISHED", "10.0.0.1", "01", False)
+    assert (view["state"], view["local_host"], view["spi_i"], "keys" in view) == (
+        "ESTABLISHED",
+        "10.0.0.1",
+        "01",
+        False,
+    )
     assert (child["spi_in"], child["spi_out"], child["state"]) == ("578b6664", "217cee30", "INSTALLED")

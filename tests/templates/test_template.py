@@ -60,9 +60,7 @@ def test_a_template_is_what_it_says(place: Path) -> None:
         ("[commands]", "[commands", 8, "broken TOML"),
     ],
 )
-def test_every_mistake_has_its_place_and_its_cure(
-    place: Path, before: str, after: str, line: int, words: str
-) -> None:
+def test_every_mistake_has_its_place_and_its_cure(place: Path, before: str, after: str, line: int, words: str) -> None:
     file = written(place, GOOD.replace(before, after, 1))
     with pytest.raises(ConfigError) as caught:
         read(file)
