@@ -60,7 +60,7 @@ class _Reader:
         found = {f"SK_e{side.lower()}": encryption + salt, f"SK_a{side.lower()}": integrity}
         if side == "I":
             self.keyed.append({"spi_i": spi_i, "spi_r": spi_r, "keys": found})
-        else:
+        elif self.keyed:
             self.keyed[-1]["keys"] |= found
             self.join()
 
