@@ -97,6 +97,8 @@ def _filled(told: Facts, shape: Mapping[str, Any], what: str) -> Facts:
 
 def _like(value: Any, usual: Any) -> bool:
     """Whether a value is of the kind of the usual one; text where there is no usual one."""
-    kinds = {int: (int, float), type(None): str, type(...): str}
-    kind = kinds.get(type(usual), type(usual))
-    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+    if usual is None or usual is ...:
+        return isinstance(value, str)
+    if type(usual) is int:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, type(usual))

@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 from lab.errors import LabError
 from lab.evidence import keys
 from lab.matrix import OURS, Pairing
-from lab.peers.base import Outcome, Unsupported
+from lab.peers.base import Unsupported
 from lab.peers.registry import peer
 from lab.plugin import proofs
 from lab.plugin.gateway import Gateway
@@ -101,10 +102,10 @@ def _keys(lab: Lab, asked: Gateway) -> None:
     assert not differing, differing[0]
 
 
-def _rekey(what: str, name: str) -> Callable[[Lab, Gateway], None]:
+def _rekey(what: Literal["ike", "child"]) -> Callable[[Lab, Gateway], None]:
     def do(lab: Lab, asked: Gateway) -> None:
         before = _spis(lab, what)
-        outcome: Outcome = asked.rekey(**{what: name})
+        outcome = asked.rekey(ike=CONNECTION) if what == "ike" else asked.rekey(child=CHILD)
         assert outcome.up, f"{asked} could not rekey: {outcome.reason}"
         lab.until(lambda: _renewed(before, _spis(lab, what)), "both sides have one new SA, and no other", SETTLED_S)
         _traffic(lab, asked)
@@ -143,8 +144,8 @@ STEPS: dict[str, Callable[[Lab, Gateway], None]] = {
     "sas": _sas,
     "traffic": _traffic,
     "keys": _keys,
-    "rekey child": _rekey("child", CHILD),
-    "rekey ike": _rekey("ike", CONNECTION),
+    "rekey child": _rekey("child"),
+    "rekey ike": _rekey("ike"),
     "events": _events,
     "terminate": _terminate,
     "stop": _stop,

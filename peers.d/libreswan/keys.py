@@ -18,7 +18,11 @@ SUITE = ("encr", "encr_key_length", "integ", "prf", "ke", "spi_i", "spi_r")
 def main(logs: Path, keys: Path) -> None:
     """Print every SA there was, once."""
     with (logs / "pluto.log").open(errors="replace") as lines:
-        ike = [{name: sa[name] for name in SUITE} | sa["keys"] for sa in ike_sas(lines).values() if "keys" in sa]
+        ike = [
+            {name: sa[name] for name in SUITE} | sa["keys"] | {"partial": True}
+            for sa in ike_sas(lines).values()
+            if "keys" in sa
+        ]
     child = {one["spi"]: one for one in states((keys / "kernel").read_text())}
     kept = [{name: value for name, value in one.items() if name not in ALSO} for one in child.values()]
     print(json.dumps({"ike": ike, "child": kept}))

@@ -18,7 +18,6 @@ GROUPS = {
     "14": "MODP_2048", "15": "MODP_3072", "16": "MODP_4096", "17": "MODP_6144", "18": "MODP_8192",
     "19": "ECP_256", "20": "ECP_384", "21": "ECP_521", "31": "CURVE25519",
 }  # fmt: skip
-SIZED = re.compile(r"AES_CBC|AES_CTR|AES_GCM_\d+|AES_CCM_\d+")
 
 
 def ike_sas(lines: Iterable[str]) -> dict:
@@ -80,12 +79,10 @@ class _Reader:
 
 
 def _suite(cipher: str, bits: str, integ: str, prf: str, group: str) -> dict:
-    """The names of the IANA registry."""
-    # AES_GCM_16_256 ends with its key's bits; CHACHA20_POLY1305 does not.
-    name = cipher if bits is None or SIZED.fullmatch(cipher) else f"{cipher}_{bits}"
+    """The names of the IANA registry; AES_GCM_16_256 ends with its key's bits, CHACHA20_POLY1305 always has 256."""
     return {
-        "encr": f"ENCR_{name}",
-        "encr_key_length": int(bits) if bits and name == cipher else 256,
+        "encr": f"ENCR_{cipher}",
+        "encr_key_length": int(bits) if bits else 256,
         "integ": None if integ == "n/a" else f"AUTH_{integ}",
         "prf": f"PRF_{prf}",
         "ke": GROUPS.get(group, f"DH{group}"),
