@@ -27,7 +27,7 @@ from lab.templates.template import Template
 SCHEMA = "ikelab.connection/1"
 UNSUPPORTED = 127
 KEY_LOG = "keys.jsonl"
-COMMAND_S, POLL_S, APART_S = 30.0, 0.05, 0.5
+COMMAND_S, POLL_S, APART_S = 30.0, 0.05, 1.0
 NO_KEYS: dict[str, list[dict[str, Any]]] = {"ike": [], "child": []}
 
 
