@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from lab.errors import ConfigError
-from lab.peers.registry import peer
+from lab.peers.registry import brought, peer
 
 OURS = "ours"
 # The same IKE on each of its data planes.
@@ -56,6 +56,11 @@ IKEV2 = DEFAULT
 ALL = (*DEFAULT, Pairing(OURS, OURS), Pairing("strongswan", "strongswan"))
 # The strongSwan of Debian 12, as old as IKEv1 is still met with.
 OLDER = (Pairing(OURS, "strongswan-5.9"), Pairing("strongswan-5.9", OURS))
+
+
+def with_brought() -> tuple[Pairing, ...]:
+    """Our stack with each peer that was brought along (`peers.d`, entry points), in both roles."""
+    return tuple(pairing for name in brought() for pairing in (Pairing(OURS, name), Pairing(name, OURS)))
 
 
 def wanted(pairing: Pairing, peers: Sequence[str] = (), role: str = "both") -> bool:

@@ -11,7 +11,7 @@ FLOORS = {
     "lab.cli": 8,
     **dict.fromkeys(("lab.plugin", "lab.matrix", "lab.report", "lab.run", "lab.history", "lab.life"), 7),
     **dict.fromkeys(("lab.emulation", "lab.peers", "lab.guest", "lab.evidence"), 6),
-    **dict.fromkeys(("lab.daemon", "lab.backends"), 5),
+    **dict.fromkeys(("lab.daemon", "lab.backends", "lab.templates"), 5),
     "lab.endpoint": 4,
     **dict.fromkeys(("lab.ikev2", "lab.ikev1"), 3),
     **dict.fromkeys(("lab.ike", "lab.ipsec"), 2),

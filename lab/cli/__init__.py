@@ -31,6 +31,7 @@ COMMANDS = {
     "nat": ("lab.cli.nat", "nat"),
     "gate": ("lab.cli.gate", "gate"),
     "decode": ("lab.cli.decode", "decode"),
+    "peer": ("lab.cli.peer", "peer"),
     "validate": ("lab.cli.validate", "validate"),
     "daemon": ("lab.cli.daemon", "daemon"),
     "ctl": ("lab.cli.ctl", "ctl"),

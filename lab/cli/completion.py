@@ -8,7 +8,7 @@ from click.shell_completion import get_completion_class
 from lab.cli import COMPLETE
 from lab.emulation import topology
 from lab.errors import ConfigError
-from lab.peers.registry import PEERS
+from lab.peers.registry import peers as known_peers
 from lab.run.catalogue import scenarios_directory
 
 SHELLS = {
@@ -50,4 +50,4 @@ def topologies(ctx: click.Context, parameter: click.Parameter, typed: str) -> li
 
 def peers(ctx: click.Context, parameter: click.Parameter, typed: str) -> list[str]:
     """Peers that begin so."""
-    return [name for name in PEERS if name.startswith(typed)]
+    return [name for name in known_peers() if name.startswith(typed)]

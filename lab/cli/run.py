@@ -14,7 +14,7 @@ from lab.crypto.listing import algorithms
 from lab.emulation import topology
 from lab.ike.impair.table import listing as impairments
 from lab.matrix import ROLES
-from lab.peers.registry import PEERS
+from lab.peers.registry import peers as known_peers
 from lab.run import catalogue
 from lab.run.main import NOTHING
 from lab.run.main import run as carry_out
@@ -103,7 +103,9 @@ def _topologies() -> list[dict[str, Any]]:
 
 
 def _peers() -> list[dict[str, Any]]:
-    return [{"name": peer.name, "about": peer.title, "abilities": sorted(peer.abilities)} for peer in PEERS.values()]
+    return [
+        {"name": peer.name, "about": peer.title, "abilities": sorted(peer.abilities)} for peer in known_peers().values()
+    ]
 
 
 def _algorithms() -> list[dict[str, Any]]:

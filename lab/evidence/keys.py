@@ -20,6 +20,8 @@ SCHEMA = "ikelab.keys/1"
 class IkeKeys(Struct, kw_only=True, frozen=True):
     """The keys of one IKE SA as one side logged them; with AEAD, SK_e* is key | salt and SK_a* is empty.
 
+    A `partial` entry has only the keys that seal its messages, as its side shows no others.
+
     IKE_INTERMEDIATE renews them: `generation` is 0 after IKE_SA_INIT, and one more after each such exchange.
 
     An ISAKMP SA of IKEv1 (`version` 1, `spi_i` and `spi_r` its cookies) has the SKEYID family, the key of its cipher
@@ -36,6 +38,7 @@ class IkeKeys(Struct, kw_only=True, frozen=True):
     ke: str | None = None
     version: int = 2
     generation: int = 0
+    partial: bool = False
     SK_d: str = ""
     SK_ai: str = ""
     SK_ar: str = ""
@@ -84,6 +87,8 @@ _IKE_FIELDS = (
     "SK_d", "SK_ai", "SK_ar", "SK_ei", "SK_er", "SK_pi", "SK_pr",
     "SKEYID", "SKEYID_d", "SKEYID_a", "SKEYID_e", "Ka", "IV",
 )  # fmt: skip
+# Not compared where a side says that it shows the keys of its messages only: what others come from.
+_DERIVING = ("SK_d", "SK_pi", "SK_pr")
 _CHILD_FIELDS = ("protocol", "encr", "encr_key", "salt", "integ", "integ_key", "esn")
 
 
@@ -140,7 +145,9 @@ def compare(keys: Keys) -> list[Agreement]:
     for direction in keys.child:
         child.setdefault(direction.spi, []).append(direction)
     for (spi, _), entries in ike.items():
-        differs = _difference(entries, _IKE_FIELDS)
+        partial = any(entry.partial for entry in entries)
+        fields = [name for name in _IKE_FIELDS if not (partial and name in _DERIVING)]
+        differs = _difference(entries, fields)
         found.append(Agreement("ike", spi, [e.source for e in entries], not differs, differs))
     for spi, directions in child.items():
         differs = _difference(directions, _CHILD_FIELDS)

@@ -6,7 +6,7 @@ a guest root reads them all.
 
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from lab.errors import UnfitError
@@ -22,14 +22,22 @@ exec /bin/bash /srv/init
 """
 
 
+NOTHING: Mapping[str, str] = {}
 MERGED = ("bin", "lib", "lib64", "sbin")  # links into usr, as base-files brings them
 
 
-def build_peer(root: Path, peer: recipe.Peer, apt: Apt, progress: Progress) -> dict[str, str]:
-    """Unpack a peer and the libraries it needs into the empty directory `root`; package name -> version."""
+def build_peer(
+    root: Path, peer: recipe.Peer, apt: Apt, progress: Progress, there: Mapping[str, str] = NOTHING
+) -> dict[str, str]:
+    """Unpack a peer and the libraries it needs into the empty directory `root`; package name -> version.
+
+    What is `there` in the same version, below its tree, is left out.
+    """
     progress(f"package lists of {peer.suite}", 0, 0)
     apt.update()
-    packages = [package for package in apt.closure(peer.packages) if package.name not in recipe.LEFT_OUT]
+    left_out = recipe.LEFT_OUT | set(peer.without)
+    packages = [package for package in apt.closure(peer.packages) if package.name not in left_out]
+    packages = [package for package in packages if there.get(package.name) != package.version]
     files = apt.fetch(packages, progress)
     for folder in MERGED:
         (root / "usr" / folder).mkdir(parents=True)

@@ -65,7 +65,7 @@ def layers() -> list[Layer]:
         Layer(
             "python", place / f"python-{recipe.python_digest()}", "/opt/python", "the dependencies in pyproject.toml"
         ),
-        *(_peer_layer(place, peer) for peer in recipe.PEERS),
+        *(_peer_layer(place, peer) for peer in recipe.peers()),
         Layer("kernel", place / f"kernel-{recipe.kernel_digest()}", "", "lab/guest/kernel.config"),
     ]
 
@@ -126,7 +126,7 @@ def _build(layer: Layer, place: Path, progress: Progress) -> None:
         "base": lambda: base.build(_root(unfinished), Apt(place / "apt", mirror.find(), recipe.SUITES), progress),
         "python": lambda: python_layer.build(_root(unfinished), layers()[0].path / "root", progress),
         "kernel": lambda: kernel.build(unfinished, place, mirror.find(), progress),
-        **{peer.kind: partial(_build_peer, unfinished, place, peer, progress) for peer in recipe.PEERS},
+        **{peer.kind: partial(_build_peer, unfinished, place, peer, progress) for peer in recipe.peers()},
     }
     try:
         versions = makers[layer.kind]()
@@ -148,8 +148,10 @@ def _readable() -> Iterator[None]:
 
 
 def _build_peer(unfinished: Path, place: Path, peer: recipe.Peer, progress: Progress) -> Versions:
-    apt = Apt(place / f"apt-{peer.suite}", mirror.find(), [peer.suite])
-    return base.build_peer(_root(unfinished), peer, apt, progress)
+    # The package lists of the base system's suites are the base layer's.
+    apt = Apt(place / ("apt" if peer.on_base else f"apt-{peer.suite}"), mirror.find(), peer.suites)
+    there = layers()[0].versions() if peer.on_base else {}
+    return base.build_peer(_root(unfinished), peer, apt, progress, there)
 
 
 def _root(unfinished: Path) -> Path:

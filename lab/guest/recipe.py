@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 
+from lab.templates.find import templates
+
 SUITES = ("trixie", "trixie-updates", "trixie-security")
 KERNEL_SUITES = ("trixie-backports", "forky", "sid")  # the first that offers a recent enough source is used
 KERNEL_OLDEST = (6, 16)  # the first with `seccomp=on`
@@ -41,6 +43,17 @@ class Peer:
     name: str
     suite: str
     packages: tuple[str, ...]  # the first one gives the version
+    without: tuple[str, ...] = ()  # what they depend on and do without
+
+    @property
+    def suites(self) -> tuple[str, ...]:
+        """Where its packages come from: of the base system's release, with the updates."""
+        return SUITES if self.suite == SUITES[0] else (self.suite,)
+
+    @property
+    def on_base(self) -> bool:
+        """Whether the base system has what it needs: its tree is laid over that, and holds only what is new."""
+        return self.suite == SUITES[0]
 
     @property
     def kind(self) -> str:
@@ -53,6 +66,14 @@ _STRONGSWAN = (
     "libstrongswan-standard-plugins", "libstrongswan-extra-plugins",
 )  # fmt: skip
 PEERS = (Peer("strongswan", "forky", _STRONGSWAN), Peer("strongswan", "bookworm", _STRONGSWAN))
+
+
+def peers() -> tuple[Peer, ...]:
+    """Every further peer: those above, and those of the templates that have packages."""
+    brought = [template for template in templates().values() if template.packages]
+    found = [Peer(one.name, p.suite, p.names, p.without) for one in brought if (p := one.packages)]
+    return (*PEERS, *found)
+
 
 # Taken for a file or two, without what they depend on.
 ALONE = {"mininet": ("usr/bin/mnexec",)}
@@ -109,7 +130,10 @@ def base_digest() -> str:
 
 def peer_digest(peer: Peer) -> str:
     """Name of the layer of a further peer."""
-    return _digest("peer/1", asdict(peer), sorted(LEFT_OUT), DROPPED)
+    facts = asdict(peer)
+    if not peer.without:
+        del facts["without"]  # the layers of before had none
+    return _digest("peer/1", facts, sorted(LEFT_OUT), DROPPED, *([base_digest()] if peer.on_base else []))
 
 
 def python_digest() -> str:

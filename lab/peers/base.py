@@ -23,6 +23,10 @@ class PeerFault(LabError):
     """The peer died or stopped answering: the scenario has failed, and this is its reason."""
 
 
+class Unsupported(LabError):
+    """The peer cannot do what was asked for: the scenario is `unsupported`, and this is its reason."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How an initiation ended: `up`, or the peer's own words why not."""
@@ -79,6 +83,11 @@ class PeerDriver(Protocol):
     name: str
     abilities: frozenset[str]
     version: str
+
+    @property
+    def tells_keys(self) -> bool:
+        """Whether `keys` knows the keys of CHILD SAs; where it does, it must know those of each one."""
+        ...
 
     def configure(self, tree: Section, files: Mapping[str, bytes] = NO_FILES) -> None:
         """Take the connections, secrets and `ikelab` settings to use, and the files they name; before `start`."""

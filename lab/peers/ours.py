@@ -28,6 +28,7 @@ class Ours:
     name = "ours"
     abilities: frozenset[str] = frozenset()
     version = __version__
+    tells_keys = True
 
     def __init__(self, node: Node, run_dir: Path, *, seed: int | None = None, backend: str = "userspace") -> None:
         self.node, self.run_dir, self.seed, self.backend = node, run_dir, seed, backend

@@ -1,17 +1,23 @@
 """Which peers there are and what each can do.
 
-"Add a peer" = a driver module and a row here. Abilities are words that scenarios ask for with `@needs(...)`; a pairing
-whose peers lack one is `unsupported`, never `failed`. Drivers are imported only when a network exists: listing peers
-must work on a machine that has none of them.
+"Add a peer" = a driver module and a row here, or no code at all: a template (`lab.templates`), or a row that another
+package offers by the entry point group `ikelab.peers`. Abilities are words that scenarios ask for with `@needs(...)`; a
+pairing whose peers lack one is `unsupported`, never `failed`. Drivers are imported only when a network exists: listing
+peers must work on a machine that has none of them.
 """
 
 import importlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from lab.crypto.registry import KEYWORDS
 from lab.errors import ConfigError
 from lab.peers.base import Node, PeerDriver
+from lab.peers.offered import offered
+from lab.templates.find import templates
+from lab.templates.template import Template
 
 
 def _words(text: str) -> frozenset[str]:
@@ -41,17 +47,18 @@ _OURS = _ONLY_OURS | _IKEV2 | _ALGORITHMS | _EVERY_ALGORITHM | _EAP | _PUBKEY | 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """One row: how a peer is called, what it can do, and the class that drives it (`module:class`)."""
+    """One row: how a peer is called, what it can do, and the class that drives it (`module:class`, with options)."""
 
     name: str
     title: str
     driver: str
     abilities: frozenset[str]
+    options: Mapping[str, object] = field(default_factory=dict, hash=False)
 
     def start(self, node: Node, run_dir: Path, **options: object) -> PeerDriver:
         """A driver of this peer in a node; the driver module is imported here and not before."""
         module, _, name = self.driver.partition(":")
-        made: PeerDriver = getattr(importlib.import_module(module), name)(node, run_dir, **options)
+        made: PeerDriver = getattr(importlib.import_module(module), name)(node, run_dir, **self.options, **options)
         return made
 
 
@@ -82,8 +89,40 @@ PEERS = {
 }
 
 
+def peers() -> dict[str, Peer]:
+    """Every peer there is: the lab's own, then those that were brought along, by name."""
+    return {**PEERS, **brought()}
+
+
+@cache
+def brought() -> dict[str, Peer]:
+    """The peers of templates and of entry points; ConfigError for one that cannot be meant."""
+    found = {template.name: _of_template(template) for template in templates().values()}
+    for name, row in offered().items():
+        if not isinstance(row, Peer) or row.name != name:
+            raise ConfigError(
+                f"the entry point {name!r} of ikelab.peers gives no Peer of that name; correct its package"
+            )
+        if name in PEERS or name in found:
+            raise ConfigError(f"the entry point {name!r} of ikelab.peers has the name of another peer; rename it")
+        found[name] = row
+    return found
+
+
+def _of_template(template: Template) -> Peer:
+    if template.name in PEERS:
+        raise template.error(f"there is a peer called {template.name!r} already; rename the file")
+    words = frozenset().union(*(row.abilities for row in PEERS.values()))
+    if unknown := sorted(template.abilities - words):
+        hint = "`ikelab list peers --json` shows the words there are"
+        raise template.error(f"{unknown[0]!r} is no ability that a scenario asks for; {hint}", "abilities")
+    options = {"template": template}
+    return Peer(template.name, template.title, "lab.peers.template:TemplatePeer", template.abilities, options)
+
+
 def peer(name: str) -> Peer:
     """The row of a peer, or a ConfigError that names the peers there are."""
-    if name not in PEERS:
-        raise ConfigError(f"there is no peer called {name!r}; there are {', '.join(sorted(PEERS))}")
-    return PEERS[name]
+    known = peers()
+    if name not in known:
+        raise ConfigError(f"there is no peer called {name!r}; there are {', '.join(sorted(known))}")
+    return known[name]

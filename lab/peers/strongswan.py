@@ -40,6 +40,7 @@ class StrongSwan:
 
     name = "strongswan"
     abilities: frozenset[str] = frozenset()
+    tells_keys = True
 
     def __init__(self, node: Node, run_dir: Path) -> None:
         self.node, self.run_dir = node, run_dir

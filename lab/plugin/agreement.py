@@ -1,10 +1,11 @@
 """Do both peers hold the same keys? A step of every scenario, from two programs that share no code.
 
 Rules: an SA that only one side logged is counted and says nothing (an initiator that never saw the answer has no
-keys), but a CHILD SA that both sides list as installed must have been logged by both.
+keys), but a CHILD SA that both sides list as installed must have been logged by both. A peer that cannot tell its keys
+(`silent`) is compared with nothing, and the sentence says so.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,13 +23,18 @@ class Finding:
     sentence: str
 
 
-def agree(keys: Keys, sas: Sas) -> Finding:
-    """Compare the keys of all sides, SA by SA."""
+def agree(keys: Keys, sas: Sas, silent: Collection[str] = ()) -> Finding:
+    """Compare the keys of all sides, SA by SA; `silent` nodes have peers that cannot tell theirs."""
     found = compare(keys)
     logged = {one.spi: set(one.sources) for one in found if one.kind == "child"}
-    missing = [f"{where} did not log the keys of CHILD SA {spi}" for where, spi in _unlogged(logged, sas)]
+    missing = [
+        f"{where} did not log the keys of CHILD SA {spi}"
+        for where, spi in _unlogged(logged, sas)
+        if where not in silent
+    ]
     wrong = [f"SA {one.spi}: {' and '.join(one.sources)} differ in {one.differs}" for one in found if not one.equal]
-    return Finding((*wrong, *missing), _sentence(found))
+    unheard = "".join(f"; {node} cannot tell its keys" for node in sorted(silent))
+    return Finding((*wrong, *missing), _sentence(found) + unheard)
 
 
 def _unlogged(logged: Mapping[str, set[str]], sas: Sas) -> list[tuple[str, str]]:

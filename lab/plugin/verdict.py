@@ -12,7 +12,7 @@ from typing import Final
 import pytest
 
 from lab.evidence.results import VerdictWord
-from lab.peers.base import PeerFault
+from lab.peers.base import PeerFault, Unsupported
 
 PASSED: Final = "passed"
 FAILED: Final = "failed"
@@ -33,7 +33,7 @@ def judge(error: BaseException | None) -> Verdict:
     """The verdict on a test function that ended with this exception, or with none."""
     if error is None:
         return Verdict(PASSED)
-    if isinstance(error, pytest.skip.Exception):
+    if isinstance(error, pytest.skip.Exception | Unsupported):
         return Verdict(UNSUPPORTED, sentence(error))
     if isinstance(error, ABOUT_PEERS):
         return Verdict(FAILED, sentence(error))

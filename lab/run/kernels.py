@@ -20,6 +20,7 @@ from typing import Literal, Protocol
 from lab.errors import UnfitError
 from lab.guest import boot, image
 from lab.life.paused import Paused
+from lab.run import brought
 from lab.run.catalogue import scenarios_directory, source_directory
 
 CONTAINED = ("unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc", "--uts", "--ipc", "--kill-child")
@@ -62,7 +63,8 @@ class GuestKernel:
     virtual = True
 
     def __init__(self, suite: Path | None = None) -> None:
-        self._image, self._suite = image.locate(), suite
+        self._suite, self._brought = suite, brought.for_guest()
+        self._image = image.locate()
         self.release = self._image.release
 
     def run(
@@ -77,11 +79,12 @@ class GuestKernel:
             argv,
             source=source_directory(),
             results=out,
-            also={SUITE: self._suite} if self._suite else {},
+            also=self._brought.mounts | ({SUITE: self._suite} if self._suite else {}),
             virtual_time=virtual,
             limit_s=limit_s,
             output=output,
             image=self._image,
+            env=self._brought.environment,
             stop=stop,
             line=paused.line if paused else None,
             begun=paused.begun if paused else None,
@@ -108,7 +111,7 @@ class HostKernel:
         """Start one contained process for one batch."""
         words = [word.replace("OUT", str(out), 1) for word in arguments]
         command = [*CONTAINED, sys.executable, "-m", MODULE, *words, *_place(self._suite, scenarios_directory())]
-        environment = {**os.environ, "PYTHONPATH": str(source_directory()), "IKELAB_CLOCK": "real"}
+        environment = {**os.environ, "PYTHONPATH": str(source_directory()), "IKELAB_CLOCK": "real"} | brought.for_host()
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             env=environment, cwd=source_directory(), start_new_session=True,

@@ -4,8 +4,8 @@ from hashlib import sha256
 
 from lab.run.catalogue import scenarios_directory, source_directory
 
-PARTS = ("lab", "topologies")
-SUFFIXES = (".py", ".yaml", ".ini")
+PARTS = ("lab", "topologies", "peers.d")
+SUFFIXES = (".py", ".yaml", ".ini", ".toml", ".sh")
 DIGITS = 12
 
 
@@ -13,9 +13,7 @@ def digest() -> str:
     """The first digits of the SHA-256 of all sources, scenarios and topologies, by name and content."""
     root = source_directory()
     folders = [*(root / part for part in PARTS), scenarios_directory()]
-    files = sorted(
-        {path for folder in folders for path in folder.rglob("*") if path.suffix in (".py", ".yaml", ".ini")}
-    )
+    files = sorted({path for folder in folders for path in folder.rglob("*") if path.suffix in SUFFIXES})
     whole = sha256()
     for path in files:
         content = path.read_bytes()

@@ -2,10 +2,10 @@
 
 import pytest
 
-from lab.matrix import IKEV2
+from lab.matrix import IKEV2, with_brought
 from lab.plugin.tunnel import CHILD, CONNECTION, Tunnel
 
-pytestmark = pytest.mark.pairings(*map(str, IKEV2))
+pytestmark = pytest.mark.pairings(*map(str, (*IKEV2, *with_brought())))
 
 SIDES = ("left", "right")
 # Both sides keep receiving on the old CHILD SA for 5 s, so that no packet on its way is lost.

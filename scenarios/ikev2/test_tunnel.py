@@ -2,12 +2,12 @@
 
 import pytest
 
-from lab.matrix import ALL, NEWER, ON_XFRM
+from lab.matrix import ALL, NEWER, ON_XFRM, with_brought
 from lab.plugin import proofs
 
 
 @pytest.mark.rfc("7296#1.2", "4303#3.1.2")
-@pytest.mark.pairings(*map(str, (*ALL, *NEWER, *ON_XFRM)))
+@pytest.mark.pairings(*map(str, (*ALL, *NEWER, *ON_XFRM, *with_brought())))
 def test_plain_tunnel(lab, left, right):
     """IKE_SA_INIT and IKE_AUTH set up the IKE SA and its first CHILD SA; ESP carries a ping."""
     lab.up("direct")

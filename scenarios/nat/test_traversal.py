@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from lab.matrix import DEFAULT, ON_XFRM
+from lab.matrix import DEFAULT, ON_XFRM, with_brought
 from lab.plugin import proofs
 from lab.plugin.tunnel import Tunnel
 
@@ -31,6 +31,7 @@ def detected(sas, local, remote):
 
 @pytest.mark.rfc("7296#2.23", "3948#2.1")
 @pytest.mark.needs("nat-t")
+@pytest.mark.pairings(*map(str, (*DEFAULT, *with_brought())))
 def test_before_initiator(lab, left, right):
     """The initiator sits behind a NAT that changes ports: both detect it, move to 4500 and put ESP into UDP."""
     lab.up("nat-initiator")
@@ -49,7 +50,7 @@ def test_before_initiator(lab, left, right):
 
 @pytest.mark.rfc("7296#2.23", "3948#2.1")
 @pytest.mark.needs("nat-t")
-@pytest.mark.pairings(*map(str, (*DEFAULT, *ON_XFRM)))
+@pytest.mark.pairings(*map(str, (*DEFAULT, *ON_XFRM, *with_brought())))
 def test_both_sides(lab, left, right):
     """Both gateways sit behind NATs, the responder behind a port forward."""
     lab.up("nat-both")

@@ -94,3 +94,11 @@ def test_the_last_generation_of_each_ike_sa() -> None:
     found = keys.latest(merged)
     assert [(entry.spi_i[:2], entry.generation) for entry in found.ike] == [("11", 1), ("33", 0)]
     assert found.child == merged.child
+
+
+def test_a_partial_entry_is_compared_by_what_seals_messages() -> None:
+    whole = part("a:left", {"SK_d": "aa" * 20, "SK_pr": "bb" * 20})
+    assert not keys.disagreements(keys.merge([whole, part("b:right", {"partial": True})]))
+    (sentence,) = keys.disagreements(keys.merge([whole, part("b:right", {"partial": True, "SK_er": "ff" * 20})]))
+    assert "SK_er" in sentence
+    assert keys.disagreements(keys.merge([whole, part("b:right")])), "an entry that is not partial lacks SK_d"

@@ -107,3 +107,20 @@ def test_memory_sizes(text: str, octets: int) -> None:
 def test_nonsense_is_no_memory_size(text: str) -> None:
     with pytest.raises(UnfitError, match="memory size"):
         workplace.octets(text)
+
+
+def test_templates_with_packages_become_layers_over_the_base_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    brought = {peer.name: peer for peer in recipe.peers() if peer not in recipe.PEERS}
+    assert "libreswan" in brought, "the lab's own template has packages"
+    peer = brought["libreswan"]
+    assert peer.on_base and peer.suites == recipe.SUITES and "iptables" in peer.without
+    before = recipe.peer_digest(peer)
+    monkeypatch.setattr(recipe, "PACKAGES", (*recipe.PACKAGES, "more"))
+    assert recipe.peer_digest(peer) != before, "what the base system has is left out of it"
+
+
+def test_a_peer_of_another_release_keeps_its_layer_when_the_base_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    (other, *_) = (peer for peer in recipe.PEERS if not peer.on_base)
+    before = recipe.peer_digest(other)
+    monkeypatch.setattr(recipe, "PACKAGES", (*recipe.PACKAGES, "more"))
+    assert recipe.peer_digest(other) == before

@@ -44,3 +44,10 @@ def test_an_ike_sa_that_only_one_side_knows_is_none():
 def test_a_child_that_is_no_longer_installed_asks_for_nothing():
     sas = {"left": listed("c1", "c2", "DELETED"), "right": listed("c2", "c1")}
     assert agree(merge([side("left"), side("right")]), sas).problems == ()
+
+
+def test_a_peer_that_cannot_tell_its_keys_is_said_to_be_silent_and_is_no_problem():
+    told = merge([side("left", child("c1"), child("c2"))])
+    finding = agree(told, SAS, {"right"})
+    assert finding.problems == () and finding.sentence.endswith("; right cannot tell its keys")
+    assert agree(told, SAS, {"left"}).problems, "the other side must still tell"
