@@ -378,7 +378,7 @@ def figures(rounds: list[dict[str, dict[str, float]]]) -> dict[str, object]:
 
 def show(proposal: str, out: dict[str, object]) -> None:
     """The figures for people."""
-    for kind in ("libipsec", "ours"):
+    for kind in (kind for kind in ("libipsec", "ours") if kind in out):
         for key, value in out[kind].items():  # type: ignore[attr-defined]
             words = (
                 value if isinstance(value, str) else f"{value['median']:.2f} ({value['min']:.2f} to {value['max']:.2f})"

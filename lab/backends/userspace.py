@@ -72,7 +72,7 @@ class Userspace:
         *,
         gre: Sequence[Gre] = (),
         dummy_rate: float = 0.0,
-        wish: str = offload.NONE,
+        wish: str = offload.SUPER_PACKETS,
     ) -> None:
         self._plane, self._send_udp = Dataplane(trace, random, dummy_rate=dummy_rate), send_udp
         self._trace = trace

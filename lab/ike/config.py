@@ -81,7 +81,7 @@ class Settings:
     return_routability: bool = True
     max_ike_sas: int = 10000
     follow_redirects: bool = True
-    offload: str = OFFLOADS[-1]
+    offload: str = OFFLOADS[0]
     ticket_lifetime: float = 3600.0
     tls_version_min: str = "1.2"
     tls_version_max: str = "1.3"
