@@ -36,7 +36,7 @@ class Outbox:
             self._waiting = replace(waiting, data=waiting.data + packet.data)
             return
         self.flush()
-        if isinstance(packet, EspPacket) and packet.encap and self.segments:
+        if isinstance(packet, EspPacket) and packet.encap and self.segments and not packet.mtu:
             self._waiting = EspTrain.of(packet)
         elif isinstance(packet, EspTrain):
             self._train(packet)

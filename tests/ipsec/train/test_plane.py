@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.ike.child import ChildSa, Limits
+from lab.ike.child import TO_THE_MTU, ChildSa, Limits
 from lab.ike.path import Path
 from lab.ipsec.batch import DeliverTrain, EspTrain
 from lab.ipsec.dataplane import Dataplane, Deliver, EspPacket
@@ -13,7 +13,7 @@ from lab.trace import Trace
 from lab.wire.packets import UDP_NUMBER
 from lab.wire.payloads_v2 import TrafficSelector
 from lab.wire.virtio import NEEDS_CSUM, VirtioHeader
-from tests.ipsec.children import RIGHT, child, mirror, predictable
+from tests.ipsec.children import RIGHT, ah_child, child, mirror, predictable
 from tests.ipsec.superpackets import anything, raw, superpacket, taken_apart
 
 pytest.importorskip("numpy", reason="super-packets need numpy (pip install ikelab[fast])")
@@ -36,9 +36,10 @@ BOTH = {
 AWAY = Path(RIGHT.local_host, 4500, "203.0.113.77", 1029)
 
 
-def plane(sa: ChildSa, sequence: int = 0, top: int = 0) -> Dataplane:
+def plane(sa: ChildSa, sequence: int = 0, top: int = 0, mtu: int = 1500) -> Dataplane:
     made = Dataplane(Trace(), predictable)
     carrier = made.install(sa).carrier
+    made.fit(sa.spi_in, mtu, 28)
     carrier.outgoing.sequence, carrier.incoming.window.top = sequence, top
     return made
 
@@ -82,13 +83,17 @@ def batches(packets: list[bytes]) -> list[tuple[bytes, int]]:
 
 
 children = st.builds(
-    lambda proposal, esn, window, limits: child(proposal, esn=esn, replay_window=window, limits=limits, **BOTH),
+    lambda proposal, esn, window, limits, df, fill: child(
+        proposal, esn=esn, replay_window=window, limits=limits, copy_df=df, tfc_padding=fill, **BOTH
+    ),
     st.sampled_from(PROPOSALS),
     st.booleans(),
     st.sampled_from((64, 1024)),
     st.sampled_from(
         (Limits(), Limits(rekey_packets=30), Limits(life_packets=40), Limits(rekey_bytes=9000, life_bytes=40000))
     ),
+    st.sampled_from(("yes", "no", "set")),
+    st.sampled_from((0, 700, TO_THE_MTU)),
 )
 starts = st.sampled_from((0, 17, 2**32 - 20, 2**32 - 1))
 
@@ -157,6 +162,48 @@ def test_a_train_really_is_one() -> None:
     *joined, tail = receiver.inbound(train.data, train.size, RIGHT, 1.0)
     assert [type(action) for action in joined] == [DeliverTrain] and isinstance(tail, Deliver)
     assert sender.counts["trains out"] == receiver.counts["trains in"] == 1
+
+
+V6 = Path("2001:db8::1", 4500, "2001:db8::2", 4500)
+ORDINARY = {"payload": bytes(9000)}
+PLAIN_WAYS = {
+    "TFC padding behind these": (child(tfc_padding=1400, **BOTH), ORDINARY, 0, 1500),
+    "TFC padding to the MTU": (child(tfc_padding=TO_THE_MTU, **BOTH), ORDINARY, 0, 1500),
+    "fragments over IPv6": (child(path=V6, encap=False, **BOTH), {"size": 1400, "payload": bytes(9000)}, 0, 1400),
+    "a lifetime that ends": (child(limits=Limits(life_packets=8), **BOTH), ORDINARY, 0, 1500),
+    "a soft limit": (child(limits=Limits(rekey_bytes=5000), **BOTH), ORDINARY, 0, 1500),
+    "the last numbers": (child(**BOTH), ORDINARY, 2**32 - 5, 1500),
+    "transport mode": (child(mode="transport", **BOTH), ORDINARY, 0, 1500),
+    "CBC": (child("aes128-sha256", **BOTH), ORDINARY, 0, 1500),
+    "few segments": (child(**BOTH), {"payload": bytes(3000)}, 0, 1500),
+    "AH": (ah_child(**BOTH), ORDINARY, 0, 1500),
+}
+
+
+@pytest.mark.parametrize("why", PLAIN_WAYS)
+def test_what_is_unusual_goes_the_plain_way(why: str) -> None:
+    sa, fields, start, mtu = PLAIN_WAYS[why]
+    plain, fast = plane(sa, start, mtu=mtu), plane(sa, start, mtu=mtu)
+    trains, packet = Trains(fast), superpacket(**fields)
+    assert trains.outbound(packet, 1.0) == [a for s in packet.segments() for a in plain.outbound(s, 1.0)]
+    assert trains.counts == {"super-packets cut one by one": 1}
+
+
+@pytest.mark.parametrize(("copy", "whole"), [("yes", True), ("no", False), ("set", True)])
+def test_a_train_asks_for_df_as_its_packets_would(copy: str, whole: bool) -> None:
+    (train,) = Trains(plane(child(copy_df=copy, **BOTH))).outbound(superpacket(payload=bytes(9000)), 1.0)
+    assert isinstance(train, EspTrain) and train.dont_fragment is whole
+    (train,) = Trains(plane(child(copy_df=copy, **BOTH), mtu=1000)).outbound(superpacket(payload=bytes(9000)), 1.0)
+    assert train.dont_fragment is (copy == "set"), "what is known not to fit loses a copied DF"
+
+
+def test_dummy_packets_in_a_train_are_counted_drops() -> None:
+    sa = child(**BOTH)
+    sender, receiver = plane(sa), Trains(plane(mirror(sa)))
+    carrier = sender.association(sa.spi_in).carrier
+    sent = b"".join(carrier.dummy(1000) for _ in range(10))
+    assert receiver.inbound(sent, len(sent) // 10, RIGHT, 1.0) == []
+    assert receiver._plane.drops.counts == {"dummy packet": 10}
 
 
 def test_flows_are_joined_each_for_itself() -> None:
