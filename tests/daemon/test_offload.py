@@ -67,8 +67,8 @@ def test_content_arrives_whole(site: Site, offload: str, esp: str) -> None:  # n
     assert ours["drops"] == theirs["drops"] == {}
     trains = ours["offload"].get("packets in trains out", 0), theirs["offload"].get("packets in trains in", 0)
     if offload == "super-packets" and esp != "aes128-sha256":
-        # Nearly all of it went the fast way.
-        assert min(trains) * 1300 > len(CONTENT) * 0.8, (ours["offload"], theirs["offload"])
+        # How long trains are is TCP's business: it sends less at once where answers take their time.
+        assert trains[0] * 1300 > len(CONTENT) / 2 and trains[1], (ours["offload"], theirs["offload"])
     else:
         assert trains == (0, 0)
     assert bool(ours["offload"].get("packets in batches out")) == (offload != "none")

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from lab.ipsec.superpacket import CHECKSUM_AT, PSH
 from lab.ipsec.train.cut import Octets, native, sums
@@ -23,7 +24,7 @@ from lab.wire.virtio import GSO_TCPV4, GSO_TCPV6, GSO_UDP_L4, NEEDS_CSUM, Virtio
 
 ACK = 0x10
 _LONGEST = 65535
-_WORDS = 0xFFFF
+_MODULUS = np.uint64(0xFFFF)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,33 @@ class Layout:
         return mask
 
 
+def alike(rows: Octets, layout: Layout) -> bool:
+    """Whether all rows are of one run of TCP, as they mostly are: what `pieces` would find out, in fewer steps.
+
+    Once all headers are known to be like the first one, its addresses are those of all.
+    """
+    fronts, at = rows[:, : layout.headers], layout.behind
+    if layout.protocol != TCP or len(rows) * layout.size > _LONGEST - layout.headers:
+        return False
+    flags = rows[:, at + 13]
+    if ((fronts[1:] ^ fronts[0]) & layout.same()).any() or flags[-1] | PSH != ACK | PSH or (flags[:-1] != ACK).any():
+        return False
+    if layout.version == 4 and not _counts(rows[:, 4:6].view(">u2"), 1):
+        return False
+    if not _counts(rows[:, at + 4 : at + 8].view(">u4"), layout.size):
+        return False
+    addresses = sums(rows[:1], 12, 20) if layout.version == 4 else sums(rows[:1], 8, 40)
+    pseudo = addresses + np.uint64(native(TCP) + native(layout.inner - at))
+    good = not ((sums(rows, at, layout.inner) + pseudo) % _MODULUS).any()
+    return good and (layout.version == 6 or not (sums(rows, 0, 20) % _MODULUS).any())
+
+
+def _counts(field: npt.NDArray[np.unsignedinteger], step: int) -> bool:
+    """Whether a column of octets as numbers goes on by this step from row to row, beyond its last value too."""
+    numbers = field[:, 0].astype(field.dtype.newbyteorder("="))
+    return bool((numbers[1:] - numbers[:-1] == step).all())
+
+
 def pieces(rows: Octets, layout: Layout) -> Iterator[tuple[int, int]]:
     """Runs of rows that make one packet each: first row and the one behind the last."""
     good = _right(rows, layout)
@@ -86,9 +114,9 @@ def _right(rows: Octets, layout: Layout) -> Octets:
     octets = layout.inner - layout.behind
     addresses = sums(rows, 12, 20) if layout.version == 4 else sums(rows, 8, 40)
     pseudo = native(layout.protocol) + native(octets)
-    good = (sums(rows, layout.behind, layout.inner) + addresses + np.uint64(pseudo)) % np.uint64(_WORDS) == 0
+    good = (sums(rows, layout.behind, layout.inner) + addresses + np.uint64(pseudo)) % _MODULUS == 0
     if layout.version == 4:
-        good &= sums(rows, 0, 20) % np.uint64(_WORDS) == 0
+        good &= sums(rows, 0, 20) % _MODULUS == 0
     if layout.protocol == TCP:
         good &= (rows[:, layout.behind + 13] | PSH) == ACK | PSH
     else:

@@ -29,7 +29,7 @@ from lab.ipsec.policy import Protect
 from lab.ipsec.selector import Selectors
 from lab.ipsec.superpacket import Superpacket, completed
 from lab.ipsec.train.cut import Octets, cut
-from lab.ipsec.train.join import Layout, joined, pieces
+from lab.ipsec.train.join import Layout, alike, joined, pieces
 from lab.ipsec.train.open import accept, sizes_in, unseal
 from lab.ipsec.train.room import Room, Rooms
 from lab.ipsec.train.seal import seal, sizes_out
@@ -149,7 +149,9 @@ class Trains:
             return None
         inner, numbers = found
         rows = room.plain[:count]
-        flows = _flows(rows, inner, association.selectors)
+        layout = Layout.of(rows[0, :inner].tobytes())
+        whole = layout if layout is not None and alike(rows, layout) else None
+        flows = _flows(rows[: 1 if whole else count], inner, association.selectors)
         if flows is None or not association.roomy(count * inner, count, inbound=True):
             return None
         accept(incoming, numbers)
@@ -158,6 +160,8 @@ class Trains:
         self.counts["trains in"] += 1
         self.counts["packets in trains in"] += count
         moved = [Moved(association.child.spi_in, path)] if association.strayed(path) else []
+        if whole is not None:
+            return [*moved, DeliverTrain(joined(rows, whole), count)]
         return [*moved, *self._delivered(rows, inner, flows)]
 
     def _delivered(self, rows: Octets, inner: int, flows: list[int]) -> Iterator[Deliver | DeliverTrain]:
