@@ -11,7 +11,7 @@ set -eu
 
 cd "$(dirname "$0")/.."
 scope=${1:-test}
-all='[dev,browser,cluster,docs]'
+all='[dev,browser,cluster,docs,fast]'
 case $scope in
   demo) extras='' ;;
   test | host) extras=$all ;;

@@ -24,8 +24,11 @@ class Backend(Protocol):
     def read(self, source: int, now: float) -> list[Report]:
         """Take what waits behind a file descriptor, never blocking."""
 
-    def esp_in_udp(self, data: bytes, path: Path, now: float, traffic_class: int) -> list[Report]:
-        """Take an ESP packet that came in a UDP datagram of the daemon's."""
+    def esp_in_udp(self, data: bytes, path: Path, now: float, traffic_class: int, segment: int = 0) -> list[Report]:
+        """Take an ESP packet that came in a UDP datagram of the daemon's.
+
+        With `segment` they are several of this length, the last one maybe shorter.
+        """
 
     def next_deadline(self) -> float | None:
         """When `tick` wants to be called; None for never."""
@@ -73,6 +76,9 @@ class Backend(Protocol):
 
     def drops(self) -> dict[str, int]:
         """Dropped packets by reason."""
+
+    def offload(self) -> dict[str, object]:
+        """Which way packets go and how many went together, for the statistics; empty where there is but one way."""
 
     def close(self) -> None:
         """Take away everything that was put into the system."""

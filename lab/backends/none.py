@@ -28,7 +28,7 @@ class NoDataplane:
         """Nothing to read."""
         return []
 
-    def esp_in_udp(self, data: bytes, path: Path, now: float, traffic_class: int) -> list[Report]:
+    def esp_in_udp(self, data: bytes, path: Path, now: float, traffic_class: int, segment: int = 0) -> list[Report]:
         """Count it as an SPI that nobody has."""
         self._drops.add(Reason.UNKNOWN_SPI, direction="in", spi=data[:4].hex())
         return []
@@ -85,6 +85,10 @@ class NoDataplane:
     def drops(self) -> dict[str, int]:
         """ESP packets that came, by reason."""
         return dict(self._drops.counts)
+
+    def offload(self) -> dict[str, object]:
+        """Nothing to choose."""
+        return {}
 
     def close(self) -> None:
         """Nothing was put into the system."""

@@ -36,6 +36,7 @@ _KIND = {"type": 1, "proto": 4, "scope": 253}  # unicast, static, on-link
 # IPv6 routes get 1024 where none is named; a smaller metric comes first.
 METRIC_V6 = 1
 ORDINARY_MTU = 1500
+QUEUE = 2000  # packets that wait for a busy daemon; the system's own 500 are some milliseconds of small ones
 
 
 def networks(selectors: Iterable[TrafficSelector]) -> Iterator[Network]:
@@ -58,9 +59,10 @@ class Routes:
         self._interfaces: dict[str, int] = {}
         self._limits: dict[Network, int] = {}
 
-    def up(self, mtu: int) -> None:
-        """Set the interface up, or give it another MTU."""
-        self._netlink.link("set", index=self._index, mtu=mtu, state="up")
+    def up(self, mtu: int, most_segments: int) -> None:
+        """Set the interface up, or give it another MTU; super-packets have at most so many segments."""
+        more = {"gso_max_segs": most_segments, "txqlen": QUEUE}
+        self._netlink.link("set", index=self._index, mtu=mtu, state="up", **more)
 
     def add(self, local: Iterable[TrafficSelector], remote: Iterable[TrafficSelector]) -> None:
         """Lead the remote networks into the device."""
@@ -143,11 +145,10 @@ class Routes:
 
         NOWHERE: no route but through the tunnel itself leads there.
         """
-        address = ip_address(host)
-        if not any(address in network for network in self._wanted if network.version == address.version):
-            return 0
         if host not in self._interfaces:
-            self._interfaces[host] = self._uplink(host)
+            address = ip_address(host)
+            covered = any(address in network for network in self._wanted if network.version == address.version)
+            self._interfaces[host] = self._uplink(host) if covered else 0
         return self._interfaces[host]
 
     def roamed(self) -> None:

@@ -10,21 +10,23 @@ Rules of this file:
 """
 
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, Unpack
 
+from lab.backends import offload
 from lab.backends.base import Report
 from lab.backends.datagrams import How, family_of
 from lab.backends.gre import GreDevices
 from lab.backends.icmp import IcmpSockets
+from lab.backends.outbox import Outbox
 from lab.backends.raw import RawSockets, ipv6
 from lab.backends.routes import Network, Routes, networks
-from lab.backends.tun import Tun
 from lab.ike.child import ChildSa
 from lab.ike.config import Child
 from lab.ike.gre import Gre
 from lab.ike.path import Path
 from lab.ike.virtual import Address
+from lab.ipsec.batch import LONGEST, MOST, DeliverTrain, EspTrain
 from lab.ipsec.dataplane import (
     Acquire,
     Aging,
@@ -70,10 +72,13 @@ class Userspace:
         *,
         gre: Sequence[Gre] = (),
         dummy_rate: float = 0.0,
+        wish: str = offload.SUPER_PACKETS,
     ) -> None:
         self._plane, self._send_udp = Dataplane(trace, random, dummy_rate=dummy_rate), send_udp
         self._trace = trace
-        self._tun = Tun()
+        self._tun = offload.device(wish)
+        self._trains = offload.trains(self._plane, self._tun)
+        self._outbox = Outbox(self._send, self._plane.drops, segments=offload.segments(wish))
         self._tunnels, self._gre = GreTunnels(gre), GreDevices(gre)
         self._raw, self._icmp = RawSockets(), IcmpSockets()
         self._routes = Routes(self._tun.name, trace)
@@ -96,28 +101,30 @@ class Userspace:
             if found is None:
                 break
             reports += found
+        self._outbox.flush()
         return reports
 
     def _outbound(self, _source: int, now: float) -> list[Report] | None:
         packet = self._tun.read()
-        return None if packet is None else self._protect(packet, now)
+        if packet is None:
+            return None
+        if self._trains is not None:
+            return self._carried_out(self._trains.from_device(packet, now))
+        return self._carried_out(self._plane.outbound(packet, now))
 
     def _outbound_gre(self, source: int, now: float) -> list[Report] | None:
         name = self._gre.names[source]
         packet = self._gre[name].read()
         if packet is None:
             return None
-        return self._protect(self._tunnels.by_name[name].encapsulate(packet), now)
+        return self._carried_out(self._plane.outbound(self._tunnels.by_name[name].encapsulate(packet), now))
 
-    def _protect(self, packet: bytes, now: float) -> list[Report]:
-        return self._carried_out(self._plane.outbound(packet, now))
-
-    def _carried_out(self, actions: Sequence[Outbound | Widened]) -> list[Report]:
+    def _carried_out(self, actions: Iterable[Outbound | EspTrain | Widened]) -> list[Report]:
         reports: list[Report] = []
         for action in actions:
             match action:
-                case EspPacket() | AhPacket():
-                    self._send(action)
+                case EspPacket() | AhPacket() | EspTrain():
+                    self._outbox.put(action)
                 case Widened():
                     self._fit()
                 case Acquire() | Aging() | Expired():
@@ -130,23 +137,28 @@ class Userspace:
 
     def tick(self, now: float) -> list[Report]:
         """Send dummy packets, and try paths anew."""
-        return self._carried_out(self._plane.tick(now))
+        reports = self._carried_out(self._plane.tick(now))
+        self._outbox.flush()
+        return reports
 
-    def _send(self, packet: EspPacket | AhPacket) -> None:
+    def _send(self, packet: EspPacket | EspTrain | AhPacket) -> None:
+        """Give it to its socket; may raise OSError."""
         path, interface = packet.path, self.interface_to(packet.path.remote_host)
-        try:
-            match packet:
-                case AhPacket(data=data):
-                    self._raw.send_whole(data, path, interface=interface, mtu=packet.mtu)
-                case EspPacket(data=data, mtu=mtu) if mtu:
-                    whole = ipv6(data, path, packet.traffic_class)
-                    self._raw.send_whole(whole, path, interface=interface, mtu=mtu)
-                case EspPacket(data=data):
-                    send = self._send_udp if packet.encap else self._raw.send_esp
-                    df, bits = packet.dont_fragment, packet.traffic_class
-                    send(data, path, **How(traffic_class=bits, interface=interface, dont_fragment=df))
-        except OSError as error:
-            self._plane.drops.add(Reason.NOT_SENT, direction="out", path=str(path), detail=error.strerror)
+        match packet:
+            case AhPacket(data=data):
+                self._raw.send_whole(data, path, interface=interface, mtu=packet.mtu)
+            case EspPacket(data=data, mtu=mtu) if mtu:
+                whole = ipv6(data, path, packet.traffic_class)
+                self._raw.send_whole(whole, path, interface=interface, mtu=mtu)
+            case EspTrain(data=data, size=size):
+                df, bits = packet.dont_fragment, packet.traffic_class
+                self._send_udp(
+                    data, path, **How(traffic_class=bits, interface=interface, dont_fragment=df, segment=size)
+                )
+            case EspPacket(data=data):
+                send = self._send_udp if packet.encap else self._raw.send_esp
+                df, bits = packet.dont_fragment, packet.traffic_class
+                send(data, path, **How(traffic_class=bits, interface=interface, dont_fragment=df))
 
     def _inbound_raw(self, source: int, now: float) -> list[Report] | None:
         try:
@@ -170,19 +182,33 @@ class Userspace:
             self._fit()
         return []
 
-    def esp_in_udp(self, data: bytes, path: Path, now: float, traffic_class: int) -> list[Report]:
-        """Take an ESP packet that came in a UDP datagram of the daemon's."""
-        return self._arrived(self._plane.inbound(data, path, now, traffic_class))
+    def esp_in_udp(self, data: bytes, path: Path, now: float, traffic_class: int, segment: int = 0) -> list[Report]:
+        """Take an ESP packet that came in a UDP datagram of the daemon's, or several of `segment` octets each."""
+        if not segment:
+            return self._arrived(self._plane.inbound(data, path, now, traffic_class))
+        if self._trains is not None:
+            return self._arrived(self._trains.inbound(data, segment, path, now, traffic_class))
+        parts = (data[at : at + segment] for at in range(0, len(data), segment))
+        return [report for part in parts for report in self.esp_in_udp(part, path, now, traffic_class)]
 
-    def _arrived(self, actions: Sequence[Inbound]) -> list[Report]:
+    def _arrived(self, actions: Sequence[Inbound | DeliverTrain]) -> list[Report]:
         reports: list[Report] = []
         for action in actions:
             match action:
                 case Deliver(packet=packet):
                     self._deliver(packet)
+                case DeliverTrain():
+                    self._deliver_train(action)
                 case Moved() | Aging() | Expired():
                     reports.append(action)
         return reports
+
+    def _deliver_train(self, train: DeliverTrain) -> None:
+        try:
+            self._tun.write_uncut(train.data)
+        except OSError as error:
+            for _ in range(train.count):
+                self._plane.drops.add(Reason.NOT_DELIVERED, direction="in", detail=error.strerror)
 
     def _deliver(self, packet: bytes) -> None:
         try:
@@ -231,7 +257,9 @@ class Userspace:
         rooms = {spi: self._plane.fit(spi, *link) for spi, link in self._links.items()}
         mtu = max([LEAST[6], *rooms.values()] if rooms else [ORDINARY])
         if mtu != self._mtu:
-            self._routes.up(mtu)
+            # What is cut out of one super-packet should leave in one send.
+            longest = max((link - headers for link, headers in self._links.values()), default=mtu)
+            self._routes.up(mtu, min(MOST, LONGEST // longest))
             self._mtu = mtu
         limits: dict[Network, int] = {}
         for child in self._plane.children():
@@ -284,6 +312,12 @@ class Userspace:
     def drops(self) -> dict[str, int]:
         """Dropped packets by reason."""
         return dict(self._plane.drops.counts)
+
+    def offload(self) -> dict[str, object]:
+        """Which way packets go, and how many went together."""
+        way = offload.UDP if self._outbox.segments else offload.NONE
+        counts = {**self._outbox.counts, **(self._trains.counts if self._trains else {})}
+        return {"path": offload.SUPER_PACKETS if self._trains else way, **counts}
 
     def close(self) -> None:
         """Routes, device and raw sockets go."""

@@ -9,7 +9,8 @@ Rules of this file:
 - Padding belongs to the callers (SK payload and ESP trailer differ); CBC takes and gives whole blocks.
 """
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hmac import compare_digest
 from typing import Protocol
@@ -71,6 +72,7 @@ class CipherSpec:
 
 
 Factory = Callable[[CipherSpec, bytes], CipherObject]
+Buffers = Iterable[memoryview]
 
 
 def _forged(spec: CipherSpec) -> ProtocolError:
@@ -91,17 +93,35 @@ class _Aead:
             raise ProtocolError(f"too short for the IV and ICV of {self._spec.name}")
 
 
-class _Sealing(_Aead):
+class Sealing(_Aead):
     """An AEAD mode whose ICV has the full length that the library's object makes."""
 
     __slots__ = ("_cipher",)
 
     _cipher: AESGCM | AESCCM | ChaCha20Poly1305
 
+    @property
+    def salt(self) -> bytes:
+        """What stands before the IV in a nonce."""
+        return self._salt
+
+    def encrypt_each(self, out: Buffers, nonces: Buffers, plaintexts: Buffers, aads: Buffers) -> None:
+        """Encrypt many packets into buffers of the right length: as many as `out` has."""
+        deque(map(self._cipher.encrypt_into, nonces, plaintexts, aads, out), 0)
+
+    def decrypt_each(self, out: Buffers, nonces: Buffers, ciphertexts: Buffers, aads: Buffers) -> None:
+        """The inverse; raises ProtocolError where one of them is not authentic."""
+        try:
+            deque(map(self._cipher.decrypt_into, nonces, ciphertexts, aads, out), 0)
+        except InvalidTag:
+            raise _forged(self._spec) from None
+
     def encrypt(self, iv: bytes, plaintext: bytes, aad: bytes = b"") -> bytes:
+        """Ciphertext and ICV."""
         return self._cipher.encrypt(self._salt + iv, plaintext, aad)
 
     def decrypt(self, iv: bytes, ciphertext: bytes, aad: bytes = b"") -> bytes:
+        """The plaintext; ProtocolError where the ICV is wrong."""
         self._check(iv, ciphertext)
         try:
             return self._cipher.decrypt(self._salt + iv, ciphertext, aad)
@@ -109,7 +129,7 @@ class _Sealing(_Aead):
             raise _forged(self._spec) from None
 
 
-class AesGcm16(_Sealing):
+class AesGcm16(Sealing):
     """AES-GCM with a 16-octet ICV (RFC 4106, RFC 5282): salt 4, IV 8."""
 
     __slots__ = ()
@@ -119,7 +139,7 @@ class AesGcm16(_Sealing):
         self._cipher = AESGCM(key[: spec.key_octets])
 
 
-class AesCcm(_Sealing):
+class AesCcm(Sealing):
     """AES-CCM with an ICV of 8, 12 or 16 octets (RFC 4309, RFC 5282): salt 3, IV 8."""
 
     __slots__ = ()
@@ -129,7 +149,7 @@ class AesCcm(_Sealing):
         self._cipher = AESCCM(key[: spec.key_octets], tag_length=spec.icv_octets)
 
 
-class ChaChaPoly(_Sealing):
+class ChaChaPoly(Sealing):
     """ChaCha20-Poly1305 (RFC 7634): salt 4, IV 8."""
 
     __slots__ = ()

@@ -13,7 +13,9 @@ from functools import partial
 from pathlib import Path
 
 from lab.backends.base import Backend
+from lab.backends.datagrams import DatagramSocket
 from lab.backends.none import NoDataplane
+from lab.backends.offload import segments
 from lab.backends.userspace import Userspace
 from lab.backends.xfrm import sockets
 from lab.backends.xfrm.backend import Xfrm
@@ -147,13 +149,20 @@ def _server(
         resolve=hosts.lookup,
     )  # fmt: skip
     wanted = {PORT, PORT_NAT_T, *(connection.local_port for connection in config.connections)}
-    ports = Ports(wanted, sockets.prepare if name == "xfrm" else None)
+    ports = Ports(wanted, _prepare(name, config.settings.offload))
     try:
         backend = _backend(name, trace, draw, ports, run_dir, config)
     except LabError:
         ports.close()
         raise
     return Server(endpoint, backend, ports, journal, trace=trace, config=config, addresses=addresses)
+
+
+def _prepare(backend: str, wish: str) -> Callable[[DatagramSocket], None] | None:
+    """What a backend wants of the UDP sockets."""
+    if backend == "userspace" and segments(wish):
+        return DatagramSocket.want_trains
+    return sockets.prepare if backend == "xfrm" else None
 
 
 def _backend(
@@ -168,7 +177,8 @@ def _backend(
     if name != "xfrm" and config.kernel_only:
         raise config.kernel_only[0]
     if name == "userspace":
-        return Userspace(trace, draw, ports.send, gre=gre, dummy_rate=rate)
+        wish = config.settings.offload
+        return Userspace(trace, draw, ports.send, gre=gre, dummy_rate=rate, wish=wish)
     if rate and name == "xfrm":
         raise ConfigError("goes with --backend userspace only: the kernel sends no dummy packets", key="dummy_rate")
     if gre:

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path as File
 
 from lab.backends.base import Backend, Report
+from lab.backends.datagrams import Datagram
 from lab.daemon import commands
 from lab.daemon.addresses import Addresses
 from lab.daemon.control import Connection, Control
@@ -41,7 +42,7 @@ from lab.ipsec.dataplane import Acquire, Aging, Expired, Moved
 from lab.ipsec.drops import Drops, Reason
 from lab.trace import Trace
 from lab.wire.gateway import Gateway
-from lab.wire.packets import classify_4500
+from lab.wire.packets import all_esp, classify_4500
 
 BATCH = 64  # datagrams taken from one socket before the others get their turn
 GRACE = 5.0  # seconds in which peers may answer our deletes before the daemon ends
@@ -143,7 +144,20 @@ class Server:
             if found is None:
                 return
             datagram, path = found
-            self._datagram(datagram.data, path, datagram.traffic_class)
+            if 0 < datagram.segment < len(datagram.data):
+                self._train(datagram, path)
+            else:
+                self._datagram(datagram.data, path, datagram.traffic_class)
+
+    def _train(self, datagram: Datagram, path: Path) -> None:
+        """Several datagrams of one length that the system gave us in one piece."""
+        data, size, outer = datagram.data, datagram.segment, datagram.traffic_class
+        if path.local_port != PORT and all_esp(data, size):
+            now = self._now()
+            self._reports(self.backend.esp_in_udp(data, path, now, outer, size), now)
+            return
+        for at in range(0, len(data), size):
+            self._datagram(data[at : at + size], path, outer)
 
     def _datagram(self, data: bytes, path: Path, traffic_class: int) -> None:
         now = self._now()
@@ -308,6 +322,7 @@ class Server:
             "backend": self.backend.name,
             "endpoint": self.endpoint.stats(),
             "drops": {**self.backend.drops(), **self._drops.counts},
+            "offload": self.backend.offload(),
             "loop": {"wakeups": self._loop.wakeups},
         }
 

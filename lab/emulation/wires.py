@@ -7,6 +7,7 @@ Checksums and segmentation are done in software: what is captured is what a real
 
 import array
 import fcntl
+import itertools
 import socket
 import struct
 from collections.abc import Iterator, Mapping
@@ -24,7 +25,7 @@ FIRST_INDEX = 101  # below it are lo and what some kernels put into every namesp
 DEFAULT_MTU = 1500
 _MARKERS = 0x6E657400  # no descriptor, address or length looks like this
 _NODAD = 0x02
-_SIOCETHTOOL, _ETHTOOL_STXCSUM = 0x8946, 0x17
+_SIOCETHTOOL, _ETHTOOL_STXCSUM, _ETHTOOL_SSG = 0x8946, 0x17, 0x19
 
 
 def index(topology: Topology, attachment: Attachment) -> int:
@@ -173,11 +174,15 @@ def _fresh(key: str) -> str:
     return Path("/proc/sys/net", key).read_text().strip()
 
 
-def checksums_in_software(namespace: Namespace, interfaces: list[str]) -> None:
-    """Turn off transmit checksum offload, and with it segmentation offload: veth would pass both on unfinished."""
+def plain_packets(namespace: Namespace, interfaces: list[str]) -> None:
+    """Turn off what veth would pass on unfinished: checksum and segmentation offload, and packets in pages.
+
+    Pages are shared between a packet, what a NAT box makes of it and the copy that a capture keeps. The kernel's ESP
+    decrypts in place: what is captured would turn into plaintext before it is written down.
+    """
     with namespace.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-        value = array.array("I", [_ETHTOOL_STXCSUM, 0])
-        for interface in interfaces:
+        for interface, command in itertools.product(interfaces, (_ETHTOOL_STXCSUM, _ETHTOOL_SSG)):
+            value = array.array("I", [command, 0])
             request = struct.pack("16sP", interface.encode(), value.buffer_info()[0])
             fcntl.ioctl(control, _SIOCETHTOOL, request)
 
@@ -188,7 +193,7 @@ def realise(topology: Topology, namespaces: Mapping[str, Namespace], sockets: Ma
         write_settings(namespace, settings(topology, name))
     next(iter(sockets.values())).send(_with_descriptors(topology, namespaces))
     for name, namespace in namespaces.items():
-        checksums_in_software(namespace, [end.interface for end in topology.at(name)])
+        plain_packets(namespace, [end.interface for end in topology.at(name)])
         sockets[name].send(node(topology, name))
     for name in namespaces:
         sockets[name].wait_until_up([index(topology, end) for end in topology.at(name)])

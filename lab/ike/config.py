@@ -57,6 +57,10 @@ def ah_proposals(value: str) -> tuple[Proposal, ...]:
     return _proposals(value, ProtocolId.AH)
 
 
+# How many packets the user-space data plane moves at once, from the most to the least (lab/backends/offload.py).
+OFFLOADS = ("super-packets", "udp", "none")
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The section `ikelab`: what holds for the whole endpoint. Times in seconds."""
@@ -77,6 +81,7 @@ class Settings:
     return_routability: bool = True
     max_ike_sas: int = 10000
     follow_redirects: bool = True
+    offload: str = OFFLOADS[0]
     ticket_lifetime: float = 3600.0
     tls_version_min: str = "1.2"
     tls_version_max: str = "1.3"
@@ -307,6 +312,7 @@ _SETTINGS: dict[str, options.Reader] = {
     "nat_traversal": options.yes_no,
     "return_routability": options.yes_no,
     "max_ike_sas": options.number,
+    "offload": options.one_of(*OFFLOADS),
     "follow_redirects": options.yes_no,
     "ticket_lifetime": options.within(options.seconds, 1, 604800),
     "tls_version_min": options.one_of("1.2", "1.3"),

@@ -55,9 +55,7 @@ class Association:
         if self.child.limits.hard(self.bytes_out, self.packets_out):
             raise Dropped(Reason.LIFETIME)
         packet = self.carrier.wrap(inner, self.path)
-        self.packets_out += 1
-        self.last_out = now
-        self.bytes_out += len(inner)
+        self.sealed(len(inner), 1, now)
         return packet
 
     def fit(self, mtu: int, headers: int) -> int:
@@ -81,17 +79,17 @@ class Association:
         self.last_out = now
         return packet
 
-    def whole(self, inner: bytes, sealed: bytes) -> bool:
-        """Whether the ESP packet must not be cut under way: what is known not to fit is not lost by a copied DF."""
+    def whole(self, inner: bytes, sealed: int) -> bool:
+        """Whether the ESP packet of so many octets must not be cut under way: what cannot fit loses a copied DF."""
         policy = "yes" if self.transport else self.child.copy_df
-        return dont_fragment(inner, policy) and (policy == "set" or len(sealed) <= self.room)
+        return dont_fragment(inner, policy) and (policy == "set" or sealed <= self.room)
 
-    def cut_at(self, sealed: bytes) -> int:
+    def cut_at(self, sealed: int) -> int:
         """How long the pieces of an IPv6 packet may be that does not fit; 0 where it does, or the system cuts it."""
         if self.child.encap or ":" not in self.path.remote_host:
             return 0
         most = self.mtu if self.child.protocol == ProtocolId.AH else self.room
-        return self.mtu if len(sealed) > most else 0
+        return self.mtu if sealed > most else 0
 
     def open(self, packet: bytes, path: Path, outer_class: int, now: float) -> bytes:
         """The inner packet, after every check; Dropped where one fails."""
@@ -103,12 +101,28 @@ class Association:
             raise Dropped(Reason.INNER_SELECTORS, str(flow))
         if not self.transport:
             inner = with_congestion(inner, outer_class)
-        self.packets_in += 1
+        self.opened(len(inner), 1, path, now)
+        return inner
+
+    def roomy(self, octets: int, packets: int, *, inbound: bool) -> bool:
+        """Whether these go through before any limit, be it the soft one, has to be looked at."""
+        before = (self.bytes_in, self.packets_in) if inbound else (self.bytes_out, self.packets_out)
+        after, limits = (before[0] + octets, before[1] + packets), self.child.limits
+        return not limits.hard(*after) and (self._warned or not limits.soft(*after))
+
+    def sealed(self, octets: int, packets: int, now: float) -> None:
+        """Count what went out."""
+        self.packets_out += packets
+        self.last_out = now
+        self.bytes_out += octets
+
+    def opened(self, octets: int, packets: int, path: Path, now: float) -> None:
+        """Count what came in."""
+        self.packets_in += packets
         # RFC 4555 3.12: a peer that sends from where it was before is no proof that it follows our moves.
         if (path.local_host, path.remote_host) == (self.path.local_host, self.path.remote_host):
             self.last_in = now
-        self.bytes_in += len(inner)
-        return inner
+        self.bytes_in += octets
 
     def aging(self) -> bool:
         """Whether one direction has just reached its soft limit; said once."""

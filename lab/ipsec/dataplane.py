@@ -204,8 +204,8 @@ class Dataplane:
             raise Dropped(Reason.TOO_BIG, f"{len(packet)} octets inside")
         aging = [Aging(child.spi_in)] if association.aging() else []
         if child.protocol == ProtocolId.AH:
-            return [AhPacket(data, association.path, association.cut_at(data)), *aging]
-        whole, mtu = association.whole(packet, data), association.cut_at(data)
+            return [AhPacket(data, association.path, association.cut_at(len(data))), *aging]
+        whole, mtu = association.whole(packet, len(data)), association.cut_at(len(data))
         sent = EspPacket(data, association.path, child.encap, traffic_class(packet), dont_fragment=whole, mtu=mtu)
         return [sent, *aging]
 
@@ -311,6 +311,10 @@ class Dataplane:
                     yield EspPacket(data, association.path, child.encap)
             if association.aging():
                 yield Aging(child.spi_in)
+
+    def association(self, spi_in: bytes) -> Association | None:
+        """What is in effect under this SPI of ours."""
+        return self._by_spi.get(spi_in)
 
     def child(self, spi_in: bytes) -> ChildSa | None:
         """The child in effect that we receive under this SPI."""

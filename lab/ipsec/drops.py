@@ -32,6 +32,7 @@ class Reason(StrEnum):
     EXHAUSTED = "sequence numbers are used up"
     TOO_BIG = "packet is larger than an IP packet can carry"
     NO_PROTOCOL = "neither IKE nor ESP on a port for both"
+    SUPERPACKET = "super-packet is malformed"
     GRE_HEADER = "GRE packet is malformed"
     GRE_KEY = "GRE key of no tunnel"
     GRE_SEQUENCE = "GRE packet out of sequence"

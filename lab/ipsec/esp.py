@@ -32,7 +32,7 @@ HEADER = 8
 TRAILER = 2
 IPV4, IPV6, NONE = 4, 41, 59  # next header values: IP in IP, IPv6, no next header
 
-_MONOTONE = bytes(range(1, 256))
+MONOTONE = bytes(range(1, 256))
 
 
 class Shape:
@@ -79,7 +79,7 @@ class EspOut(Numbered):
         """The ESP packet around any payload."""
         shape, number = self.shape, self.next_number()
         padding = -(len(payload) + TRAILER) % shape.align
-        plaintext = payload + _MONOTONE[:padding] + bytes((padding, next_header))
+        plaintext = payload + MONOTONE[:padding] + bytes((padding, next_header))
         iv = self.explicit_iv(number)
         header = self.spi + number[4:]
         aad = self.spi + number if self.esn else header
@@ -137,7 +137,7 @@ def _without_padding(plaintext: bytes) -> tuple[bytes, int]:
     padding, next_header = plaintext[-2], plaintext[-1]
     end = len(plaintext) - TRAILER - padding
     # RFC 4303 2.4: a receiver SHOULD inspect the padding; we do, it must count 1, 2, 3, ...
-    if end < 0 or plaintext[end:-2] != _MONOTONE[:padding]:
+    if end < 0 or plaintext[end:-2] != MONOTONE[:padding]:
         raise Dropped(Reason.PADDING, f"pad length {padding} of {len(plaintext)}")
     return plaintext[:end], next_header
 

@@ -10,15 +10,18 @@ from lab.ipsec.replay import ReplayWindow
 
 
 class Numbered:
-    """The sending direction of a child, as far as numbers go; `sequence` is the last one that was used."""
+    """The sending direction of a child, as far as numbers go.
+
+    `sequence` is the last one that was used, `last` the last one there is.
+    """
 
     def __init__(self, child: ChildSa) -> None:
         self.spi, self.sequence, self.esn = child.spi_out, 0, child.esn
-        self._last = 2**64 - 1 if child.esn else 2**32 - 1
+        self.last = 2**64 - 1 if child.esn else 2**32 - 1
 
     def next_number(self) -> bytes:
         """The number of the next packet, 8 octets; Dropped once they are used up."""
-        if self.sequence >= self._last:
+        if self.sequence >= self.last:
             raise Dropped(Reason.EXHAUSTED)
         self.sequence += 1
         return self.sequence.to_bytes(8, "big")

@@ -56,3 +56,11 @@ class ReplayWindow:
         self._bits = (self._bits << shift | 1) & self._mask if shift < self.size else 1
         self.top = number
         return True
+
+    def commit_run(self, first: int, count: int) -> bool:
+        """Remember `count` authentic numbers from `first` on, all beyond the top; true, as `commit` would say."""
+        assert first > self.top, "a run begins beyond the top"
+        self.commit(first + count - 1)
+        # The jump has left the bits of all but the last one clear.
+        self._bits |= ((1 << count) - 1) & self._mask
+        return True

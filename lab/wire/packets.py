@@ -32,6 +32,13 @@ def classify_4500(data: bytes) -> Literal["keepalive", "ike", "esp", "bad"]:
     return "ike" if data[:4] == NON_ESP_MARKER else "esp"
 
 
+def all_esp(data: bytes, size: int) -> bool:
+    """Whether UDP payloads of this length on port 4500, the last one maybe shorter, are ESP all of them."""
+    if size < 8 or 0 < len(data) % size < 8:
+        return False
+    return all(data[at : at + 4] != NON_ESP_MARKER for at in range(0, len(data), size))
+
+
 @dataclass(frozen=True, slots=True)
 class IPv4:
     """An IPv4 packet (RFC 791); `fragment` is the 16-bit field of flags and fragment offset."""

@@ -52,7 +52,7 @@ def inside(node: Node, work: Callable[[Routes, list[Record]], object]) -> object
         records: list[Record] = []
         tun = Tun()
         routes = Routes(tun.name, Trace(records.append))
-        routes.up(1400)
+        routes.up(1400, 44)
         result = work(routes, records)
         routes.close()
         tun.close()

@@ -130,7 +130,7 @@ class Recorder(NoDataplane):
     def give_up(self, child: str) -> None:
         self.done.append(("give_up", child))
 
-    def esp_in_udp(self, data: bytes, path: Path, now: float, traffic_class: int) -> list[object]:
+    def esp_in_udp(self, data: bytes, path: Path, now: float, traffic_class: int, segment: int = 0) -> list[object]:
         self.done.append(("esp", data, traffic_class))
         return self.reports
 
@@ -139,6 +139,9 @@ class Recorder(NoDataplane):
 
     def carried(self) -> dict[bytes, tuple[float, float]]:
         return self.times
+
+    def offload(self) -> dict[str, object]:
+        return {"path": "none"}
 
 
 class Wire:

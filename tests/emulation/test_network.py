@@ -1,8 +1,11 @@
 """A realised topology: addresses, routes, processes, NAT mappings, and nothing left behind."""
 
+import array
+import fcntl
 import os
 import select
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -84,6 +87,18 @@ def test_addresses_interfaces_and_settings(up: Up) -> None:
     assert left.run(["cat", "/proc/sys/net/ipv4/conf/wan/rp_filter"]).stdout.strip() == "0"
     with pytest.raises(ConfigError, match="no node `middle`"):
         network.node("middle")
+
+
+@pytest.mark.parametrize(("what", "get"), [("checksums", 0x16), ("packets in pages", 0x18), ("segments", 0x1E)])
+def test_links_pass_nothing_on_unfinished(up: Up, what: str, get: int) -> None:
+    """ETHTOOL_GTXCSUM, GSG and GTSO: a capture and the far end would share pages, or see what no wire carries."""
+    network = up("nat-both")
+    for end in network.topology.attachments:
+        with network.node(end.node).socket() as control:
+            value = array.array("I", [get, 1])
+            request = struct.pack("16sP", end.interface.encode(), value.buffer_info()[0])
+            fcntl.ioctl(control, 0x8946, request)
+        assert value[1] == 0, f"{what} at {end.node}:{end.interface}"
 
 
 def test_two_address_families(up: Up) -> None:

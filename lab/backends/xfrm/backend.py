@@ -151,7 +151,7 @@ class Xfrm:
                 self.use(spi_in)
         return []
 
-    def esp_in_udp(self, data: bytes, path: Path, now: float, traffic_class: int) -> list[Report]:
+    def esp_in_udp(self, data: bytes, path: Path, now: float, traffic_class: int, segment: int = 0) -> list[Report]:
         """The kernel takes these itself; what comes here was too short for it."""
         self._counters.drops.add(Reason.TOO_SHORT, direction="in", spi=data[:4].hex())
         return []
@@ -279,6 +279,10 @@ class Xfrm:
     def drops(self) -> dict[str, int]:
         """What the kernel's XFRM dropped in this network namespace since we began, by reason."""
         return self._counters.dropped()
+
+    def offload(self) -> dict[str, object]:
+        """Nothing to choose."""
+        return {}
 
     def close(self) -> None:
         """Take out what is ours, and only that."""

@@ -1,0 +1,284 @@
+"""The fast way against the plain one: the same octets, numbers, windows, counters and drops, whatever comes."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lab.ike.child import TO_THE_MTU, ChildSa, Limits
+from lab.ike.path import Path
+from lab.ipsec.batch import DeliverTrain, EspTrain
+from lab.ipsec.dataplane import Dataplane, Deliver, EspPacket
+from lab.ipsec.superpacket import Superpacket, completed
+from lab.trace import Trace
+from lab.wire.packets import UDP_NUMBER
+from lab.wire.payloads_v2 import TrafficSelector
+from lab.wire.virtio import NEEDS_CSUM, VirtioHeader
+from tests.ipsec.children import RIGHT, ah_child, child, mirror, predictable
+from tests.ipsec.superpackets import anything, raw, superpacket, taken_apart
+
+pytest.importorskip("numpy", reason="super-packets need numpy (pip install ikelab[fast])")
+
+from lab.ipsec.train.plane import Trains
+
+PROPOSALS = (
+    "aes128gcm16",
+    "aes256gcm16",
+    "chacha20poly1305",
+    "aes128ccm16",
+    "aes256ccm12",
+    "aes128gcm8",
+    "aes128-sha256",
+)
+BOTH = {
+    "ts_local": tuple(map(TrafficSelector.of_network, ("10.1.0.0/24", "2001:db8:1::/64"))),
+    "ts_remote": tuple(map(TrafficSelector.of_network, ("10.2.0.0/24", "2001:db8:2::/64"))),
+}
+AWAY = Path(RIGHT.local_host, 4500, "203.0.113.77", 1029)
+
+
+def plane(sa: ChildSa, sequence: int = 0, top: int = 0, mtu: int = 1500) -> Dataplane:
+    made = Dataplane(Trace(), predictable)
+    carrier = made.install(sa).carrier
+    made.fit(sa.spi_in, mtu, 28)
+    carrier.outgoing.sequence, carrier.incoming.window.top = sequence, top
+    return made
+
+
+def one_by_one(actions: list[object]) -> list[object]:
+    """Trains taken apart into the actions that the plain way has."""
+    out: list[object] = []
+    for action in actions:
+        match action:
+            case EspTrain():
+                out += action.packets()
+            case DeliverTrain(data=data, count=count):
+                packets = taken_apart(data)
+                assert len(packets) == count
+                out += map(Deliver, packets)
+            case _:
+                out.append(action)
+    return out
+
+
+def state(plane: Dataplane) -> tuple[object, ...]:
+    association = plane.association(plane.children()[0].spi_in)
+    outgoing, incoming = association.carrier.outgoing, association.carrier.incoming
+    window = incoming.window
+    counted = plane.usage(), plane.carried(), plane.drops.counts
+    return *counted, outgoing.sequence, window.top, window._bits, incoming.newest
+
+
+def batches(packets: list[bytes]) -> list[tuple[bytes, int]]:
+    """As the system receives them: runs of one length, a shorter one may end a run."""
+    out: list[tuple[bytes, int]] = []
+    ended = True
+    for packet in packets:
+        if not ended and len(packet) <= out[-1][1] and len(out[-1][0]) + len(packet) <= 65507:
+            ended = len(packet) < out[-1][1]
+            out[-1] = (out[-1][0] + packet, out[-1][1])
+        else:
+            out.append((packet, len(packet)))
+            ended = False
+    return out
+
+
+children = st.builds(
+    lambda proposal, esn, window, limits, df, fill: child(
+        proposal, esn=esn, replay_window=window, limits=limits, copy_df=df, tfc_padding=fill, **BOTH
+    ),
+    st.sampled_from(PROPOSALS),
+    st.booleans(),
+    st.sampled_from((64, 1024)),
+    st.sampled_from(
+        (Limits(), Limits(rekey_packets=30), Limits(life_packets=40), Limits(rekey_bytes=9000, life_bytes=40000))
+    ),
+    st.sampled_from(("yes", "no", "set")),
+    st.sampled_from((0, 700, TO_THE_MTU)),
+)
+starts = st.sampled_from((0, 17, 2**32 - 20, 2**32 - 1))
+
+
+@settings(max_examples=150, deadline=None)
+@given(children, st.lists(anything(), min_size=1, max_size=3), starts)
+def test_out_is_what_the_plain_way_sends(sa: ChildSa, packets: list[Superpacket], start: int) -> None:
+    plain, fast = plane(sa, start), plane(sa, start)
+    trains = Trains(fast)
+    for packet in packets:
+        expected = [action for segment in packet.segments() for action in plain.outbound(segment, 1.0)]
+        assert one_by_one(trains.outbound(packet, 1.0)) == expected
+    assert state(fast) == state(plain)
+
+
+@settings(max_examples=200, deadline=None)
+@given(children, st.lists(anything(), min_size=1, max_size=3), starts, st.data())
+def test_in_is_what_the_plain_way_delivers(
+    sa: ChildSa, packets: list[Superpacket], start: int, data: st.DataObject
+) -> None:
+    sender = plane(sa, start)
+    sent = [a.data for p in packets for s in p.segments() for a in sender.outbound(s, 1.0) if isinstance(a, EspPacket)]
+    came = data.draw(disturbed(sent))
+    top = data.draw(st.sampled_from((0, start)))
+    plain, fast = plane(mirror(sa), top=top), plane(mirror(sa), top=top)
+    trains = Trains(fast, udp=data.draw(st.booleans()))
+    path, outer = data.draw(st.sampled_from((RIGHT, AWAY))), data.draw(st.sampled_from((0, 2, 1, 3, 0xB8)))
+    for train, size in batches(came):
+        expected = []
+        for at in range(0, len(train), size):
+            expected += plain.inbound(train[at : at + size], path, 2.0, outer)
+        assert one_by_one(trains.inbound(train, size, path, 2.0, outer)) == expected
+    assert state(fast) == state(plain)
+
+
+@st.composite
+def disturbed(draw: st.DrawFn, packets: list[bytes]) -> list[bytes]:
+    """What a network and an attacker make of packets."""
+    came = list(packets)
+    for _ in range(draw(st.integers(0, 3)) if came else 0):
+        at = draw(st.integers(0, len(came) - 1))
+        match draw(st.sampled_from(("lose", "double", "late", "flip", "cut", "spi"))):
+            case "lose":
+                del came[at : at + draw(st.integers(1, 3))]
+            case "double":
+                came.insert(draw(st.integers(0, len(came))), came[at])
+            case "late":
+                came.append(came.pop(at))
+            case "flip":
+                place = draw(st.integers(0, len(came[at]) - 1))
+                came[at] = came[at][:place] + bytes((came[at][place] ^ 0x41,)) + came[at][place + 1 :]
+            case "cut":
+                came[at] = came[at][: draw(st.integers(8, len(came[at])))]
+            case _:
+                came[at] = b"\xee\xee\xee\xee" + came[at][4:]
+        if not came:
+            break
+    return came
+
+
+def test_a_train_really_is_one() -> None:
+    sa = child(**BOTH)
+    sender, receiver = Trains(plane(sa)), Trains(plane(mirror(sa)))
+    (train,) = sender.outbound(superpacket(payload=bytes(9500)), 1.0)
+    assert isinstance(train, EspTrain) and len(train.data) // train.size == 9 and len(train.data) % train.size
+    *joined, tail = receiver.inbound(train.data, train.size, RIGHT, 1.0)
+    assert [type(action) for action in joined] == [DeliverTrain] and isinstance(tail, Deliver)
+    assert sender.counts["trains out"] == receiver.counts["trains in"] == 1
+
+
+V6 = Path("2001:db8::1", 4500, "2001:db8::2", 4500)
+ORDINARY = {"payload": bytes(9000)}
+PLAIN_WAYS = {
+    "TFC padding behind these": (child(tfc_padding=1400, **BOTH), ORDINARY, 0, 1500),
+    "TFC padding to the MTU": (child(tfc_padding=TO_THE_MTU, **BOTH), ORDINARY, 0, 1500),
+    "fragments over IPv6": (child(path=V6, encap=False, **BOTH), {"size": 1400, "payload": bytes(9000)}, 0, 1400),
+    "a lifetime that ends": (child(limits=Limits(life_packets=8), **BOTH), ORDINARY, 0, 1500),
+    "a soft limit": (child(limits=Limits(rekey_bytes=5000), **BOTH), ORDINARY, 0, 1500),
+    "the last numbers": (child(**BOTH), ORDINARY, 2**32 - 5, 1500),
+    "transport mode": (child(mode="transport", **BOTH), ORDINARY, 0, 1500),
+    "CBC": (child("aes128-sha256", **BOTH), ORDINARY, 0, 1500),
+    "few segments": (child(**BOTH), {"payload": bytes(3000)}, 0, 1500),
+    "AH": (ah_child(**BOTH), ORDINARY, 0, 1500),
+}
+
+
+@pytest.mark.parametrize("why", PLAIN_WAYS)
+def test_what_is_unusual_goes_the_plain_way(why: str) -> None:
+    sa, fields, start, mtu = PLAIN_WAYS[why]
+    plain, fast = plane(sa, start, mtu=mtu), plane(sa, start, mtu=mtu)
+    trains, packet = Trains(fast), superpacket(**fields)
+    assert trains.outbound(packet, 1.0) == [a for s in packet.segments() for a in plain.outbound(s, 1.0)]
+    assert trains.counts == {"super-packets cut one by one": 1}
+
+
+@pytest.mark.parametrize(("copy", "whole"), [("yes", True), ("no", False), ("set", True)])
+def test_a_train_asks_for_df_as_its_packets_would(copy: str, whole: bool) -> None:
+    (train,) = Trains(plane(child(copy_df=copy, **BOTH))).outbound(superpacket(payload=bytes(9000)), 1.0)
+    assert isinstance(train, EspTrain) and train.dont_fragment is whole
+    (train,) = Trains(plane(child(copy_df=copy, **BOTH), mtu=1000)).outbound(superpacket(payload=bytes(9000)), 1.0)
+    assert train.dont_fragment is (copy == "set"), "what is known not to fit loses a copied DF"
+
+
+def test_dummy_packets_in_a_train_are_counted_drops() -> None:
+    sa = child(**BOTH)
+    sender, receiver = plane(sa), Trains(plane(mirror(sa)))
+    carrier = sender.association(sa.spi_in).carrier
+    sent = b"".join(carrier.dummy(1000) for _ in range(10))
+    assert receiver.inbound(sent, len(sent) // 10, RIGHT, 1.0) == []
+    assert receiver._plane.drops.counts == {"dummy packet": 10}
+
+
+def test_flows_are_joined_each_for_itself() -> None:
+    sa = child(**BOTH)
+    sender, receiver = Trains(plane(sa)), Trains(plane(mirror(sa)))
+    trains = [sender.outbound(superpacket(payload=bytes(9000), ports=(port, 443)), 1.0)[0] for port in (1, 2)]
+    actions = receiver.inbound(b"".join(train.data for train in trains), trains[0].size, RIGHT, 1.0)
+    assert [action.count for action in actions] == [9, 9]
+
+
+def test_what_was_wrong_before_the_tunnel_stays_wrong() -> None:
+    sa = child(**BOTH)
+    sender, receiver = plane(sa), Trains(plane(mirror(sa)))
+    segments = [*superpacket(payload=bytes(9000)).segments()]
+    segments[2] = segments[2][:-1] + b"\x01"  # its checksum is wrong now
+    sent = b"".join(sender.outbound(segment, 1.0)[0].data for segment in segments)
+    actions = receiver.inbound(sent, len(sent) // 9, RIGHT, 1.0)
+    assert [type(action) for action in actions] == [DeliverTrain, Deliver, DeliverTrain]
+    assert one_by_one(actions) == [Deliver(segment) for segment in segments]
+
+
+@pytest.mark.parametrize("protocol", [6, UDP_NUMBER])
+def test_rooms_do_not_pile_up(protocol: int) -> None:
+    sa = child(**BOTH)
+    trains = Trains(plane(sa))
+    for size in range(100, 140):
+        trains.outbound(superpacket(4, protocol, bytes(size * 4), size), 1.0)
+    assert len(trains._out._rooms) == 8
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=300), st.integers(1, 300))
+def test_hostile_batches_are_drops(octets: bytes, size: int) -> None:
+    sa = child(**BOTH)
+    trains = Trains(plane(mirror(sa)))
+    data = b"".join((sa.spi_out + octets).ljust(size, b"\1")[:size] for _ in range(9))
+    assert trains.inbound(data, size, RIGHT, 1.0) == []
+    assert sum(trains._plane.drops.counts.values()) == 9 and trains._plane.association(sa.spi_out).packets_in == 0
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=90))
+def test_whatever_the_device_gives_is_no_error(data: bytes) -> None:
+    fast = plane(child(**BOTH))
+    assert Trains(fast).from_device(data, 1.0) == [] and sum(fast.drops.counts.values()) == 1
+
+
+def test_a_forged_packet_in_a_train_moves_nothing_but_its_counter() -> None:
+    sa = child(**BOTH)
+    sender, receiver = Trains(plane(sa)), Trains(plane(mirror(sa)))
+    (train,) = sender.outbound(superpacket(payload=bytes(9000)), 1.0)
+    forged = bytearray(train.data)
+    forged[2 * train.size + 40] ^= 1
+    assert [type(action) for action in receiver.inbound(bytes(forged), train.size, RIGHT, 1.0)] == [Deliver] * 8
+    assert receiver._plane.drops.counts == {"integrity check failed": 1}
+    assert receiver.inbound(train.data, train.size, RIGHT, 1.0) and receiver._plane.drops.counts == {
+        "integrity check failed": 1,
+        "sequence number seen before": 8,
+    }
+
+
+def test_bare_packets_of_the_device_are_completed_and_sealed() -> None:
+    header, packet = raw(payload=b"x" * 10)
+    fast = Trains(plane(child(**BOTH)))
+    bare = VirtioHeader(NEEDS_CSUM, csum_start=header.csum_start, csum_offset=header.csum_offset)
+    expected = plane(child(**BOTH)).outbound(completed(bare, packet), 1.0)
+    assert fast.from_device(bare.encode() + packet, 1.0) == expected
+
+
+def test_a_train_outside_the_selectors_is_dropped_packet_by_packet() -> None:
+    sa = child(**BOTH)
+    wide = child(**BOTH | {"ts_local": (TrafficSelector.of_network("0.0.0.0/0"),)})
+    sender, receiver = Trains(plane(wide)), Trains(plane(mirror(sa)))
+    stranger = superpacket(payload=bytes(9000), ends=("10.9.0.1", "10.2.0.7"))
+    trains = [sender.outbound(packet, 1.0)[0] for packet in (superpacket(payload=bytes(9000)), stranger)]
+    actions = receiver.inbound(b"".join(train.data for train in trains), trains[0].size, RIGHT, 1.0)
+    assert [type(action) for action in actions] == [Deliver] * 9
+    assert receiver._plane.drops.counts == {"inner packet is outside the selectors": 9}
