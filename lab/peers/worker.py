@@ -45,6 +45,7 @@ def live(serve: Callable[..., int], control: socket.socket) -> NoReturn:
             signal.signal(number, signal.SIG_DFL)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         home = _home()
+        gc.collect()  # what the lab had left lying is no daemon's
         opened = _descriptors()
         while True:
             data, descriptors, _, _ = socket.recv_fds(control, _MESSAGE, _DESCRIPTORS)

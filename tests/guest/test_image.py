@@ -38,7 +38,8 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return {"release": "7.0-x"}
 
     def make_peer(root: Path, peer: recipe.Peer, *_: object) -> dict[str, str]:
-        return {"strongswan-charon": {"forky": "1:6.1.0-2", "bookworm": "5.9.8-5+deb12u5"}[peer.suite]}
+        found = {"forky": "1:6.1.0-2", "bookworm": "5.9.8-5+deb12u5", "trixie": "5.2-2.3+deb13u1"}
+        return {peer.packages[0]: found[peer.suite]}
 
     monkeypatch.setattr(base, "build", make_base)
     monkeypatch.setattr(base, "build_peer", make_peer)
@@ -62,7 +63,8 @@ def test_only_what_is_missing_is_built(built: list[str], monkeypatch: pytest.Mon
     assert built[3:] == ["python"]
     assert found.release == "7.0-x"
     assert found.versions["base"] == {"bash": "5"}
-    assert list(found.mounts) == ["/opt/python", "/opt/peers/strongswan-6.1.0", "/opt/peers/strongswan-5.9.8"]
+    further = ["strongswan-6.1.0", "strongswan-5.9.8", "libreswan-5.2"]
+    assert list(found.mounts) == ["/opt/python", *(f"/opt/peers/{peer}" for peer in further)]
 
 
 def test_a_further_peer_may_be_left_out(built: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +74,8 @@ def test_a_further_peer_may_be_left_out(built: list[str], monkeypatch: pytest.Mo
     monkeypatch.setattr(base, "build_peer", refused)
     said: list[str] = []
     found = image.build(lambda what, done, total: said.append(what))
-    assert said == [f"left out strongswan-{suite}: this mirror is empty" for suite in ("forky", "bookworm")]
+    kinds = ("strongswan-forky", "strongswan-bookworm", "libreswan-trixie")
+    assert said == [f"left out {kind}: this mirror is empty" for kind in kinds]
     assert built == ["base", "python", "kernel"]
     assert list(found.mounts) == ["/opt/python"]
 
