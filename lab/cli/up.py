@@ -7,12 +7,10 @@ import click
 
 from lab.cli import completion as complete
 from lab.emulation import topology as topologies
-from lab.errors import BrokenError, ConfigError, LabError, UnfitError
+from lab.errors import ConfigError
 from lab.guest import image
-from lab.life import bench, keeper, records
+from lab.life import bench, keeper, records, wire
 from lab.run.options import KERNELS
-
-_KINDS = {"config": ConfigError, "unfit": UnfitError, "broken": BrokenError}
 
 
 @click.command()
@@ -41,7 +39,7 @@ def up(topology: str, peers: tuple[str, ...], name: str, kernel: str, *, virtual
     }  # fmt: skip
     said = keeper.start(name, request, lambda what: click.echo(what, err=True))
     if said["event"] == "failed":
-        raise _KINDS.get(said["kind"], LabError)(said["text"])
+        raise wire.error(said["kind"], said["text"])
     record = records.choose(name)
     if as_json:
         click.echo(json.dumps({"schema": records.SCHEMA, "name": name, "socket": str(record.socket)}))

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from lab.errors import BrokenError, ConfigError, LabError, UnfitError
+from lab.errors import BrokenError
 from lab.life import wire
+from lab.life.waiting import File, ready
 
-_KINDS: dict[str, Callable[[str], LabError]] = {"config": ConfigError, "unfit": UnfitError, "failed": LabError}
 Say = Callable[[bytes], object]
 
 
@@ -54,29 +54,23 @@ class Client:
         """
         self._waiting = wire.encode({"command": command, **arguments})
         self._socket.setblocking(False)
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._socket, selectors.EVENT_READ)
-            files = _watched(selector, input_from) if input_from >= 0 else False
-            if wake >= 0:
-                selector.register(wake, selectors.EVENT_READ)
-            while True:
-                write = selectors.EVENT_WRITE if self._waiting else 0
-                selector.modify(self._socket, selectors.EVENT_READ | write)
-                at_once = files and not self._waiting
-                ready = {key.fd: events for key, events in selector.select(0 if at_once else None)}
-                if wake in ready:
-                    os.read(wake, 64)
-                    self._waiting += wire.encode({"size": size}) if (size := resized()) else b""
-                if (at_once or input_from in ready) and not self._pass_on(input_from):
-                    if not files:
-                        selector.unregister(input_from)
-                    files = False
-                if ready.get(self._socket.fileno(), 0) & selectors.EVENT_WRITE:
-                    self._waiting = self._waiting[self._send() :]
-                for message in self._received() if ready.get(self._socket.fileno(), 0) & selectors.EVENT_READ else ():
-                    code = _told(message, out, err)
-                    if code is not None:
-                        return code
+        while True:
+            write = selectors.EVENT_WRITE if self._waiting else 0
+            wanted: dict[File, int] = {self._socket: selectors.EVENT_READ | write}
+            # What waits is written before more input is read: no file is taken into memory as a whole.
+            wanted |= {one: selectors.EVENT_READ for one in (wake, -1 if write else input_from) if one >= 0}
+            found = ready(wanted)
+            if wake in found:
+                os.read(wake, 64)
+                self._waiting += wire.encode({"size": size}) if (size := resized()) else b""
+            if input_from in found and not self._pass_on(input_from):
+                input_from = -1
+            if found.get(self._socket, 0) & selectors.EVENT_WRITE:
+                self._waiting = self._waiting[self._send() :]
+            for message in self._received() if found.get(self._socket, 0) & selectors.EVENT_READ else ():
+                code = _told(message, out, err)
+                if code is not None:
+                    return code
 
     def _pass_on(self, descriptor: int) -> bool:
         """Send some input; False when there is no more."""
@@ -113,19 +107,10 @@ def _broken(error: Exception) -> BrokenError:
     return BrokenError(f"the connection to the lab broke: {getattr(error, 'strerror', None) or error}")
 
 
-def _watched(selector: selectors.BaseSelector, descriptor: int) -> bool:
-    """Watch a descriptor for input; True where that cannot be, because it is a file: that can always be read."""
-    try:
-        selector.register(descriptor, selectors.EVENT_READ)
-    except PermissionError:
-        return True
-    return False
-
-
 def _result(message: dict[str, Any]) -> Any:
     if message["ok"]:
         return message.get("result")
-    raise _KINDS.get(str(message.get("kind")), BrokenError)(str(message.get("error")))
+    raise wire.error(str(message.get("kind")), str(message.get("error")))
 
 
 def _told(message: dict[str, Any], out: Say, err: Say) -> int | None:

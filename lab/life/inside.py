@@ -18,15 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from lab.emulation import linux
-from lab.errors import BrokenError, ConfigError, LabError, UnfitError
-from lab.life import records
+from lab.errors import LabError
+from lab.life import records, wire
 from lab.life.clock import Clock
 from lab.life.porter import carry_in_guest
 from lab.peers.nursery import Nursery
 
 GUEST_SOCKET = Path("/run/lab-server")
 HEAVY = ("lab.life.commands", "lab.peers.ours", "lab.peers.strongswan")
-KINDS = {"config": ConfigError, "unfit": UnfitError, "broken": BrokenError}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -45,8 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         _stand(json.loads(given.request.read_text()), given.socket, scratch)
     except LabError as error:
-        kind = next((word for word, cls in KINDS.items() if isinstance(error, cls)), "broken")
-        tell(event="failed", kind=kind, text=str(error))
+        tell(event="failed", kind=wire.kind(error, otherwise="broken"), text=str(error))
         return 1
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

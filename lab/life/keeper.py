@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from lab.emulation import linux
-from lab.errors import LabError, UnfitError
+from lab.errors import LabError
 from lab.guest import boot
-from lab.life import records
+from lab.life import records, wire
 from lab.life.porter import Porter
 from lab.life.records import Process, Record
 from lab.run.catalogue import source_directory
@@ -173,7 +173,7 @@ def main() -> int:
     try:
         why = keeper.keep()
     except (LabError, OSError) as error:
-        kind = "unfit" if isinstance(error, UnfitError) else "broken"
+        kind = wire.kind(error, otherwise="broken")
         keeper.answer({"event": "failed", "kind": kind, "text": str(error)})
         why = str(error)
     keeper.end(why)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from lab.errors import BrokenError
 from lab.life.mux import WINDOW, Event, Kind, Mux
+from lab.life.waiting import File, ready
 
 LINE_DEVICE = "/dev/tty1"  # what the kernel calls its console 1
 _AT_ONCE = 65536
@@ -39,25 +40,23 @@ class Porter:
         self._line, self._listener, self._connect = line, listener, connect
         self.mux = Mux(opens=listener is not None)
         self._ports: dict[int, Port] = {}
-        self._selector = selectors.DefaultSelector()
         os.set_blocking(line, False)
 
     def serve(self, until: Callable[[], bool] = lambda: False) -> None:
         """Carry until the line ends, or `until` says so (asked at least every half second)."""
         try:
             while not until():
-                for key, events in self._selected():
-                    if not self._handle(key.data, key.fileobj, events):
+                for which, events in self._ready():
+                    if not self._handle(which, events):
                         return
         finally:
             for port in self._ports.values():
                 port.connection.close()
             self._ports.clear()
-            self._selector.close()
 
-    def _selected(self) -> list[tuple[selectors.SelectorKey, int]]:
+    def _ready(self) -> list[tuple[object, int]]:
         """Wait for what can go on: a port is read only while its channel has room."""
-        wanted: dict[int | socket.socket, tuple[int, object]] = {}
+        wanted: dict[File, tuple[int, object]] = {}
         write = selectors.EVENT_WRITE if self.mux.waiting else 0
         wanted[self._line] = (selectors.EVENT_READ | write, "line")
         if self._listener is not None and self.mux.ready:
@@ -66,17 +65,12 @@ class Porter:
             read = selectors.EVENT_READ if not port.read_ended and self.mux.room(number) else 0
             if events := read | (selectors.EVENT_WRITE if port.waiting or port.ending else 0):
                 wanted[port.connection] = (events, number)
-        registered = {key.fileobj: (key.events, key.data) for key in list(self._selector.get_map().values())}
-        for file in registered.keys() - wanted.keys():
-            self._selector.unregister(file)
-        for file, (events, data) in wanted.items():
-            if file not in registered:
-                self._selector.register(file, events, data)
-            elif registered[file] != (events, data):
-                self._selector.modify(file, events, data)
-        return self._selector.select(0.5 if self._listener is not None else None)
+        found = ready(
+            {file: events for file, (events, _) in wanted.items()}, 0.5 if self._listener is not None else None
+        )
+        return [(wanted[file][1], events) for file, events in found.items()]
 
-    def _handle(self, which: object, file: object, events: int) -> bool:
+    def _handle(self, which: object, events: int) -> bool:
         """Carry what is ready; False when the line has ended."""
         if which == "line":
             return self._handle_line(events)

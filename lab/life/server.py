@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from lab.errors import BrokenError, ConfigError, LabError, UnfitError
+from lab.errors import LabError
 from lab.life import wire
 from lab.life.job import Job
+from lab.life.waiting import File, ready
 
 _MOST_READS = 64
 MOST_WAITING = 1 << 18  # octets of answers that a client has not read; its job is not read while there are more
-_KINDS = ((ConfigError, "config"), (UnfitError, "unfit"), (BrokenError, "broken"), (LabError, "failed"))
 
 Carry = Callable[[Mapping[str, Any], Callable[[], None]], Any]
 
@@ -52,7 +52,6 @@ class Server:
         listener.setblocking(False)
         self._listener, self._carry, self._idle = listener, carry, idle
         self._sessions: list[Session] = []
-        self._selector = selectors.DefaultSelector()
         self._stopping = False
 
     def stop(self) -> None:
@@ -70,11 +69,9 @@ class Server:
         finally:
             for session in self._sessions:
                 self._close(session)
-            self._selector.close()
 
     def leave(self) -> None:
         """In a forked child: hold no connection open that is not the child's."""
-        self._selector.close()
         self._listener.close()
         for session in self._sessions:
             session.connection.close()
@@ -84,20 +81,16 @@ class Server:
 
     def _ready(self) -> Iterator[tuple[Callable[[int], None], int]]:
         """Wait for what can go on; what to do then, and the events."""
-        wanted: dict[Any, tuple[int, Callable[[int], None]]] = {}
+        wanted: dict[File, tuple[int, Callable[[int], None]]] = {}
         wanted[self._listener] = (selectors.EVENT_READ, self._welcome)
         for session in self._sessions:
             wanted |= self._wishes(session)
-        for key in list(self._selector.get_map().values()):
-            self._selector.unregister(key.fileobj)
-        for file, (events, act) in wanted.items():
-            self._selector.register(file, events, act)
-        for key, events in self._selector.select():
-            yield key.data, events
+        for file, events in ready({file: events for file, (events, _) in wanted.items()}).items():
+            yield wanted[file][1], events
 
-    def _wishes(self, session: Session) -> dict[Any, tuple[int, Callable[[int], None]]]:
+    def _wishes(self, session: Session) -> dict[File, tuple[int, Callable[[int], None]]]:
         read = 0 if session.over or len(session.input) > MOST_WAITING else selectors.EVENT_READ
-        found: dict[Any, tuple[int, Callable[[int], None]]] = {}
+        found: dict[File, tuple[int, Callable[[int], None]]] = {}
         if events := read | (selectors.EVENT_WRITE if session.answers else 0):
             found[session.connection] = (events, lambda events: self._talk(session, events))
         job = session.job
@@ -167,8 +160,7 @@ class Server:
         try:
             found = self._carry(message, self.leave)
         except LabError as error:
-            kind = next(word for cls, word in _KINDS if isinstance(error, cls))
-            session.finish(ok=False, error=str(error), kind=kind)
+            session.finish(ok=False, error=str(error), kind=wire.kind(error, otherwise="failed"))
             return
         if isinstance(found, Job):
             session.job = found

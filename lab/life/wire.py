@@ -12,7 +12,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from lab.errors import BrokenError, ConfigError, LabError, UnfitError
+
 LONGEST = 1 << 20
+_KINDS = {"config": ConfigError, "unfit": UnfitError, "broken": BrokenError}
 
 
 class Garbled(Exception):
@@ -22,6 +25,16 @@ class Garbled(Exception):
 def encode(message: Mapping[str, Any]) -> bytes:
     """A message as a line."""
     return json.dumps(message).encode() + b"\n"
+
+
+def kind(error: Exception, *, otherwise: str) -> str:
+    """The word that says in a message what kind of error it was."""
+    return next((word for word, cls in _KINDS.items() if isinstance(error, cls)), otherwise)
+
+
+def error(kind: str, text: str) -> LabError:
+    """The error that a message tells of."""
+    return LabError(text) if kind == "failed" else _KINDS.get(kind, BrokenError)(text)
 
 
 def octets(data: bytes) -> str:
