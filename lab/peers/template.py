@@ -139,13 +139,14 @@ class TemplatePeer:
             process.kill()
             raise PeerFault(f"{self.name} in {self.node.name}: {command} did not end within {timeout:g} s") from None
         words = [line for line in errors.decode(errors="replace").splitlines() if line.strip()]
-        return process.returncode, output.decode(errors="replace"), words[-1].strip() if words else ""
+        reason = words[-1].strip() if words else ""
+        if process.returncode == UNSUPPORTED:
+            raise Unsupported(f"{self.name} cannot do this: {reason or f'its command {command} says so'}")
+        return process.returncode, output.decode(errors="replace"), reason
 
     def _run(self, command: str, case: Mapping[str, str], timeout: float = COMMAND_S) -> Outcome:
         """Run a command that answers with its exit code."""
         code, _, reason = self._carry_out(command, case, timeout)
-        if code == UNSUPPORTED:
-            raise Unsupported(f"{self.name} cannot do this: {reason or f'its command {command} says so'}")
         if code and command not in ("configure", "ready") and self._dead():
             raise PeerFault(f"{self.name} in {self.node.name} died: {self._last_words()}")
         return Outcome(code == 0, "" if code == 0 else reason or f"{command} ended with exit code {code}")
@@ -153,8 +154,6 @@ class TemplatePeer:
     def _text(self, command: str) -> str:
         """Run a command that answers with text."""
         code, output, reason = self._carry_out(command, {}, COMMAND_S)
-        if code == UNSUPPORTED:
-            raise Unsupported(f"{self.name} cannot do this: {reason or f'its command {command} says so'}")
         if code:
             kind = PeerFault if self._dead() else BrokenError
             raise kind(f"{self.name} in {self.node.name}: {command} failed: {reason or f'exit code {code}'}")
