@@ -16,15 +16,16 @@ from lab.life import records
 from lab.life.client import Client
 from lab.life.records import Record
 
-lab_option = click.option(
-    "--lab", "name", default="", metavar="NAME", help="Which lab, where several are up; also by IKELAB_LAB.",
-    shell_complete=lambda *_: [name for name in records.names() if name.startswith(_[2])],
-)  # fmt: skip
-
 
 def labs(ctx: click.Context, parameter: click.Parameter, typed: str) -> list[str]:
     """Names of labs that begin so."""
     return [name for name in records.names() if name.startswith(typed)]
+
+
+lab_option = click.option(
+    "--lab", "name", default="", metavar="NAME", help="Which lab, where several are up; also by IKELAB_LAB.",
+    shell_complete=labs,
+)  # fmt: skip
 
 
 def _of_the_lab(what: Callable[[Any], Any]) -> Callable[[click.Context, click.Parameter, str], list[str]]:

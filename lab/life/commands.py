@@ -60,9 +60,7 @@ def _logs(bench: Bench, args: Args, leave: Callable[[], None]) -> Job:
 
 def _capture(bench: Bench, args: Args, leave: Callable[[], None]) -> Job:
     link, node = bench.link(word(args, "link")), word(args, "at")
-    ends = bench.network.topology.links[link].ends
-    if node and node not in ends:
-        raise ConfigError(f"`{node}` is no end of the link `{link}`; it joins {' and '.join(ends)}")
+    _ends(bench, link, node)
     return job.child(lambda: tasks.capture(bench.network, link, node), leave)
 
 
@@ -86,13 +84,18 @@ def _describe(bench: Bench, _args: Args) -> dict[str, Any]:
 def _link_set(bench: Bench, args: Args) -> dict[str, Any]:
     """Change what a link does to packets, from one of its ends or from both."""
     link, sender, changes = bench.link(word(args, "link")), word(args, "from"), table(args, "changes")
-    ends = list(bench.network.topology.links[link].ends)
-    if sender and sender not in ends:
-        raise ConfigError(f"`{sender}` is no end of the link `{link}`; it joins {' and '.join(ends)}")
-    for end in [sender] if sender else ends:
+    for end in _ends(bench, link, sender):
         bench.network.set_link(link, end, **changes)
     found: dict[str, Any] = bench.network.describe()["links"][link]["impair"]
     return found
+
+
+def _ends(bench: Bench, link: str, node: str) -> list[str]:
+    """The end of a link in a node, or both without one; ConfigError where it has none there."""
+    ends = list(bench.network.topology.links[link].ends)
+    if node and node not in ends:
+        raise ConfigError(f"`{node}` is no end of the link `{link}`; it joins {' and '.join(ends)}")
+    return [node] if node else ends
 
 
 JOBS: dict[str, Callable[[Bench, Args, Callable[[], None]], Job]] = {
