@@ -36,6 +36,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from common.daemons import cpu_seconds, log_in_ordinary_words, wait_for
+
 from lab.daemon.client import Client
 from lab.emulation.namespace import Namespace
 from lab.errors import LabError, UnfitError
@@ -46,7 +48,6 @@ from lab.peers.strongswan import StrongSwan
 
 ROOT = Path(__file__).resolve().parents[1]
 INSIDE = "IKELAB_BENCH_INSIDE"
-TICKS = os.sysconf("SC_CLK_TCK")
 OUTER, INNER = {"left": "192.0.2.1", "right": "192.0.2.2"}, {"left": "10.1.0.1", "right": "10.2.0.1"}
 PREFERENCE = "-18"  # as `nice`, for the session against others
 PORT, CHECKED, PINGS = 5201, 16 << 20, 100
@@ -114,11 +115,6 @@ class Gateway:
         with self.namespace.network():
             return socket.socket(socket.AF_INET, kind)
 
-    def cpu_seconds(self, pid: int) -> float:
-        """What a process, its children apart, has used so far."""
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
-
     def close(self) -> None:
         """End what is left."""
         for process in self._started:
@@ -167,9 +163,7 @@ class Libipsec(StrongSwan):
         (daemon,) = conf.sections.values()
         plugins = daemon.values["load"].text.replace("kernel-netlink", "kernel-libipsec kernel-netlink")
         daemon.values["load"] = Value(plugins, 0)
-        log = daemon.sections["filelog"].sections["main"].values
-        for group in ("ike", "chd", "knl", "mgr"):
-            del log[group]
+        log_in_ordinary_words(daemon)
         return files | {CONF: render(conf)}
 
     @property
@@ -200,15 +194,7 @@ class Ours:
 
     def ready(self) -> None:
         """Wait until it answers."""
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                Client(self._directory / "control").close()
-                return
-            except UnfitError:
-                if self._process.poll() is not None or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.02)
+        wait_for(self._process, self._directory / "control")
 
     def call(self, command: str, **args: object) -> dict[str, object]:
         """Give it a command."""
@@ -299,10 +285,9 @@ def iperf3(gateways: dict[str, Gateway], *options: str) -> dict[str, dict[str, f
 
 def tcp(gateways: dict[str, Gateway], drivers: list, given: argparse.Namespace) -> dict[str, float]:
     """Throughput, CPU seconds and retransmissions."""
-    pairs = list(zip(gateways.values(), drivers, strict=True))
-    before = [gateway.cpu_seconds(driver.pid) for gateway, driver in pairs]
+    before = [cpu_seconds(driver.pid) for driver in drivers]
     end = iperf3(gateways, "-t", str(given.seconds), "-P", str(given.streams))
-    used = [gateway.cpu_seconds(driver.pid) - b for (gateway, driver), b in zip(pairs, before, strict=True)]
+    used = [cpu_seconds(driver.pid) - b for driver, b in zip(drivers, before, strict=True)]
     gigabytes = end["sum_received"]["bytes"] / 1e9
     return {
         "tcp_gbit_s": end["sum_received"]["bits_per_second"] / 1e9,

@@ -17,19 +17,19 @@ import contextlib
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from lab.daemon.client import Client
+from common.daemons import cpu_seconds, log_in_ordinary_words, wait_for
+
 from lab.emulation import topology
 from lab.emulation.network import Network
 from lab.emulation.node import Node
 from lab.endpoint import Endpoint
-from lab.errors import LabError, UnfitError
+from lab.errors import LabError
 from lab.guest import boot
 from lab.ike.actions import Event, Send
 from lab.ike.config import load
@@ -42,7 +42,6 @@ from lab.trace import Trace
 
 ROOT = Path(__file__).resolve().parents[1]
 VARIANTS, WARM_UP, LIMIT_S = ("child", "childless"), 5, 300.0
-TICKS = os.sysconf("SC_CLK_TCK")
 TOPOLOGY = "direct"
 CONFIG = """
 connections {{
@@ -96,9 +95,7 @@ class Charon(StrongSwan):
         (daemon,) = conf.sections.values()
         limits = {"cookie_threshold": "100000", "cookie_threshold_ip": "100000", "block_threshold": "0"}
         daemon.values.update({key: Value(text, 0) for key, text in limits.items()})
-        log = daemon.sections["filelog"].sections["main"].values
-        for group in ("ike", "chd", "knl", "mgr"):
-            del log[group]
+        log_in_ordinary_words(daemon)
         return files | {CONF: render(conf)}
 
 
@@ -124,35 +121,19 @@ def ours(node: Node, directory: Path, tree: Section) -> Iterator[None]:
     argv = [sys.executable, "-m", "lab", "daemon", "--config", str(directory / "swanctl.conf"), "--backend", "xfrm"]
     process = node.popen([*argv, "--control", str(control), "--run-dir", str(directory)], cwd=ROOT)
     try:
-        _ready(process, control)
+        wait_for(process, control)
         yield
     finally:
         process.kill()
         process.wait()
 
 
-def _ready(process: "subprocess.Popen[bytes]", control: Path) -> None:
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            Client(control).close()
-            return
-        except UnfitError:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
-
-
 RESPONDERS = {"ours": ours, "charon": charon}
 
 
-def cpu_seconds(node: Node) -> float:
-    """What the processes in a node have used so far."""
-    total = 0
-    for pid in node.namespace.processes():
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        total += int(fields[11]) + int(fields[12])
-    return total / TICKS
+def used(node: Node) -> float:
+    """CPU seconds of the processes in a node so far."""
+    return sum(map(cpu_seconds, node.namespace.processes()))
 
 
 class Initiator:
@@ -210,10 +191,10 @@ def inside(results: Path, rounds: int, handshakes: int) -> None:
 def _rate(responder: Node, initiator: Initiator, child: str, handshakes: int) -> float:
     for _ in range(WARM_UP):
         initiator.handshake(child)
-    before = cpu_seconds(responder)
+    before = used(responder)
     for _ in range(handshakes):
         initiator.handshake(child)
-    return handshakes / (cpu_seconds(responder) - before)
+    return handshakes / (used(responder) - before)
 
 
 def figures(found: dict[str, dict[str, list[float]]], rounds: int, handshakes: int) -> dict[str, object]:
