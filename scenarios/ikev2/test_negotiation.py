@@ -105,9 +105,14 @@ def test_wrong_psk(lab, left, right):
     """With different secrets the responder answers IKE_AUTH with AUTHENTICATION_FAILED and keeps nothing."""
     tunnel = Tunnel()
     lab.up("direct", tunnel, right=replace(tunnel, secret="another secret"))
+    not_authenticated(lab, left, right)
+
+
+def not_authenticated(lab, left, right):
+    """The responder says AUTHENTICATION_FAILED and nothing else, and nothing is left; how the initiator takes it."""
     lab.step("refused")
     outcome = left.initiate()
-    assert not outcome.up, "a tunnel came up although the secrets differ"
+    assert not outcome.up, "a tunnel came up although the initiator must not be taken"
     ladder = lab.ladder()
     (answer,) = ladder.ike("IKE_AUTH", response=True)
     assert answer["payloads"] == ["N(AUTHENTICATION_FAILED)"], f"IKE_AUTH was answered with {answer['payloads']}"
@@ -115,6 +120,7 @@ def test_wrong_psk(lab, left, right):
     lab.until(lambda: not left.sas() and not right.sas(), "neither side holds an SA", 5)
     assert not ladder.esp(), "ESP was sent without a CHILD SA"
     proofs.all_opened(ladder)
+    return outcome
 
 
 @pytest.mark.rfc("7296#2.9", "7296#2.21.2")
@@ -139,13 +145,7 @@ def test_no_common_selectors(lab, left, right):
 def test_unknown_identity(lab, left, right):
     """An initiator that the responder does not know is refused, whatever it proves."""
     lab.up("direct", left=Tunnel(local={"id": "stranger.lab"}), right=Tunnel())
-    lab.step("refused")
-    outcome = left.initiate()
-    assert not outcome.up, "a tunnel came up with a stranger"
-    ladder = lab.ladder()
-    (answer,) = ladder.ike("IKE_AUTH", response=True)
-    assert answer["payloads"] == ["N(AUTHENTICATION_FAILED)"], f"IKE_AUTH was answered with {answer['payloads']}"
-    lab.until(lambda: not left.sas() and not right.sas(), "neither side holds an SA", 5)
+    outcome = not_authenticated(lab, left, right)
     if left.peer.name in OUR_PEERS:
         assert "we call ourselves stranger.lab" in outcome.reason, f"the reason is {outcome.reason}"
     else:

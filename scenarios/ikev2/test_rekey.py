@@ -31,13 +31,8 @@ def views(gateway):
     return ike, {(child["spi_in"], child["spi_out"]) for child in gateway.children()}
 
 
-@pytest.mark.rfc("7296#1.3.3", "7296#2.8", "7296#2.17")
-@pytest.mark.needs("rekey")
-@pytest.mark.parametrize("asker", SIDES)
-@pytest.mark.parametrize("esp", ["aes256gcm16", "aes256gcm16-x25519"], ids=["without-pfs", "with-pfs"])
-def test_rekey_child_sa(lab, left, right, esp, asker):
-    """One side rekeys the CHILD SA: new SPIs and keys, the old one deleted, the IKE SA the same; the ping goes on."""
-    lab.up("direct", Tunnel(esp=esp))
+def child_rekeyed_by(lab, left, right, asker):
+    """Set up the tunnel, have one side rekey its CHILD SA and see that the IKE SA stays; the ladder of all of it."""
     lab.establish()
     lab.ping()
     ike, child = views(left)
@@ -47,8 +42,17 @@ def test_rekey_child_sa(lab, left, right, esp, asker):
     lab.until(lambda: one_new(left, right, 1, child), "one new CHILD SA", SETTLED_S)
     assert views(left)[0] == ike, "the IKE SA changed with its CHILD SA"
     lab.ping()
-    ladder = lab.prove_protected()
+    return lab.prove_protected()
 
+
+@pytest.mark.rfc("7296#1.3.3", "7296#2.8", "7296#2.17")
+@pytest.mark.needs("rekey")
+@pytest.mark.parametrize("asker", SIDES)
+@pytest.mark.parametrize("esp", ["aes256gcm16", "aes256gcm16-x25519"], ids=["without-pfs", "with-pfs"])
+def test_rekey_child_sa(lab, left, right, esp, asker):
+    """One side rekeys the CHILD SA: new SPIs and keys, the old one deleted, the IKE SA the same; the ping goes on."""
+    lab.up("direct", Tunnel(esp=esp))
+    ladder = child_rekeyed_by(lab, left, right, asker)
     request, response = ladder.ike("CREATE_CHILD_SA", again=False)
     exchanged = "KEi" in request["payloads"], "KEr" in response["payloads"]
     assert request["from"] == asker, f"the other side asked: {ladder.words()}"
@@ -66,15 +70,7 @@ def test_invalid_ke_payload_in_rekeying(lab, left, right, asker):
     """Whoever rekeys guesses a group that the other refuses, and asks again with the group that it was told."""
     both = {asker: Tunnel(esp="aes256gcm16-x25519-ecp384")}
     lab.up("direct", **{side: both.get(side, Tunnel(esp="aes256gcm16-ecp384")) for side in SIDES})
-    lab.establish()
-    lab.ping()
-    _, child = views(left)
-
-    lab.step("rekey", f"{asker} rekeys the CHILD SA")
-    rekeyed_by(lab, left, right, asker, child=CHILD)
-    lab.until(lambda: one_new(left, right, 1, child), "one new CHILD SA", SETTLED_S)
-    lab.ping()
-    ladder = lab.prove_protected()
+    ladder = child_rekeyed_by(lab, left, right, asker)
     guess, refusal, again, answer = ladder.ike("CREATE_CHILD_SA", again=False)
     assert refusal["payloads"] == ["N(INVALID_KE_PAYLOAD)"], f"the guess was answered with {refusal['payloads']}"
     assert guess["payloads"] == again["payloads"], f"more than the key changed: {again['payloads']}"
