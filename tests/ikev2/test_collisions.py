@@ -137,14 +137,19 @@ def test_the_nonces_decide_and_not_the_roles() -> None:
 
 
 @SEEDS
-def test_no_packet_is_lost_in_a_collision(seed: str) -> None:
+@pytest.mark.parametrize("what", ["child", "ike", "child and ike"])
+def test_no_packet_is_lost_in_a_collision(seed: str, what: str) -> None:
     for delay in (0.005, 0.05, 0.2):
         pair = up(seed, delay=delay)
         pair.ping(0.5)
-        both(pair, "rekey", child="net")
+        if "child" in what:
+            both(pair, "rekey", child="net")
+        if "ike" in what:
+            both(pair, "rekey")
         pair.ping(8)
         assert pair.lost == []
-        one_child(pair)
+        assert pair.packets > 800
+        (one_ike_sa if what == "ike" else one_child)(pair)
 
 
 MESSAGES = {
