@@ -12,6 +12,8 @@ from lab.ike.nat import NatSituation
 from lab.wire.ids import AuthMethod, HashAlgorithm, NotifyType
 from lab.wire.payloads_v2 import Auth, Notify, Proposal, TrafficSelector
 
+Sides = tuple[Sequence[TrafficSelector], Sequence[TrafficSelector]]
+
 _MEANINGS = {
     NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD: "it does not know a payload that we marked critical",
     NotifyType.INVALID_SYNTAX: "it could not make sense of our message",
@@ -54,6 +56,18 @@ def claimed(local: Identity | None, means: Means, wanted: Identity | None) -> st
 def addresses(wanted: Sequence[object]) -> str:
     """`(we ask for 0.0.0.0)`, behind a refusal of a virtual address."""
     return f"(we ask for {', '.join(map(str, wanted)) or 'none'})"
+
+
+def child_refused(child: str, notify: Notify, offered: Iterable[Proposal], sides: Sides, vips: Sequence[object]) -> str:
+    """What the peer refuses of a child, and what of it we had offered; `sides` are our selectors and the peer's."""
+    told = refused(f"child {child}", notify)
+    if notify.notify_type == NotifyType.NO_PROPOSAL_CHOSEN:
+        return f"{told} {proposals(offered)}"
+    if notify.notify_type == NotifyType.TS_UNACCEPTABLE:
+        return f"{told} (we offer {selectors(sides[0])} to {selectors(sides[1])})"
+    if notify.notify_type in (NotifyType.INTERNAL_ADDRESS_FAILURE, NotifyType.FAILED_CP_REQUIRED):
+        return f"{told} {addresses(vips)}"
+    return told
 
 
 def another_method(wanted: str, sent: str) -> str:

@@ -186,15 +186,8 @@ def _agree(
 
 
 def _refused(sa: Sa, child: LiveChild, error: Notify) -> str:
-    reason = explain.refused(f"child {child.config.name}", error)
-    if error.notify_type == NotifyType.NO_PROPOSAL_CHOSEN:
-        return f"{reason} {explain.proposals(usable(sa, child.config))}"
-    if error.notify_type == NotifyType.TS_UNACCEPTABLE:
-        local, remote = _offered(sa, child.config)
-        return f"{reason} (we offer {explain.selectors(local)} to {explain.selectors(remote)})"
-    if error.notify_type in (NotifyType.INTERNAL_ADDRESS_FAILURE, NotifyType.FAILED_CP_REQUIRED):
-        return f"{reason} {explain.addresses(sa.connection.vips)}"
-    return reason
+    config = child.config
+    return explain.child_refused(config.name, error, usable(sa, config), _offered(sa, config), sa.connection.vips)
 
 
 def choose(sa: Sa, request: Message, *, ke: bool = False, only: Child | None = None) -> tuple[Child, Terms] | Refusal:
