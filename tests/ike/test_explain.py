@@ -52,3 +52,19 @@ def test_proofs() -> None:
     assert said == f"left proves itself by RSA_SIGNATURE; we take {Means.parse('psk')}"
     said = explain.other_means(LEFT, Auth(AuthMethod.NULL, b""), Means.parse("psk"))
     assert said == "peer proves nothing (NULL authentication); we take a pre-shared key"
+
+
+def test_what_was_claimed_and_asked_for() -> None:
+    assert explain.claimed(LEFT, Means.parse("psk"), RIGHT) == (
+        "(we call ourselves left, proven by a pre-shared key, and ask for right)"
+    )
+    assert explain.addresses(["0.0.0.0", "::"]) == "(we ask for 0.0.0.0, ::)"
+    assert explain.addresses([]) == "(we ask for none)"
+
+
+def test_several_reasons_have_names_and_one_has_none() -> None:
+    assert explain.each([("child net", "too large")]) == "too large"
+    assert explain.each([("child net", "too large"), ("child other", "too small")]) == (
+        "child net: too large; child other: too small"
+    )
+    assert explain.served(LEFT, None, "gw") == "gw (we as left, peer as anybody)"
