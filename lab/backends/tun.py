@@ -17,6 +17,7 @@ PREFIX = "ikelab"  # of the interfaces' names
 TUNSETIFF, IFF_TUN, IFF_NO_PI, IFF_VNET_HDR = 0x400454CA, 0x0001, 0x1000, 0x4000
 TUNSETOFFLOAD, CSUM, TSO4, TSO6, USO4, USO6 = 0x400454D0, 0x01, 0x02, 0x04, 0x20, 0x40
 LARGEST = 65536 + virtio.SIZE
+ORDINARY = 1500 + virtio.SIZE  # octets of a packet that waits for others
 ADDR_GEN_NONE = "1"
 _NOTHING_TO_DO = virtio.VirtioHeader().encode()
 
@@ -75,6 +76,15 @@ class Tun:
         except OSError as error:
             # Somebody deleted it. It would be readable for ever now.
             raise BrokenError(f"the interface {self.name} is gone: {error.strerror}") from error
+
+    def read_some(self, most: int) -> list[bytes]:
+        """The packets that wait, `most` at the most; one that may be a super-packet ends them."""
+        packets: list[bytes] = []
+        while len(packets) < most and (packet := self.read()) is not None:
+            packets.append(packet)
+            if len(packet) > ORDINARY:
+                break
+        return packets
 
     def write(self, packet: bytes) -> None:
         """Give the system a packet; may raise OSError."""

@@ -7,9 +7,8 @@ functions find out packet by packet what is wrong with it.
 import numpy as np
 import numpy.typing as npt
 
-from lab.crypto.ciphers import Sealing
-from lab.errors import ProtocolError
 from lab.ipsec.esp import HEADER, IPV4, IPV6, MONOTONE, TRAILER, EspIn
+from lab.ipsec.train import rooms
 from lab.ipsec.train.cut import Octets, columns
 from lab.ipsec.train.room import Room, Sizes
 
@@ -21,9 +20,9 @@ def sizes_in(incoming: EspIn, packet: int) -> Sizes | None:
     """The sizes of a train of ESP packets of this length; None where the plain way is the only one."""
     shape = incoming.shape
     text = packet - shape.overhead
-    if not isinstance(shape.cipher, Sealing) or text < TRAILER + 20:
+    if text < TRAILER + 20 or text % shape.step:
         return None
-    return Sizes(text, shape.iv, shape.icv, len(shape.cipher.salt), incoming.window.esn)
+    return rooms.sizes(shape, text, esn=incoming.window.esn)
 
 
 def unseal(incoming: EspIn, room: Room, train: memoryview) -> tuple[int, Numbers] | None:
@@ -34,7 +33,7 @@ def unseal(incoming: EspIn, room: Room, train: memoryview) -> tuple[int, Numbers
     count = len(train) // room.sizes.packet
     room.octets[: len(train)] = train
     numbers = _numbers(incoming, room.wire[:count])
-    if numbers is None or not _opened(incoming, room, numbers):
+    if numbers is None or not room.open(incoming, columns(numbers.astype(np.uint64), ">u8")):
         return None
     inner = _inner(room.plain[:count], room.sizes.text)
     return None if inner is None else (inner, numbers)
@@ -61,22 +60,6 @@ def _numbers(incoming: EspIn, wire: Octets) -> Numbers | None:
     if (low[1:] <= low[:-1]).any():
         return None
     return np.asarray(low + (first - int(low[0])))
-
-
-def _opened(incoming: EspIn, room: Room, numbers: Numbers) -> bool:
-    cipher, sizes, count = incoming.shape.cipher, room.sizes, len(numbers)
-    assert isinstance(cipher, Sealing), "see sizes_in"
-    room.belong(incoming.spi, cipher.salt)
-    room.nonces[:count, sizes.salt :] = room.wire[:count, HEADER : HEADER + sizes.iv]
-    if sizes.esn:
-        room.aads[:count, 4:] = columns(numbers.astype(np.uint64), ">u8")
-    else:
-        room.aads[:count, 4:] = room.wire[:count, 4:HEADER]
-    try:
-        cipher.decrypt_each(room.texts[:count], room.nonce_views, room.sealed, room.aad_views)
-    except ProtocolError:
-        return False
-    return True
 
 
 # Version and total or payload length: what the inner packets of a train have in common at their front.

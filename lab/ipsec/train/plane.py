@@ -1,6 +1,6 @@
 """The data plane for trains: beside `Dataplane`, which keeps the children and takes whatever is unusual.
 
-    outbound    super-packet -> one flow, one policy -> cut and seal all full segments -> EspTrain
+    outbound    super-packet, or packets of one flow and length -> one policy -> seal all of full size -> EspTrain
     inbound     train -> one SA -> open all -> one look at the selectors for each flow -> join -> Deliver | DeliverTrain
 
 Rules of this file:
@@ -9,7 +9,7 @@ Rules of this file:
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -31,7 +31,9 @@ from lab.ipsec.superpacket import Superpacket, completed
 from lab.ipsec.train.cut import Octets, cut
 from lab.ipsec.train.join import Layout, alike, joined, pieces
 from lab.ipsec.train.open import accept, sizes_in, unseal
-from lab.ipsec.train.room import Room, Rooms
+from lab.ipsec.train.room import Room
+from lab.ipsec.train.rooms import Rooms
+from lab.ipsec.train.run import Run, runs
 from lab.ipsec.train.seal import seal, sizes_out
 from lab.wire.packets import TCP, UDP_NUMBER
 from lab.wire.virtio import GSO_NONE, SIZE, VirtioHeader
@@ -50,20 +52,35 @@ class Trains:
 
     # -- out
 
-    def from_device(self, data: bytes, now: float) -> list[Outbound | EspTrain]:
-        """What becomes of what was read from the tunnel device, a virtio header in front."""
-        try:
-            virtio = VirtioHeader.decode(data)
-            if virtio.gso_type != GSO_NONE:
-                return self.outbound(Superpacket.of(virtio, memoryview(data)[SIZE:]), now)
-            return [*self._plane.outbound(completed(virtio, data[SIZE:]), now)]
-        except ProtocolError as error:
-            detail = error.detail if isinstance(error, Dropped) else error.reason
-            self._plane.drops.add(Reason.SUPERPACKET, direction="out", detail=detail)
-        return []
+    def from_device(self, read: Sequence[bytes], now: float) -> list[Outbound | EspTrain]:
+        """What becomes of what was read from the tunnel device, a virtio header in front of each."""
+        actions: list[Outbound | EspTrain] = []
+        alone: list[bytes] = []
+        for data in read:
+            try:
+                virtio = VirtioHeader.decode(data)
+                if virtio.gso_type == GSO_NONE:
+                    alone.append(completed(virtio, data[SIZE:]))
+                else:
+                    packet = Superpacket.of(virtio, memoryview(data)[SIZE:])
+                    actions += self._alone(alone, now)
+                    alone = []
+                    actions += self.outbound(packet, now)
+            except ProtocolError as error:
+                detail = error.detail if isinstance(error, Dropped) else error.reason
+                self._plane.drops.add(Reason.SUPERPACKET, direction="out", detail=detail)
+        return [*actions, *self._alone(alone, now)]
 
-    def outbound(self, packet: Superpacket, now: float) -> list[Outbound | EspTrain]:
-        """What becomes of a super-packet that came out of the tunnel device."""
+    def _alone(self, packets: list[bytes], now: float) -> Iterator[Outbound | EspTrain]:
+        for run in runs(packets) if len(packets) >= LEAST_OUT else ([packet] for packet in packets):
+            if len(run) >= LEAST_OUT:
+                yield from self.outbound(Run(run), now)
+            else:
+                for packet in run:
+                    yield from self._plane.outbound(packet, now)
+
+    def outbound(self, packet: Superpacket | Run, now: float) -> list[Outbound | EspTrain]:
+        """What becomes of a super-packet, or of packets as like as its segments, that came out of the tunnel device."""
         association = self._eligible(packet)
         carrier = association.carrier if association else None
         sizes = sizes_out(carrier.outgoing, packet.inner) if isinstance(carrier, EspCarrier) else None
@@ -71,9 +88,9 @@ class Trains:
         if sizes and association and association.cut_at(sizes.packet):
             sizes = None
         if association is None or not isinstance(carrier, EspCarrier) or sizes is None:
-            self.counts["super-packets cut one by one"] += 1
+            self.counts["super-packets cut one by one"] += isinstance(packet, Superpacket)
             return [action for segment in packet.segments() for action in self._plane.outbound(segment, now)]
-        room, full = self._out.get(sizes), len(packet.payload) // packet.size
+        room, full = self._out.get(sizes), packet.full
         most = min(MOST, LONGEST // sizes.packet)
         starts = range(0, full, most)
         trains = [
@@ -84,28 +101,37 @@ class Trains:
             return [*trains]
         return _coupled(trains, self._plane.outbound(packet.segment(full), now))
 
-    def _eligible(self, packet: Superpacket) -> Association | None:
+    def _eligible(self, packet: Superpacket | Run) -> Association | None:
         """The SA of a super-packet that has nothing unusual: ESP in tunnel mode, no limit near."""
         try:
             policy = self._plane.policies.find(flow_of(packet.headers))
         except ProtocolError:
             return None
-        if not isinstance(policy, Protect) or len(packet.payload) < LEAST_OUT * packet.size:
+        if not isinstance(policy, Protect) or packet.full < LEAST_OUT:
             return None
         association, count = policy.association, packet.count
-        octets = len(packet.payload) + count * len(packet.headers)
         carrier = association.carrier
         if not isinstance(carrier, EspCarrier) or association.transport:
             return None
-        if carrier.outgoing.sequence + count >= min(carrier.outgoing.last, _LAST_NUMBER):
+        newest, last = carrier.outgoing.sequence, carrier.outgoing.sequence + count
+        if last >= min(carrier.outgoing.last, _LAST_NUMBER) or (newest + 1) >> 32 != last >> 32:
             return None
-        return association if association.roomy(octets, count, inbound=False) else None
+        return association if association.roomy(packet.octets, count, inbound=False) else None
 
     def _sealed(
-        self, association: Association, out: EspOut, room: Room, packet: Superpacket, part: tuple[int, int], now: float
+        self,
+        association: Association,
+        out: EspOut,
+        room: Room,
+        packet: Superpacket | Run,
+        part: tuple[int, int],
+        now: float,
     ) -> EspTrain:
         start, count = part
-        cut(packet, room.plain[:count], start)
+        if isinstance(packet, Run):
+            packet.fill(room.plain[:count], start)
+        else:
+            cut(packet, room.plain[:count], start)
         data = bytes(seal(out, room, packet.inner, count))
         association.sealed(count * packet.inner, count, now)
         self.counts["trains out"] += 1
