@@ -93,9 +93,9 @@ class Tun:
         else:
             os.write(self._fd, packet)
 
-    def write_uncut(self, data: bytes) -> None:
-        """Give the system a super-packet behind its virtio header; may raise OSError."""
-        os.write(self._fd, data)
+    def write_uncut(self, front: bytes, payload: bytes) -> None:
+        """Give the system a super-packet, headers behind its virtio header in front; may raise OSError."""
+        os.writev(self._fd, (front, payload))
 
     def close(self) -> None:
         """The interface and its routes vanish."""

@@ -217,7 +217,7 @@ class Userspace:
 
     def _deliver_train(self, train: DeliverTrain) -> None:
         try:
-            self._tun.write_uncut(train.data)
+            self._tun.write_uncut(train.front, train.payload)
         except OSError as error:
             for _ in range(train.count):
                 self._plane.drops.add(Reason.NOT_DELIVERED, direction="in", detail=error.strerror)

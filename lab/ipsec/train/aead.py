@@ -6,8 +6,7 @@ from lab.crypto.ciphers import Sealing
 from lab.errors import ProtocolError
 from lab.ipsec.batch import MOST
 from lab.ipsec.esp import HEADER, EspIn, EspOut
-from lab.ipsec.train.cut import Octets
-from lab.ipsec.train.room import Room, Sizes, views
+from lab.ipsec.train.room import Octets, Room, Sizes, views
 
 
 class AeadRoom(Room):

@@ -16,8 +16,7 @@ from lab.crypto.ciphers import Chaining
 from lab.crypto.macs import CutMac
 from lab.ipsec.batch import MOST
 from lab.ipsec.esp import HEADER, EspIn, EspOut
-from lab.ipsec.train.cut import Octets
-from lab.ipsec.train.room import Room, Sizes, views
+from lab.ipsec.train.room import Octets, Room, Sizes, views
 
 
 class ChainedRoom(Room):

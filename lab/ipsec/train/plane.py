@@ -28,10 +28,10 @@ from lab.ipsec.outer import CE, ECT_1, traffic_class
 from lab.ipsec.policy import Protect
 from lab.ipsec.selector import Selectors
 from lab.ipsec.superpacket import Superpacket, completed
-from lab.ipsec.train.cut import Octets, cut
+from lab.ipsec.train.cut import cut
 from lab.ipsec.train.join import Layout, alike, joined, pieces
 from lab.ipsec.train.open import accept, sizes_in, unseal
-from lab.ipsec.train.room import Room
+from lab.ipsec.train.room import Octets, Room
 from lab.ipsec.train.rooms import Rooms
 from lab.ipsec.train.run import Run, runs
 from lab.ipsec.train.seal import seal, sizes_out
@@ -131,7 +131,7 @@ class Trains:
         if isinstance(packet, Run):
             packet.fill(room.plain[:count], start)
         else:
-            cut(packet, room.plain[:count], start)
+            cut(packet, room, start, count)
         data = bytes(seal(out, room, packet.inner, count))
         association.sealed(count * packet.inner, count, now)
         self.counts["trains out"] += 1
@@ -176,8 +176,8 @@ class Trains:
         inner, numbers = found
         rows = room.plain[:count]
         layout = Layout.of(rows[0, :inner].tobytes())
-        whole = layout if layout is not None and alike(rows, layout) else None
-        flows = _flows(rows[: 1 if whole else count], inner, association.selectors)
+        whole = layout if layout is not None and alike(room, count, layout) else None
+        flows = _flows(rows, inner, association.selectors, [0] if whole else None)
         if flows is None or not association.roomy(count * inner, count, inbound=True):
             return None
         accept(incoming, numbers)
@@ -187,7 +187,7 @@ class Trains:
         self.counts["packets in trains in"] += count
         moved = [Moved(association.child.spi_in, path)] if association.strayed(path) else []
         if whole is not None:
-            return [*moved, DeliverTrain(joined(rows, whole), count)]
+            return [*moved, DeliverTrain(*joined(rows, whole), count)]
         return [*moved, *self._delivered(rows, inner, flows)]
 
     def _delivered(self, rows: Octets, inner: int, flows: list[int]) -> Iterator[Deliver | DeliverTrain]:
@@ -199,7 +199,7 @@ class Trains:
             for first, behind in pieces(rows[start:end], layout):
                 part = rows[start + first : start + behind]
                 yield (
-                    DeliverTrain(joined(part, layout), len(part))
+                    DeliverTrain(*joined(part, layout), len(part))
                     if len(part) > 1
                     else Deliver(part[0, :inner].tobytes())
                 )
@@ -214,11 +214,12 @@ for _at in (6, *range(8, 44)):
     _KEYS[6][_at] = 0xFF
 
 
-def _flows(rows: Octets, inner: int, selectors: Selectors) -> list[int] | None:
-    """Where another flow begins, and the end; None where a packet is unusual or outside the selectors."""
-    fronts = rows[:, :_WIDTH]
-    changes = ((fronts[1:] ^ fronts[:-1]) & _KEYS[int(rows[0, 0]) >> 4][: fronts.shape[1]]).any(axis=1)
-    starts = [0, *(np.flatnonzero(changes) + 1).tolist()]
+def _flows(rows: Octets, inner: int, selectors: Selectors, starts: list[int] | None) -> list[int] | None:
+    """Where another flow begins, if not known yet, and the end; None if one is unusual or outside the selectors."""
+    if starts is None:
+        fronts = rows[:, :_WIDTH]
+        changes = ((fronts[1:] ^ fronts[:-1]) & _KEYS[int(rows[0, 0]) >> 4][: fronts.shape[1]]).any(axis=1)
+        starts = [0, *(np.flatnonzero(changes) + 1).tolist()]
     for start in starts:
         flow = flow_of(rows[start, : min(inner, 64)].tobytes())
         if flow.src_port is None or flow.protocol not in (TCP, UDP_NUMBER) or not selectors.inbound(flow):

@@ -11,10 +11,13 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from lab.ipsec.batch import MOST
 from lab.ipsec.esp import HEADER, EspIn, EspOut
-from lab.ipsec.train.cut import Octets
+
+Octets = npt.NDArray[np.uint8]
+Numbers = npt.NDArray[np.integer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,24 @@ class Room(ABC):
         self.leads, self.plain = whole[:, :lead], whole[:, lead:]
         self.wire = np.frombuffer(self._wire, np.uint8).reshape(MOST, -1)
         self.octets = memoryview(self._wire)
+        self.numbers = self.wire[:, 4:HEADER].view(">u4")[:, 0]
+        self._fields: dict[tuple[int, str], Numbers] = {}
+        self._words: dict[tuple[int, int], Numbers] = {}
+
+    def field(self, at: int, kind: str) -> Numbers:
+        """The same field of all inner packets, as numbers: `at` octets behind their start, `>u2` or `>u4`."""
+        found = self._fields.get((at, kind))
+        if found is None:
+            octets = np.dtype(kind).itemsize
+            found = self._fields[at, kind] = self.plain[:, at : at + octets].view(kind)[:, 0]
+        return found
+
+    def words(self, start: int, end: int) -> Numbers:
+        """These columns of all inner packets in words of 32 bits, up to 3 octets behind `end` included."""
+        found = self._words.get((start, end))
+        if found is None:
+            found = self._words[start, end] = words(self.plain, start, end)
+        return found
 
     @abstractmethod
     def seal(self, out: EspOut, numbers: Octets) -> None:
@@ -53,6 +74,16 @@ class Room(ABC):
     @abstractmethod
     def open(self, incoming: EspIn, numbers: Octets) -> bool:
         """Check and decrypt wire rows into plain rows; whether each of them is authentic."""
+
+
+def words(rows: Octets, start: int, end: int) -> Numbers:
+    """These columns in words of 32 bits, up to 3 octets behind `end` included."""
+    return rows[:, start : end + -end % 4].view("=u4")
+
+
+def octets(numbers: Numbers) -> Octets:
+    """64-bit numbers as 8 octets each, one row each."""
+    return numbers.astype(">u8").view(np.uint8).reshape(len(numbers), 8)
 
 
 def views(octets: bytearray, stride: int, start: int, end: int) -> list[memoryview]:

@@ -5,7 +5,7 @@ from itertools import groupby
 
 import numpy as np
 
-from lab.ipsec.train.cut import Octets
+from lab.ipsec.train.room import Octets
 from lab.wire.packets import TCP, UDP_NUMBER
 
 

@@ -4,8 +4,8 @@ import numpy as np
 
 from lab.ipsec.esp import HEADER, IPV4, IPV6, MONOTONE, TRAILER, EspOut
 from lab.ipsec.train import rooms
-from lab.ipsec.train.cut import COUNT, Octets, columns
-from lab.ipsec.train.room import Room, Sizes
+from lab.ipsec.train.cut import COUNT
+from lab.ipsec.train.room import Octets, Room, Sizes, octets
 
 
 def sizes_out(out: EspOut, inner: int) -> Sizes | None:
@@ -23,7 +23,7 @@ def seal(out: EspOut, room: Room, inner: int, count: int) -> memoryview:
     """
     sizes, wire = room.sizes, room.wire[:count]
     _trail(room.plain[:count], inner, sizes.text)
-    numbers = columns(COUNT[:count] + np.uint64(out.sequence + 1), ">u8")
+    numbers = octets(COUNT[:count] + np.uint64(out.sequence + 1))
     wire[:, :4] = np.frombuffer(out.spi, np.uint8)
     wire[:, 4:HEADER] = numbers[:, 4:]
     room.seal(out, numbers)

@@ -55,8 +55,8 @@ def one_by_one(actions: list[object]) -> list[object]:
         match action:
             case EspTrain():
                 out += action.packets()
-            case DeliverTrain(data=data, count=count):
-                packets = taken_apart(data)
+            case DeliverTrain(front=front, payload=payload, count=count):
+                packets = taken_apart(front + payload)
                 assert len(packets) == count
                 out += map(Deliver, packets)
             case _:
