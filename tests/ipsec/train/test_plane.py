@@ -256,12 +256,14 @@ def test_whatever_the_device_gives_is_no_error(data: bytes) -> None:
     assert Trains(fast).from_device([data], 1.0) == [] and sum(fast.drops.counts.values()) == 1
 
 
-def test_a_forged_packet_in_a_train_moves_nothing_but_its_counter() -> None:
-    sa = child(**BOTH)
+@pytest.mark.parametrize("proposal", ["aes128gcm16", "aes128-sha256"])
+@pytest.mark.parametrize("at", [9, 40, -1])
+def test_a_forged_packet_in_a_train_moves_nothing_but_its_counter(proposal: str, at: int) -> None:
+    sa = child(proposal, **BOTH)
     sender, receiver = Trains(plane(sa)), Trains(plane(mirror(sa)))
     (train,) = sender.outbound(superpacket(payload=bytes(9000)), 1.0)
     forged = bytearray(train.data)
-    forged[2 * train.size + 40] ^= 1
+    forged[3 * train.size + at if at < 0 else 2 * train.size + at] ^= 1
     assert [type(action) for action in receiver.inbound(bytes(forged), train.size, RIGHT, 1.0)] == [Deliver] * 8
     assert receiver._plane.drops.counts == {"integrity check failed": 1}
     assert receiver.inbound(train.data, train.size, RIGHT, 1.0) and receiver._plane.drops.counts == {
