@@ -137,7 +137,7 @@ class Trains:
         self.counts["trains out"] += 1
         self.counts["packets in trains out"] += count
         size, outer = room.sizes.packet, traffic_class(packet.headers)
-        whole = association.whole(packet.headers, size)
+        whole = association.whole(packet.headers, packet.inner, size)
         return EspTrain(data, size, association.path, association.child.encap, outer, dont_fragment=whole)
 
     # -- in

@@ -202,6 +202,13 @@ def test_a_train_asks_for_df_as_its_packets_would(copy: str, whole: bool) -> Non
     assert train.dont_fragment is (copy == "set"), "what is known not to fit loses a copied DF"
 
 
+@pytest.mark.parametrize(("size", "whole"), [(1208, False), (1209, True)])
+def test_a_train_of_ipv6_may_be_cut_up_to_the_least_mtu(size: int, whole: bool) -> None:
+    packet = superpacket(6, payload=bytes(9 * size), size=size, options=b"\1" * 12)
+    (train,) = Trains(plane(child(**BOTH))).outbound(packet, 1.0)
+    assert train.dont_fragment is whole
+
+
 def test_dummy_packets_in_a_train_are_counted_drops() -> None:
     sa = child(**BOTH)
     sender, receiver = plane(sa), Trains(plane(mirror(sa)))
