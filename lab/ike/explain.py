@@ -45,6 +45,32 @@ def proposals(offered: Iterable[Proposal]) -> str:
     return f"(we offer {', '.join(proposal.render(one) for one in offered)})"
 
 
+def claimed(local: Identity | None, means: Means, wanted: Identity | None) -> str:
+    """`(we call ourselves left, proven by a pre-shared key, and ask for right)`, behind a refusal of who we are."""
+    asked = f", and ask for {wanted}" if wanted else ""
+    return f"(we call ourselves {local}, proven by {means}{asked})"
+
+
+def addresses(wanted: Sequence[object]) -> str:
+    """`(we ask for 0.0.0.0)`, behind a refusal of a virtual address."""
+    return f"(we ask for {', '.join(map(str, wanted)) or 'none'})"
+
+
+def another_method(wanted: str, sent: str) -> str:
+    """The responder takes our proposal and wants the key of another method in it (RFC 7296 1.2)."""
+    return f"peer wants a key for {wanted}; we sent one for {sent}, and send anew"
+
+
+def each(reasons: Sequence[tuple[str, str]]) -> str:
+    """Why none of several will do, each reason behind its name; a single one needs no name."""
+    return "; ".join(f"{name}: {why}" for name, why in reasons) if len(reasons) > 1 else reasons[0][1]
+
+
+def served(local: Identity | None, remote: Identity | None, name: str) -> str:
+    """`gw (we as right, peer as left)`: whom a connection is for."""
+    return f"{name} (we as {local or 'anybody'}, peer as {remote or 'anybody'})"
+
+
 def ah_behind_nat(child: str, nat: NatSituation) -> str:
     """Why a child of AH alone cannot be (RFC 3715 2.1 a, RFC 3948 1)."""
     where = " and ".join(end for end, there in (("us", nat.local), ("the peer", nat.remote)) if there)
@@ -80,7 +106,7 @@ def no_secret(local: Identity, remote: Identity) -> str:
 def no_connection(remote: Identity, wanted: Identity | None, known: Iterable[str]) -> str:
     """The identities that the peer names are in no connection of ours."""
     asked = f" and asks for {wanted}" if wanted else ""
-    return f"peer calls itself {remote}{asked}; connections that could serve it: {', '.join(known) or 'none'}"
+    return f"peer calls itself {remote}{asked}; connections at this address: {', '.join(known) or 'none'}"
 
 
 def wrong_proof(remote: Identity) -> str:

@@ -192,20 +192,25 @@ def _refused(sa: Sa, child: LiveChild, error: Notify) -> str:
     if error.notify_type == NotifyType.TS_UNACCEPTABLE:
         local, remote = _offered(sa, child.config)
         return f"{reason} (we offer {explain.selectors(local)} to {explain.selectors(remote)})"
+    if error.notify_type in (NotifyType.INTERNAL_ADDRESS_FAILURE, NotifyType.FAILED_CP_REQUIRED):
+        return f"{reason} {explain.addresses(sa.connection.vips)}"
     return reason
 
 
 def choose(sa: Sa, request: Message, *, ke: bool = False, only: Child | None = None) -> tuple[Child, Terms] | Refusal:
     """The responder's choice: the first configured child that fits; a refusal leaves the IKE SA alive."""
-    refusal = Refusal(f"connection {sa.connection.name} has no children", NotifyType.TS_UNACCEPTABLE)
+    refusals: dict[str, Refusal] = {}
     for config in (only,) if only else sa.connection.children.values():
         terms = _fit(sa, config, request, ke=ke)
         if isinstance(terms, Terms):
             return config, terms
-        # Selectors lead to the child that was meant, so a mismatch of its proposals tells more than other selectors.
-        if refusal.notify != NotifyType.NO_PROPOSAL_CHOSEN:
-            refusal = terms
-    return refusal
+        refusals[config.name] = terms
+    if not refusals:
+        return Refusal(f"connection {sa.connection.name} has no children", NotifyType.TS_UNACCEPTABLE)
+    # Selectors lead to the child that was meant, so a mismatch of its proposals tells more than other selectors.
+    meant = {name: one for name, one in refusals.items() if one.notify == NotifyType.NO_PROPOSAL_CHOSEN} or refusals
+    reasons = [(f"child {name}", one.reason) for name, one in meant.items()]
+    return replace(next(iter(meant.values())), reason=explain.each(reasons))
 
 
 def _fit(sa: Sa, config: Child, request: Message, *, ke: bool) -> Terms | Refusal:

@@ -163,6 +163,8 @@ class _Asked:
 
 def refuse(sa: Sa, refusal: Refusal, child: str | None = None) -> Payloads:
     """The notify that stands for a refusal; asking for another group is none."""
-    if refusal.notify != NotifyType.INVALID_KE_PAYLOAD:
+    if refusal.notify == NotifyType.INVALID_KE_PAYLOAD:
+        sa.host.trace.emit("note", f"CREATE_CHILD_SA refused with INVALID_KE_PAYLOAD: {refusal.reason}")
+    else:
         sa.failed(refusal.reason, child, stage="CREATE_CHILD_SA", asked=False)
     return (refusal.payload,)

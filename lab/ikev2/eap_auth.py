@@ -75,7 +75,9 @@ def initiator(sa: Sa, idi: ID, idr: ID, answer: Message) -> Generator[Request | 
         last = yield Request(ExchangeType.IKE_AUTH, ppk.proven(sa, lambda: _auth_i(sa, idi, run.msk)))
         auth = last.get(Auth)
         if auth is None:
-            raise ProtocolError(explain.refused("our last AUTH", last.error) if last.error else "no AUTH after EAP")
+            claim = explain.claimed(sa.local_id, config.auth, sa.connection.remote.id)
+            told = f"{explain.refused('our last AUTH', last.error)} {claim}" if last.error else "no AUTH after EAP"
+            raise ProtocolError(told)
         reason = ppk.settled(sa, last)
         if not reason and not verified(auth, _auth_r(sa, idr, run.msk)):
             reason = "AUTH of the responder does not verify with the key of EAP"

@@ -72,7 +72,7 @@ def initiator(sa: Sa) -> Exchange:
     if (yield from redirect.from_auth(sa, answer)):
         return
     if sa.connection.local.eap and not sa.resumed:
-        answer = yield from eap_auth.initiator(sa, idi, _idr(answer), answer)
+        answer = yield from eap_auth.initiator(sa, idi, _idr(sa, answer), answer)
         if sa.state is not IkeState.CONNECTING:
             return
         if (yield from redirect.from_auth(sa, answer)):
@@ -116,16 +116,25 @@ def _proof(sa: Sa, idi: ID, expected: Identity) -> Payloads:
     return ppk.proven(sa, lambda: proof.prove(sa, idi, expected))
 
 
-def _idr(answer: Message) -> ID:
+def _refusal(sa: Sa, error: Notify) -> str:
+    """The peer's refusal in words, and who we said we are where that is what it refuses."""
+    told = explain.refused("IKE_AUTH", error)
+    if error.notify_type != NotifyType.AUTHENTICATION_FAILED:
+        return told
+    wanted = sa.resumed.idr if sa.resumed else sa.connection.remote.id
+    return f"{told} {explain.claimed(sa.local_id, sa.connection.local.auth, wanted)}"
+
+
+def _idr(sa: Sa, answer: Message) -> ID:
     idr = answer.of(PayloadType.IDr)
     if not isinstance(idr, ID):
-        raise ProtocolError(explain.refused("IKE_AUTH", answer.error) if answer.error else "peer's answer lacks IDr")
+        raise ProtocolError(_refusal(sa, answer.error) if answer.error else "peer's answer lacks IDr")
     return idr
 
 
 def _check(sa: Sa, answer: Message) -> str:
     """The responder's identity and proof; the reason in words where we do not take them, else an empty text."""
-    idr, auth = _idr(answer), answer.get(Auth)
+    idr, auth = _idr(sa, answer), answer.get(Auth)
     sa.remote_id = null_auth.peer_of(sa, idr, answer)
     if sa.resumed:
         return resumption.known(sa, sa.remote_id) or proof.refusal(sa, idr, answer)
@@ -196,9 +205,10 @@ def _connection(sa: Sa, wanted: Identity | None, auth: Auth | None) -> Connectio
     null = method == AuthMethod.NULL
     fitting = [c for c in known if (null or remote.matches(c.remote.id)) and _answers_to(c, wanted)]
     if not fitting:
-        reason = explain.no_connection(remote, wanted, (c.name for c in known))
+        there = (explain.served(c.local.id, c.remote.id, c.name) for c in known)
+        reason = explain.no_connection(remote, wanted, there)
         raise ProtocolError(reason, NotifyType.AUTHENTICATION_FAILED)
-    ways = " or ".join(dict.fromkeys(c.remote.auth.text for c in fitting))
+    ways = " or ".join(dict.fromkeys(str(c.remote.auth) for c in fitting))
     fitting = [c for c in fitting if c.remote.eap == (auth is None) and c.remote.auth.null == null]
     if not fitting:
         raise ProtocolError(f"peer {_way(method)}; we take {ways}", NotifyType.AUTHENTICATION_FAILED)

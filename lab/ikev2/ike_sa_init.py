@@ -68,6 +68,7 @@ def initiator(sa: Sa) -> Exchange:
             wanted = wanted_group(retry, groups)  # anybody may have sent it, so only one that we offered will do
             if isinstance(wanted, Refusal):
                 raise ProtocolError(wanted.reason)
+            sa.host.trace.emit("note", explain.another_method(wanted.name, group.name), connection=sa.connection.name)
             group = wanted
             pair = registry.group(group).generate(sa.host.random)
         else:

@@ -84,6 +84,8 @@ def responder(sa: Sa, request: Message) -> Payloads:
     """RFC 7296 1.4    -->  HDR, SK {[N,] [D,] [CP]}    HDR, SK {[N,] [D,] [CP]}  <--."""
     if notify := fatal(request):
         reason = explain.refused("this IKE SA", notify)
+        if notify.notify_type == NotifyType.AUTHENTICATION_FAILED:
+            reason += f" {explain.claimed(sa.local_id, sa.connection.local.auth, None)}"
         # 2.21.2: an initiator that refuses us tells so before the SA is up, while it has authenticated nobody.
         if sa.state is IkeState.CONNECTING:
             sa.fail(reason)

@@ -10,6 +10,7 @@ from lab.crypto import registry
 from lab.crypto.choice import Selected
 from lab.crypto.groups import KeyPair
 from lab.errors import ProtocolError
+from lab.ike import explain
 from lab.ikev2.child_sa import Refusal
 from lab.ikev2.exchange import Payloads, Request
 from lab.ikev2.sa import Sa
@@ -60,6 +61,8 @@ class Ask:
             wanted = wanted_group(retry, self.groups)
             if isinstance(wanted, Refusal):
                 return wanted
+            sent = self.group.name if self.group else "none"
+            sa.host.trace.emit("note", explain.another_method(wanted.name, sent), connection=sa.connection.name)
             self.group = wanted
         return Refusal(f"peer had us send CREATE_CHILD_SA {MOST_ROUNDS} times")
 

@@ -7,7 +7,7 @@ peers must work on a machine that has none of them.
 """
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -32,28 +32,45 @@ _ALGORITHMS = _words(
     "aes-gcm aes-cbc chacha20-poly1305 sha2-256 sha2-384 sha2-512 x25519 ecp256 ecp384 modp2048 modp3072"
 )
 # Every word of our proposals; what charon lacks is in `lab.plugin.algorithms.ELSEWHERE`, with the reason.
-_EVERY_ALGORITHM = frozenset(KEYWORDS)
+_EVERY_ALGORITHM = frozenset(KEYWORDS) - _words("mlkem768 mlkem1024")
 _EAP = _words("eap-mschapv2 eap-md5 eap-tls eap-ttls")
 _PUBKEY = _words("certificates rsa rsa/pss ecdsa ed25519 ed448 crl")
-_MULTIPLE = _words("mlkem intermediate followup-ke")
+_MULTIPLE = _words("intermediate followup-ke")
+_MLKEM = _words("mlkem mlkem768 mlkem1024")
 # What a peer has of the first version; strongSwan 6.1 was built without it.
 _IKEV1 = _words("ikev1 aggressive pfs dpd xauth mode-config push hybrid")
 # Route-based tunnels: the kernel's, so of those whose data plane it is.
 _KERNEL = _words("xfrm-interface")
-# Debian's strongSwan is built without its plugin eap-peap.
 _ONLY_OURS = _words("null-auth resumption eap-peap")
-_OURS = _ONLY_OURS | _IKEV2 | _ALGORITHMS | _EVERY_ALGORITHM | _EAP | _PUBKEY | _MULTIPLE | _IKEV1
+_OURS = _ONLY_OURS | _IKEV2 | _ALGORITHMS | _EVERY_ALGORITHM | _EAP | _PUBKEY | _MULTIPLE | _MLKEM | _IKEV1
+# What no release of strongSwan has, and why, as the result of a scenario that needs it says.
+_NO_STRONGSWAN = {
+    "null-auth": "strongSwan has no NULL authentication (RFC 7619)",
+    "resumption": "strongSwan has no session resumption (RFC 5723)",
+    "eap-peap": "Debian builds strongSwan without its plugin eap-peap",
+}
+_NO_MLKEM = "Debian builds this release without the plugin ml, and its plugin openssl knows no ML-KEM yet"
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """One row: how a peer is called, what it can do, and the class that drives it (`module:class`, with options)."""
+    """One row: how a peer is called, what it can do, and the class that drives it (`module:class`, with options).
+
+    `without` says in words why it lacks an ability that others of its kind have.
+    """
 
     name: str
     title: str
     driver: str
     abilities: frozenset[str]
     options: Mapping[str, object] = field(default_factory=dict, hash=False)
+    without: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def lacks(self, needs: Iterable[str]) -> str:
+        """`strongswan lacks mlkem (reason), ah`, or nothing where it has them all."""
+        missing = sorted(frozenset(needs) - self.abilities)
+        told = [f"{word} ({self.without[word]})" if word in self.without else word for word in missing]
+        return f"{self.name} lacks {', '.join(told)}" if told else ""
 
     def start(self, node: Node, run_dir: Path, **options: object) -> PeerDriver:
         """A driver of this peer in a node; the driver module is imported here and not before."""
@@ -71,13 +88,15 @@ PEERS = {
             "strongswan",
             "strongSwan's charon, driven through vici",
             "lab.peers.strongswan:StrongSwan",
-            _IKEV2 | _ALGORITHMS | _EVERY_ALGORITHM | _EAP | _PUBKEY | _IKEV1 | _KERNEL,
+            _IKEV2 | _ALGORITHMS | _EVERY_ALGORITHM | _EAP | _PUBKEY | _MULTIPLE | _IKEV1 | _KERNEL,
+            without={**_NO_STRONGSWAN, "mlkem": _NO_MLKEM},
         ),
         Peer(
             "strongswan-6.1",
             "strongSwan 6.1, from a tree of its own in the guest",
             "lab.peers.strongswan_trees:StrongSwan61",
-            _IKEV2 | _ALGORITHMS | _EVERY_ALGORITHM | _EAP | _PUBKEY | _MULTIPLE | _KERNEL,
+            _IKEV2 | _ALGORITHMS | _EVERY_ALGORITHM | _EAP | _PUBKEY | _MULTIPLE | _MLKEM | _KERNEL,
+            without=_NO_STRONGSWAN,
         ),
         Peer(
             "strongswan-5.9",

@@ -24,6 +24,7 @@ from lab.run.batches import Batch, divide
 from lab.run.crew import Crew, unresolved
 from lab.run.options import Options
 from lab.run.progress import Screen
+from lab.run.refused import refused
 
 LOCAL = "local"
 PART = 4
@@ -119,7 +120,7 @@ class ClusterCrew:
             with tarfile.open(fileobj=io.BytesIO(parcel.files)) as tar:
                 tar.extractall(self.out / parcel.result.dir, filter="data")
             self._versions |= parcel.versions
-            self.screen.result(parcel.result)
+            self.screen.result(parcel.result, refused(self.out / parcel.result.dir))
             yield parcel.result
 
     def versions(self) -> dict[str, str]:

@@ -25,6 +25,7 @@ from lab.run.inside import EVENTS, PLAN
 from lab.run.kernels import Ended, Runner
 from lab.run.options import Options
 from lab.run.progress import Screen
+from lab.run.refused import refused
 
 POLL_S = 0.04
 # Real time.
@@ -211,7 +212,7 @@ class Crew:
             except queue.Empty:
                 return
             self._checking -= 1
-            self.screen.result(result)
+            self.screen.result(result, refused(self.out / result.dir))
             yield result
 
     # -- the end

@@ -47,14 +47,16 @@ class Screen:
         """There is more to do than was thought (a retry)."""
         self._bar.update(self._task, total=(self._bar.tasks[0].total or 0) + count)
 
-    def result(self, result: Result) -> None:
-        """One scenario has its verdict."""
+    def result(self, result: Result, refused: Sequence[str] = ()) -> None:
+        """One scenario has its verdict; `refused` says what was refused in it and why, a sentence each."""
         line = Text()
         line.append(f"{SIGNS[result.verdict]} {result.verdict:<11}", style=STYLES[result.verdict])
         took = f"{result.duration_s:6.2f} s" if result.duration_s is not None else "        "
         line.append(f" {took}  {result.id}  {result.pairing}")
         if result.reason and result.verdict != "passed":
             line.append(f"\n   {result.reason}", style="dim" if result.verdict == "unsupported" else "")
+        for sentence in refused:
+            line.append(f"\n   {sentence}", style="dim")
         self.console.print(line)
         self._bar.advance(self._task)
 

@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import pytest
 
-from lab.matrix import DEFAULT, ON_XFRM
+from lab.matrix import IKEV2, ON_XFRM
 from lab.plugin.tunnel import CHILD, CONNECTION, SECRET, Tunnel
 
-VERSIONS = (*map(str, DEFAULT), "ours>strongswan-6.1", "strongswan-6.1>ours")
+VERSIONS = tuple(map(str, IKEV2))
 EVERYWHERE = (*VERSIONS, *map(str, ON_XFRM))
 VIP, DNS, NET = "10.3.0.1", "10.2.0.53", "10.2.0.0/24"
 VIP6, DNS6, NET6, FAR6 = "2001:db8:3::1", "2001:db8:2::53", "2001:db8:2::/64", "2001:db8:2::10"

@@ -1,13 +1,22 @@
-"""Additional key exchanges by ML-KEM behind CREATE_CHILD_SA, in IKE_FOLLOWUP_KE (RFC 9370 2.2.4)."""
+"""Additional key exchanges, by ML-KEM most of all, behind CREATE_CHILD_SA, in IKE_FOLLOWUP_KE (RFC 9370 2.2.4)."""
 
 import pytest
 
+from lab.matrix import IKEV2
 from lab.plugin.echoes import all_answered, echoes, in_the_midst
 from lab.plugin.tunnel import CHILD, CONNECTION, Tunnel
 
-PAIRINGS = ("ours>strongswan-6.1", "strongswan-6.1>ours")
+PAIRINGS = tuple(map(str, IKEV2))
 ASKER = pytest.mark.parametrize("asker", ["left", "right"])
-METHODS = pytest.mark.parametrize("methods", [["mlkem768"], ["mlkem768", "mlkem1024"]], ids=["one", "two"])
+MLKEM = pytest.mark.needs("mlkem")
+METHODS = pytest.mark.parametrize(
+    "methods",
+    [
+        pytest.param(["ecp384"], id="classic"),
+        pytest.param(["mlkem768"], id="one", marks=MLKEM),
+        pytest.param(["mlkem768", "mlkem1024"], id="two", marks=MLKEM),
+    ],
+)
 LINK = "N(ADDITIONAL_KEY_EXCHANGE)"
 TS = ["TSi", "TSr"]
 EVERY_S, COUNT, LEAST, ONE_WAY = 0.02, 350, 25, "25ms"
@@ -44,7 +53,7 @@ def views(gateway, ike):
 
 
 @pytest.mark.rfc("9370#2.2.4", "7296#2.8")
-@pytest.mark.needs("mlkem", "followup-ke", "rekey")
+@pytest.mark.needs("followup-ke", "rekey")
 @pytest.mark.pairings(*PAIRINGS)
 @pytest.mark.parametrize("what", ["child", "ike"])
 @METHODS
@@ -83,7 +92,7 @@ def test_followup_rekey(lab, left, right, what, methods, asker):
 
 
 @pytest.mark.rfc("9370#2.2.4", "7296#1.3.1")
-@pytest.mark.needs("mlkem", "followup-ke", "childless")
+@pytest.mark.needs("followup-ke", "childless")
 @pytest.mark.pairings(*PAIRINGS)
 @METHODS
 def test_followup_new_child(lab, left, right, methods):
@@ -97,13 +106,20 @@ def test_followup_new_child(lab, left, right, methods):
 
 
 @pytest.mark.rfc("9370#2.2.4", "7296#2.8.1")
-@pytest.mark.needs("mlkem", "followup-ke", "rekey")
+@pytest.mark.needs("followup-ke", "rekey")
 @pytest.mark.pairings(*PAIRINGS)
 @pytest.mark.parametrize("what", ["child", "ike"])
-def test_followup_collision(lab, left, right, what):
+@pytest.mark.parametrize(
+    "methods",
+    [
+        pytest.param(["ecp384", "ecp256"], id="classic"),
+        pytest.param(["mlkem768", "mlkem1024"], id="two", marks=MLKEM),
+    ],
+)
+def test_followup_collision(lab, left, right, what, methods):
     """Both sides rekey at once: the nonces decide, the loser never sends IKE_FOLLOWUP_KE, and one SA is left."""
     ike = what == "ike"
-    lab.up("direct", tunnel(["mlkem768", "mlkem1024"]))
+    lab.up("direct", tunnel(methods))
     for sender in ("left", "right"):
         lab.network.set_link(f"{sender}-wan", sender, delay=ONE_WAY)
     lab.establish()

@@ -1,23 +1,29 @@
-"""Additional key exchanges by ML-KEM between IKE_SA_INIT and IKE_AUTH (RFC 9242, RFC 9370)."""
+"""Additional key exchanges, by ML-KEM most of all, between IKE_SA_INIT and IKE_AUTH (RFC 9242, RFC 9370)."""
 
 import pytest
 
+from lab.matrix import IKEV2
 from lab.plugin.tunnel import Tunnel
 
-PAIRINGS = ("ours>strongswan-6.1", "strongswan-6.1>ours")
+PAIRINGS = tuple(map(str, IKEV2))
+MLKEM = pytest.mark.needs("mlkem")
 IKE = "aes256gcm16-prfsha384-x25519"
 
 
 @pytest.mark.rfc("9370#2.2.2", "9242#3")
-@pytest.mark.needs("intermediate", "mlkem")
+@pytest.mark.needs("intermediate")
 @pytest.mark.pairings(*PAIRINGS)
 @pytest.mark.parametrize(
     "methods",
-    [["mlkem768"], ["mlkem1024"], ["mlkem768", "mlkem1024"]],
-    ids=["mlkem768", "mlkem1024", "both"],
+    [
+        pytest.param(["ecp384"], id="ecp384"),
+        pytest.param(["mlkem768"], id="mlkem768", marks=MLKEM),
+        pytest.param(["mlkem1024"], id="mlkem1024", marks=MLKEM),
+        pytest.param(["mlkem768", "mlkem1024"], id="both", marks=MLKEM),
+    ],
 )
 def test_additional_key_exchange(lab, left, right, methods):
-    """X25519, then ML-KEM in IKE_INTERMEDIATE; AUTH covers it and ESP carries a ping with keys made of all of them."""
+    """X25519, then others in IKE_INTERMEDIATE; AUTH covers it and ESP carries a ping with keys made of all of them."""
     words = "-".join(f"ke{place}_{method}" for place, method in enumerate(methods, 1))
     lab.up("direct", Tunnel(ike=f"{IKE}-{words}"))
     lab.establish()

@@ -41,9 +41,9 @@ def test_selectors_without_anything_in_common() -> None:
 def test_who_is_who() -> None:
     assert explain.no_secret(LEFT, RIGHT) == "we hold no pre-shared key for local left and remote right"
     assert explain.no_connection(LEFT, RIGHT, ["gw"]) == (
-        "peer calls itself left and asks for right; connections that could serve it: gw"
+        "peer calls itself left and asks for right; connections at this address: gw"
     )
-    assert explain.no_connection(LEFT, None, []) == "peer calls itself left; connections that could serve it: none"
+    assert explain.no_connection(LEFT, None, []) == "peer calls itself left; connections at this address: none"
 
 
 def test_proofs() -> None:

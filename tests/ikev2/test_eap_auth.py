@@ -120,7 +120,7 @@ def test_a_psk_does_not_open_the_door_that_eap_guards() -> None:
 
 def test_eap_where_a_psk_is_wanted() -> None:
     pair = Pair(left(), mirrored(net())).initiate()
-    assert pair.right.told("failed")[0]["reason"] == "peer wants EAP; we take psk"
+    assert pair.right.told("failed")[0]["reason"] == "peer wants EAP; we take a pre-shared key"
     assert pair.left.up == pair.right.up == []
 
 

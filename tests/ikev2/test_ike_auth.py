@@ -61,7 +61,8 @@ def test_a_responder_that_cannot_prove_itself_is_told_so() -> None:
 def test_an_unknown_initiator() -> None:
     pair = between(net().replace("id = left.example.org", "id = stranger.example.org"), mirrored(net()))
     assert pair.right.told("failed")[0]["reason"] == (
-        "peer calls itself stranger.example.org and asks for right.example.org; connections that could serve it: gw"
+        "peer calls itself stranger.example.org and asks for right.example.org; connections at this address: "
+        "gw (we as right.example.org, peer as left.example.org)"
     )
     assert "AUTHENTICATION_FAILED" in str(pair.left.told("failed")[0]["reason"])
 

@@ -534,7 +534,7 @@ def test_broken_auth() -> None:
     assert "AUTH is of method ECDSA_384" in auth_of(bytes(96), AuthMethod.ECDSA_384)
     assert "does not verify" in auth_of(bytes(64), AuthMethod.ECDSA_256)
     assert "does not verify" in auth_of(bytes(63), AuthMethod.ECDSA_256)
-    assert "peer proves nothing (NULL authentication); we take pubkey" in auth_of(b"", AuthMethod.NULL)
+    assert "peer proves nothing (NULL authentication); we take signatures (pubkey)" in auth_of(b"", AuthMethod.NULL)
 
 
 def test_odd_requests_for_certificates() -> None:

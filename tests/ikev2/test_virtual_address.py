@@ -133,7 +133,10 @@ def test_exhausted_the_ike_sa_lives_and_a_later_child_works(client: str) -> None
     pair.settle()
     assert "N(INTERNAL_ADDRESS_FAILURE)" in sent(lends)[-1] and " SA" not in sent(lends)[-1]
     assert asks.up == lends.up == ["ESTABLISHED", "ESTABLISHED"]
-    assert reasons(asks) == "peer refuses child net: INTERNAL_ADDRESS_FAILURE, it has no address to assign"
+    assert (
+        reasons(asks)
+        == "peer refuses child net: INTERNAL_ADDRESS_FAILURE, it has no address to assign (we ask for 0.0.0.0)"
+    )
     name = "left.example.org" if client == "left" else "right.example.org"
     no_more = "no virtual IPv4 address is left for"
     assert reasons(lends) == f"{no_more} {name} (pools: lab 10.3.0.7-10.3.0.7: 1 taken)"
@@ -171,7 +174,10 @@ def test_none_asked_for_where_one_is_needed(client: str) -> None:
     pair = Pair(*texts(client, vips="")).initiate(client)
     asks, lends = sides(pair, client)
     assert asks.up == lends.up == ["ESTABLISHED"]
-    assert reasons(asks) == "peer refuses child net: FAILED_CP_REQUIRED, it expected a configuration request"
+    assert (
+        reasons(asks)
+        == "peer refuses child net: FAILED_CP_REQUIRED, it expected a configuration request (we ask for none)"
+    )
     assert "peer asks for no virtual address; connection gw takes only peers with one of lab" in reasons(lends)
     # The same with CREATE_CHILD_SA.
     asks.do("initiate", "net")

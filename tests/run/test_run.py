@@ -170,7 +170,7 @@ def test_an_unfit_machine_is_said_before_anything_is_written(run, monkeypatch, t
 
 
 def test_an_interrupted_run_keeps_what_it_has(run, monkeypatch, tmp_path):
-    def interrupted(self, text):
+    def interrupted(self, *told):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("lab.run.progress.Screen.result", interrupted)

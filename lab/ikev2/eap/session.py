@@ -31,6 +31,7 @@ class Peer:
         self.succeeded = False
         self._steps: Steps | None = None
         self._rounds = 0
+        self._declined: list[EapType] = []
 
     def receive(self, packet: Packet) -> Packet | None:
         """The response to a request; None at the end: after Success, or where `run.reason` says why we refuse the peer.
@@ -45,12 +46,20 @@ class Peer:
             return None
         if packet.code == EapCode.FAILURE:
             at = self.method.word if self.method else "EAP"
-            raise _broken(f"peer refuses {self.run.name} by {at}" + (f": {self.run.told}" if self.run.told else ""))
+            told = self.run.told or self._nothing_in_common()
+            raise _broken(f"peer refuses {self.run.name} by {at}" + (f": {told}" if told else ""))
         if packet.code != EapCode.REQUEST or packet.type is None:
             raise _broken(f"EAP {packet} where a request is due")
         self.run.identifier = packet.identifier
         kind, data = self._answer(packet.type, packet.data)
         return None if self.run.reason else Packet(EapCode.RESPONSE, packet.identifier, kind, data)
+
+    def _nothing_in_common(self) -> str:
+        """Why no method was run, where the peer began with one that we do not allow."""
+        if self.method or not self._declined:
+            return ""
+        offered = ", ".join(kind.name for kind in self._declined)
+        return f"it offers {offered}; we allow {', '.join(method.word for method in self.methods)}"
 
     def _success(self) -> None:
         if not self.run.complete:
@@ -67,6 +76,7 @@ class Peer:
         if self.method is None:
             found = next((method for method in self.methods if method.type == kind), None)
             if found is None:
+                self._declined.append(kind)
                 return EapType.NAK, bytes(method.type for method in self.methods)
             self.method, self._steps = found, found.peer(self.run, data)
             return kind, self._step(None)
@@ -89,6 +99,7 @@ class Authenticator:
 
     def __init__(self, methods: Sequence[Method], run: Run, *, ask_identity: bool) -> None:
         self.methods, self.run, self.ask_identity = list(methods), run, ask_identity
+        self._allowed = tuple(methods)
         self.method: Method | None = None
         self.succeeded = self.failed = False
         self._steps: Steps | None = None
@@ -139,7 +150,8 @@ class Authenticator:
         other = next((method for method in self.methods if method.type in wanted), None)
         if other is None:
             names = ", ".join(EapType(number).name for number in wanted if number) or "nothing that we know"
-            return self._end(f"peer does not take {self.method.word}; it wants {names}")
+            ours = ", ".join(method.word for method in self._allowed)
+            return self._end(f"peer does not take {self.method.word}; it wants {names}; we allow {ours}")
         self._next_identifier()
         return self._start(other)
 

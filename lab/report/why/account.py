@@ -1,5 +1,6 @@
 """The account of a scenario: what was refused or unanswered, why, and a conclusion in a sentence or two."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,6 +13,7 @@ from lab.report.why.finding import Finding
 
 # A daemon gives its reason at about the time at which its refusal leaves it.
 NEAR_S = 1.0
+OFFERED = re.compile(r"\((we (?:offer|ask|call) .+)\)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +36,15 @@ def _conclusions(found: Sequence[Finding]) -> list[str]:
     """Every refusal, with the reasons that who refused gave at that time; without any, what the daemons complain of."""
     refusals = [one for one in found if one.refusal]
     if not refusals:
-        return list(dict.fromkeys(f"{one.node}: {one.words}" for one in found if one.reason))
+        return list(dict.fromkeys(f"{one.node}: {one.words}" for one in found if one.reason or one.offered))
     return list(dict.fromkeys(f"{one.node} {one.words}{_because(one, found)}" for one in refusals))
 
 
 def _because(refusal: Finding, found: Sequence[Finding]) -> str:
-    near = (one for one in found if one.reason and one.node == refusal.node and abs(one.t - refusal.t) <= NEAR_S)
-    why = list(dict.fromkeys(one.words for one in near))
-    return f". Its reason: {'; '.join(why)}" if why else ""
+    near = [one for one in found if one.node and abs(one.t - refusal.t) <= NEAR_S]
+    why = list(dict.fromkeys(one.words for one in near if one.reason and one.node == refusal.node))
+    # Who was refused says what it had offered or claimed, in the brackets behind.
+    told = (OFFERED.search(one.words) for one in near if one.offered and one.node != refusal.node)
+    offered = list(dict.fromkeys(found[1] for found in told if found))
+    reason = f". Its reason: {'; '.join(why)}" if why else ""
+    return reason + (f". The other side says: {'; '.join(offered)}" if offered else "")

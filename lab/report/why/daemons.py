@@ -14,6 +14,8 @@ from lab.report.why.finding import Finding
 
 MOST_OCTETS = 8_000_000
 _OURS = re.compile(r"(?P<t>\d+\.\d+) (?P<kind>\w+) (?P<text>.*?)(?:  [a-z_]+=.*)?")
+# What the peer refused is on the wire and no reason of ours; the line says what we had offered or claimed.
+_REFUSED = "peer refuses "
 # Ours: a failure in words; a refusal with its notify; a datagram that was dropped, with the reason.
 _OUR_REFUSAL = re.compile(r"\S.* refused with \w+: (?P<why>.+)")
 _CHARON = re.compile(r"(?P<t>\d{4}-\d\d-\d\dT\S+) \d+\[[A-Z]{3}\] (?:<[^>]*> )?(?P<text>.*)")
@@ -68,7 +70,8 @@ def _in_log(log: Path) -> Iterator[Finding]:
         found = read(line)
         if found is not None and found[1] != before:
             before = found[1]
-            yield Finding(found[0], node, found[1], f"{log.name} line {number}", reason=True)
+            refused = found[1].startswith(_REFUSED)
+            yield Finding(found[0], node, found[1], f"{log.name} line {number}", reason=not refused, offered=refused)
 
 
 def _lines(log: Path) -> Iterator[str]:
@@ -87,8 +90,7 @@ def _ours(line: str) -> tuple[float, str] | None:
         return None
     if refusal := _OUR_REFUSAL.fullmatch(found["text"]):
         return float(found["t"]), refusal["why"]
-    # What the peer refused is on the wire, in its own words.
-    if found["kind"] == "failed" and not found["text"].startswith(("peer refuses ", "peer does not answer")):
+    if found["kind"] == "failed" and not found["text"].startswith("peer does not answer"):
         return float(found["t"]), found["text"]
     return (float(found["t"]), f"dropped a datagram: {found['text']}") if found["kind"] == "drop" else None
 

@@ -42,10 +42,11 @@ AGAIN = frozenset({"INVALID_KE_PAYLOAD", "TEMPORARY_FAILURE"})
 
 def findings(directory_ladder: Sequence[Facts]) -> list[Finding]:
     """Refusals and silences in the order of the ladder."""
-    return [*_refusals(directory_ladder), *_silences(directory_ladder)]
+    return [*refusals(directory_ladder), *_silences(directory_ladder)]
 
 
-def _refusals(ladder: Sequence[Facts]) -> Iterator[Finding]:
+def refusals(ladder: Sequence[Facts]) -> Iterator[Finding]:
+    """Error notifies with what they mean, in the order of the ladder."""
     for entry in ladder:
         if facts.whole(entry, "retransmit_of") is not None:
             continue
@@ -56,12 +57,13 @@ def _refusals(ladder: Sequence[Facts]) -> Iterator[Finding]:
 
 
 def _refusal(entry: Facts, notify: str) -> Finding:
-    what = _message(entry) if facts.flag(entry, "response") else f"what came before with {_message(entry)}"
     to = facts.text(entry, "to") or "the other side"
+    answer = facts.flag(entry, "response")
+    what = f"{to}'s {_message(entry)}" if answer else f"what {to} sent before, by {_message(entry)}"
     meaning = MEANINGS[notify]
     if facts.text(entry, "protocol") == "IKEv1":
         meaning = meaning.partition(" (RFC 7296")[0]
-    words = f"refuses {to}'s {what}: {notify}, {meaning}"
+    words = f"refuses {what}: {notify}, {meaning}"
     return Finding(_sent(entry), facts.text(entry, "from"), words, _proof(entry), refusal=notify not in AGAIN)
 
 

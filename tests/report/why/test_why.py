@@ -51,6 +51,20 @@ def test_a_refusal_is_joined_to_the_reason_of_who_refused(tmp_path: Path) -> Non
     )
 
 
+def test_who_was_refused_says_what_it_had_offered(tmp_path: Path) -> None:
+    told = "peer refuses child net: NO_PROPOSAL_CHOSEN, none of ours (we offer aes128-sha256)"
+    log = f"{T0 + 0.41} failed {told}  connection=gw child=net\n"
+    (said,) = account(scenario(tmp_path, exchange("N(NO_PROPOSAL_CHOSEN)"), left_daemon=log)).conclusion
+    assert said.endswith("(RFC 7296 2.7). The other side says: we offer aes128-sha256")
+
+
+def test_a_refusal_in_a_request_is_of_what_came_before(tmp_path: Path) -> None:
+    rows = exchange("AUTH")
+    rows[0] |= {"exchange": "INFORMATIONAL", "payloads": ["N(AUTHENTICATION_FAILED)"]}
+    (said,) = account(scenario(tmp_path, rows)).conclusion
+    assert said.startswith("left refuses what right sent before, by INFORMATIONAL request 1: AUTHENTICATION_FAILED")
+
+
 def test_our_daemon_gives_its_reason_in_words(tmp_path: Path) -> None:
     log = (
         f"{T0 + 0.4} failed AUTH of left.lab does not verify: its pre-shared key is not ours  connection=gw\n"
