@@ -65,15 +65,18 @@ def merge(out: Path, parts: tuple[Path, ...]) -> None:
     metavar="SECONDS",
     help="How much later or earlier a message may be; 10 % of its time where that is more.",
 )
+@click.option("--replay", is_flag=True, help="B repeats A: packet for packet the same, to the millisecond.")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 where a verdict or a message differs.")
 @click.option("--all", "everything", is_flag=True, help="Show every difference of a scenario.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def diff(before: Path, after: Path, tolerance: float, exit_code: bool, everything: bool, as_json: bool) -> None:
+def diff(
+    before: Path, after: Path, tolerance: float, replay: bool, exit_code: bool, everything: bool, as_json: bool
+) -> None:
     """Compare the runs in the directories A and B: verdicts, what was negotiated, and every message.
 
     What chance decides in each run (SPIs, nonces, keys) is no difference.
     """
-    found = compare(before, after, tolerance_s=tolerance)
+    found = compare(before, after, tolerance_s=tolerance, exact=replay)
     if as_json:
         click.echo(msgspec.json.encode(found).decode())
     else:

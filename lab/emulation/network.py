@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from lab.emulation import box, convert, graph, gre, impair, wires
+from lab.emulation import box, checks, convert, graph, gre, impair, wires
 from lab.emulation.box import Box
 from lab.emulation.capture import Capture, Statistics
 from lab.emulation.gate import filter as filters
@@ -35,10 +35,10 @@ FORWARDING = ("router", "nat", "firewall")
 
 
 class Network:
-    """A running network; a context manager."""
+    """A running network; a context manager. What its links draw by chance follows from `seed`."""
 
-    def __init__(self, topology: Topology, run_dir: Path) -> None:
-        self.topology = topology
+    def __init__(self, topology: Topology, run_dir: Path, seed: int = 1) -> None:
+        self.topology, self.seed = topology, seed
         self.run_dir = run_dir.resolve()
         self.capture_file = self.run_dir / "wire.pcapng"
         self.nodes: dict[str, Node] = {}
@@ -105,7 +105,7 @@ class Network:
         wires.realise(self.topology, namespaces, self._sockets)
         self._capture = Capture(self.topology, namespaces, self.capture_file)
         self._undo.append(self._capture.stop)
-        for name, batch in impair.batches(self.topology).items():
+        for name, batch in impair.batches(self.topology, self.seed).items():
             self._sockets[name].send(batch)
         for name, spec in self.topology.nodes.items():
             if spec.nat is not None or spec.firewall is not None:
@@ -247,14 +247,16 @@ class Network:
         rule.remove()
 
     def set_link(self, link: str, sender: str, **changes: Any) -> None:
-        """Change what a link does to the packets of `sender`: delay, jitter, loss, rate, mtu; None takes it away."""
+        """Change what a link does to the packets of `sender`, by the keys of `Impairment`; None takes it away."""
         before = self._impairments.get((link, sender), Impairment())
         try:
             after = msgspec.convert(msgspec.to_builtins(before) | changes, Impairment)
         except msgspec.ValidationError as error:
             text, _, where = str(error).partition(" - at ")
             raise ConfigError(convert.plain_words(text), key=f"{link}.{where.strip('`$.')}") from error
-        for node, batch in impair.change(self.topology, link, sender, after, before).items():
+        if said := checks.contradiction(after):
+            raise ConfigError(said[1], key=f"{link}.{said[0]}")
+        for node, batch in impair.change(self.topology, link, sender, after, before, self.seed).items():
             self._sockets[node].send(batch)
         self._impairments[link, sender] = after
 

@@ -111,7 +111,7 @@ class Lab:
         tunnel = tunnel or Tunnel()
         self.topology = topologies.load(topology) if isinstance(topology, str) else topology
         self.step("network", self.topology.name)
-        self._network = Network(self.topology, self.scratch / "network")
+        self._network = Network(self.topology, self.scratch / "network", self.seed_of("network"))
         self._network.start()
         self.step("peers", " and ".join(f"{gateway}" for gateway in self.gateways if gateway.name in start))
         ends = self.ends()

@@ -98,6 +98,8 @@ def test_mistakes_are_one_sentence_and_exit_code_2() -> None:
         (("capture", "left-wan", "-w", os.devnull, "--at", "right"), "`right` is no end of the link `left-wan`"),
         (("link", "set", "nowhere", "--delay", "1ms"), "there is no link `nowhere`"),
         (("link", "set", "left-uplink", "--delay", "soon"), "left-uplink.delay"),
+        (("link", "set", "left-uplink", "--reorder", "5%"), "only packets that are delayed can be overtaken"),
+        (("link", "set", "left-uplink", "--bursts", "1%"), "--bursts 1%: begin=1%,end=25%"),
         (("link", "set", "left-uplink", "--mtu", "big"), "--mtu big: a number of octets"),
         (("gate", "drop", "ESP", "--at", "nowhere"), "`nowhere` is no router or NAT box"),
         (("gate", "hold", "EPS"), "the gate does not know `EPS`"),
@@ -160,7 +162,7 @@ def test_the_tunnel_the_gate_the_nat_and_the_link(tmp_path: Path) -> None:
     assert {one["node"] for one in facts["timeline"]} == {"left-nat"}
 
     # a slow link, both ways
-    ikelab("link", "set", "left-uplink", "--delay", "60ms")
+    ikelab("link", "set", "left-uplink", "--delay", "60ms", "--bursts", "begin=0%,end=100%")
     pings()  # which makes the mapping anew
     assert float(pings().split("time=")[1].split()[0]) >= 120
     ikelab("link", "set", "left-uplink", "--delay", "none")
