@@ -15,6 +15,7 @@ from lab.emulation import topology
 from lab.ike.impair.table import listing as impairments
 from lab.matrix import ROLES
 from lab.peers.registry import peers as known_peers
+from lab.report import sections
 from lab.run import catalogue
 from lab.run.main import NOTHING
 from lab.run.main import run as carry_out
@@ -70,7 +71,8 @@ def list_(kind: str, as_json: bool) -> None:
         return
     width = max((len(row["name"]) for row in rows), default=0)
     for row in rows:
-        click.echo(f"{row['name']:<{width}}  {row['about']}")
+        level = f"{row['level']:<6}  " if "level" in row else ""
+        click.echo(f"{row['name']:<{width}}  {level}{row['about']}")
 
 
 def _scenarios() -> list[dict[str, Any]]:
@@ -89,7 +91,12 @@ def _clauses() -> list[dict[str, Any]]:
             names.extend([one.id] if one.id not in names else [])
     ordered = sorted(found.items(), key=lambda item: [int(n) if n.isdigit() else 0 for n in _numbers(item[0])])
     return [
-        {"name": f"rfc{clause.replace('#', ':')}", "about": ", ".join(names), "scenarios": names}
+        {
+            "name": f"rfc{clause.replace('#', ':')}",
+            "level": sections.level(clause),
+            "about": ", ".join(names),
+            "scenarios": names,
+        }
         for clause, names in ordered
     ]
 
