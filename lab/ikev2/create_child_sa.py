@@ -99,6 +99,7 @@ def initiator(sa: Sa, config: Child, tries: int = 1) -> Exchange:
     if isinstance(agreed, Agreement):
         child_sa.install(sa, child, agreed.terms, agreed.secret(initiator=True))
         sa.child_up(child)
+        informational.overtaken(sa, child)
     elif busy(agreed) and tries < MOST_TRIES:
         sa.drop_child(child, agreed.reason)
         sa.start_later(partial(initiator, config=config, tries=tries + 1))

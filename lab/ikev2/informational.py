@@ -112,6 +112,9 @@ def _address(sa: Sa, request: Message) -> Payloads:
 def _deleted(sa: Sa, delete: Delete) -> list[bytes]:
     """Drop the children that a Delete names by the SPIs we send with; our SPIs of those, for the answer."""
     answer = []
+    if any(child.sa is None for child in sa.children.values()):
+        # What it names may be a child that our exchange is making, whose answer this Delete has overtaken.
+        sa.overtaking.extend((delete.protocol, spi) for spi in delete.spis)
     for child in [c for c in sa.children.values() if c.sa and c.sa.protocol == delete.protocol]:
         if child.keyed.spi_out in delete.spis:
             if child.state is not ChildState.DELETING:
@@ -119,6 +122,14 @@ def _deleted(sa: Sa, delete: Delete) -> list[bytes]:
             _give_way(sa, child)
             sa.drop_child(child, "deleted by the peer")
     return answer
+
+
+def overtaken(sa: Sa, child: LiveChild) -> None:
+    """A child that the peer deleted before its answer came to us ends as soon as we know it."""
+    if child.sa and (child.sa.protocol, child.sa.spi_out) in sa.overtaking and child.alive:
+        sa.drop_child(child, "deleted by the peer")
+    if all(other.sa for other in sa.children.values()):
+        sa.overtaking.clear()
 
 
 def _give_way(sa: Sa, child: LiveChild) -> None:

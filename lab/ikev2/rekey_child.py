@@ -93,12 +93,14 @@ def _rekeyed(sa: Sa, old: LiveChild, new: LiveChild, agreed: Agreement) -> None:
     child_sa.install(sa, new, agreed.terms, agreed.secret(initiator=True, outbound=prevails))
     if not prevails:
         _back(sa, old)
+        informational.overtaken(sa, new)
         sa.start(partial(informational.delete_child, child=new, reason=_REDUNDANT))
         return
     if old.state is ChildState.REKEYING:
         old.life.become(ChildState.REKEYED)
     if old.successor is None:
         sa.replace(old, new)
+    informational.overtaken(sa, new)
     sa.start(partial(informational.delete_child, child=old, reason="rekeyed"))
 
 
@@ -125,6 +127,9 @@ def responder(sa: Sa, request: Message, rekey: Notify) -> Payloads:
     if not sa.usable:
         return (Notify(NotifyType.TEMPORARY_FAILURE),)
     mine = [c for c in sa.children.values() if c.sa and (c.sa.protocol, c.sa.spi_out) == (rekey.protocol, rekey.spi)]
+    if not mine and any(c.sa is None for c in sa.children.values()):
+        # It may be the child that our exchange is making, whose answer this request has overtaken.
+        return (Notify(NotifyType.TEMPORARY_FAILURE),)
     if not mine:
         return (Notify(NotifyType.CHILD_SA_NOT_FOUND, protocol=rekey.protocol, spi=rekey.spi),)
     (old, *_) = mine

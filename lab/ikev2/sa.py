@@ -21,6 +21,8 @@ from lab.wire.ids import ExchangeType, HashAlgorithm
 
 # RFC 7296 2.10: at least half the key size of the PRF; 32 serves them all.
 NONCE_OCTETS = 32
+# SPIs that the peer deletes while a child is being made, of which one may be that child's.
+MOST_OVERTAKING = 64
 # Seconds until we ask again a peer that was busy (TEMPORARY_FAILURE, 2.25), at least and up to as many more.
 RETRY = 5.0
 # Seconds that a replaced IKE SA waits for its Delete: longer than a peer repeats a request by the defaults.
@@ -69,6 +71,7 @@ class Sa(IkeSa):
         self.collisions: Collisions[Sa] = Collisions()
         self.peer_window = 1
         self.redundant = False
+        self.overtaking: deque[tuple[int, bytes]] = deque(maxlen=MOST_OVERTAKING)
         self.peer_hashes: frozenset[HashAlgorithm] | None = None
         self.asked: frozenset[bytes] | None = None
         self.ppk_agreed = self.childless = False
