@@ -76,7 +76,7 @@ ATTACKS = {"ikev2": (2, Tunnel(), {"left.lab", "right.lab"}), "main-mode": (1, v
 
 @pytest.mark.rfc("7296#5", "2409#5.4")
 @pytest.mark.needs("ikev1")
-@pytest.mark.pairings("ours>ours", "strongswan>ours")
+@pytest.mark.pairings("ours>ours", "strongswan>ours", "strongswan-5.9>ours")
 @pytest.mark.parametrize("kind", ATTACKS)
 def test_active_attacker(lab, left, right, kind):
     """Somebody in the middle answers with keys of its own: IKEv2's initiator names itself, Main Mode's does not."""
