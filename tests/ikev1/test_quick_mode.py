@@ -3,10 +3,10 @@
 import pytest
 
 from lab.ike import mode
-from lab.ikev1 import phase2, quick_mode, vendor
+from lab.ikev1 import phase2, quick_mode
 from lab.ikev1.sa import Sa
 from lab.wire.message_v1 import Message1
-from lab.wire.payloads_v1 import Hash1, NatD, VendorId1
+from lab.wire.payloads_v1 import Hash1, NatD
 from tests.ikev1.v1 import ESP, INFORMATIONAL, MAIN, QUICK, first, ladder, of, right_of, sa, settled
 from tests.pair import Nat, Pair
 
@@ -255,16 +255,18 @@ def test_the_commit_bit_is_tolerated() -> None:
     assert len(pair.wire.seen(of(QUICK))) == 3
 
 
-@pytest.mark.parametrize("vendor_id", [vendor.DRAFT_02, vendor.DRAFT_02_N, vendor.DRAFT_03, vendor.RFC_3947])
+@pytest.mark.parametrize("by", ["left", "right"])
+@pytest.mark.parametrize("document", ["rfc3947", "draft-03", "draft-02"])
 @pytest.mark.parametrize("mode", ["tunnel", "transport"])
-def test_nat_traversal_by_each_document(monkeypatch: pytest.MonkeyPatch, vendor_id: bytes, mode: str) -> None:
-    """The drafts number NAT-D, NAT-OA and the encapsulation modes otherwise than RFC 3947; the announcement decides."""
-    monkeypatch.setattr(vendor, "announcements", lambda **_: (VendorId1(vendor_id),))
-    text = first(child=f"mode = {mode}")
+def test_nat_traversal_by_each_document(document: str, mode: str, by: str) -> None:
+    """The drafts number NAT-D, NAT-OA and the encapsulation modes otherwise than RFC 3947; the poorer side decides."""
+    only, every = f"nat_t_documents = {document}", "nat_t_documents = rfc3947, draft-03, draft-02"
+    text = first(child=f"mode = {mode}", settings=only)
     text = changed(text, *HOSTS) if mode == "transport" else text
     right = right_of(text, ("local_addrs = 192.0.2.1", "local_addrs = %any"))
+    text, right = (text, right.replace(only, every)) if by == "left" else (text.replace(only, every), right)
     pair = Pair(text, right, nats=(Nat("192.0.2.1", "203.0.113.1"),)).initiate()
-    draft = vendor_id != vendor.RFC_3947
+    draft = document != "rfc3947"
     discovery = Message1.decode(pair.wire.seen(of(MAIN, 3))[0].ike)
     assert {int(p.type) for p in discovery.all(NatD)} == {130 if draft else 20}
     wire = {"tunnel": 3, "transport": 4}[mode] if not draft else {"tunnel": 61443, "transport": 61444}[mode]
@@ -296,3 +298,18 @@ def test_a_wrong_hash_in_a_well_formed_message(monkeypatch: pytest.MonkeyPatch, 
         "the responder makes something of a first message that is forged"
     )
     assert len(pair.wire.seen(of(QUICK))) == number
+
+
+def test_no_document_on_nat_traversal_in_common() -> None:
+    """Nobody looks for NATs then, and ports stay."""
+    text = first(settings="nat_t_documents = draft-03")
+    pair = Pair(text, right_of(text, ("draft-03", "draft-02"))).initiate()
+    pair.check()
+    assert sa(pair.left).nat_numbers is sa(pair.right).nat_numbers is None
+    assert not [p for d in pair.wire.seen(of(MAIN, 3)) for p in Message1.decode(d.ike).all(NatD)]
+
+
+def test_without_nat_traversal_nothing_is_announced() -> None:
+    pair = Pair(first(settings="nat_traversal = no")).initiate()
+    pair.check()
+    assert sa(pair.left).nat_numbers is None
