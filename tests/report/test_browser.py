@@ -96,7 +96,7 @@ def test_axe_finds_nothing(browser: playwright.Browser, run_dir: Path, name: str
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["compared.html", "claims.html", "rfcs.html", "collisions.html"])
+@pytest.mark.parametrize("name", ["compared.html", "claims.html", "rfcs.html", "collisions.html", "timing.html"])
 def test_the_comparison_and_the_claims_are_at_peace_too(
     browser: playwright.Browser, proven: Path, name: str, scheme: str
 ) -> None:
