@@ -46,7 +46,7 @@ def carry_out(scenarios: Sequence[Scenario], options: Options) -> tuple[list[Res
     out = run_directory(options, run_id)
     _empty(out)
     writer = ResultWriter(out, _head(options, runner, run_id))
-    with Screen(len(scenarios) * options.repeat) as screen:
+    with Screen(len(scenarios) * options.repeat, bar=not options.step) as screen:
         crew = cluster.crew(options, runner, out, screen)
         interrupted = True
         try:

@@ -37,6 +37,7 @@ class Options:
     repeat: int = 1
     junit: Path | None = None
     pause_on_failure: bool = False
+    step: bool = False
     shard: str = "1/1"
     cluster: str = ""
     suite: Path | None = None
@@ -55,6 +56,8 @@ class Options:
             raise ConfigError("-j and --repeat are at least 1")
         if self.pause_on_failure and self.cluster:
             raise ConfigError("--pause-on-failure and --cluster exclude each other: nobody can look into a worker")
+        if self.step and (self.cluster or self.kernel == "host" or self.pause_on_failure):
+            raise ConfigError("--step holds one guest of this machine: no --cluster, --kernel host, --pause-on-failure")
         if self.suite is not None and self.cluster:
             raise ConfigError("--suite and --cluster exclude each other: the workers have the lab's own scenarios")
         if self.suite is not None and not self.suite.is_dir():

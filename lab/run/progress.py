@@ -19,7 +19,8 @@ SIGNS = {"passed": "ok", "failed": "XX", "unsupported": "--", "unresolved": "!!"
 class Screen:
     """What the user sees while a run goes on."""
 
-    def __init__(self, total: int, stream: TextIO | None = None) -> None:
+    def __init__(self, total: int, stream: TextIO | None = None, *, bar: bool = True) -> None:
+        """`bar`: whether a terminal has a bar below what is said; not where somebody is asked."""
         self.console = Console(file=stream or sys.stderr, highlight=False, soft_wrap=True)
         self._bar = Progress(
             TextColumn("{task.description}"),
@@ -28,7 +29,7 @@ class Screen:
             TimeElapsedColumn(),
             console=self.console,
             transient=True,
-            disable=not self.console.is_terminal,
+            disable=not (bar and self.console.is_terminal),
         )
         self._task = self._bar.add_task("booting", total=total)
 
