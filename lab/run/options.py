@@ -17,7 +17,7 @@ KERNELS = ("auto", "guest", "host")
 DEFAULT_PARENT = Path("reports", "out")
 LATEST = "latest"
 # What a run directory of ours holds at its top; anything else in DIR is somebody else's.
-PAGES = ("index.html", "compared.html", "claims.html", "collisions.html", "rfcs.html")
+PAGES = ("index.html", "compared.html", "claims.html", "collisions.html", "rfcs.html", "diff.html")
 OWN = frozenset(
     {"run.json", "events.jsonl", "history.json", *PAGES, "scenarios", "batches", "reports", "static", "junit.xml"}
 )
