@@ -25,7 +25,10 @@ OWN = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The options of `ikelab run`; `suite` is a directory with scenarios of the user's own."""
+    """The options of `ikelab run`; `suite` is a directory with scenarios of the user's own.
+
+    Of the selected scenarios `failed` keeps those that did not end well in the last run, `failed_in` those of that run.
+    """
 
     select: tuple[str, ...] = ()
     out: Path | None = None
@@ -38,6 +41,8 @@ class Options:
     junit: Path | None = None
     pause_on_failure: bool = False
     step: bool = False
+    failed: bool = False
+    failed_in: Path | None = None
     shard: str = "1/1"
     cluster: str = ""
     suite: Path | None = None

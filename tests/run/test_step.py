@@ -28,7 +28,7 @@ ANSWER = {**REQUEST, "token": "1-2", "t": 100.25, "from": "right", "to": "left",
 def shown(tmp_path, answers, *lines):
     """What was said about these lines, and the files that let messages go on."""
     screen = io.StringIO()
-    stepping = Stepping(tmp_path / "step", Screen(1, screen), io.StringIO(answers))
+    stepping = Stepping(tmp_path / "step", Screen(["ikev2/cookie"], screen), io.StringIO(answers))
     for line in lines:
         append_line(tmp_path / "step" / MESSAGES, line)
     try:
