@@ -41,6 +41,12 @@ KINDS = ("scenarios", "topologies", "peers", "clauses", "algorithms", "impairmen
 @click.option("--shard", default="1/1", metavar="I/N", help="Only part I of N; `ikelab report merge` joins the parts.")
 @click.option("--cluster", default="", metavar="URL", help="Run on a Dask cluster; `local` makes one of -j workers.")
 @click.option("--pause-on-failure", is_flag=True, help="Keep the network of a failed scenario as a live lab.")
+@click.option("--failed", is_flag=True, help="Only what failed, was unresolved or flaky in the last run.")
+@click.option(
+    "--failed-in", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="DIR",
+    help="The same, of the run in DIR.",
+)  # fmt: skip
+@click.option("--step", is_flag=True, help="Hold each IKE message until Enter, one scenario at a time.")
 @click.option("--suite", type=click.Path(path_type=Path), help="Scenarios of your own, instead of the lab's.")
 @click.option("--json", "as_json", is_flag=True, help="Print run.json on stdout in the end.")
 def run(as_json: bool, jobs: int | None, **given: Any) -> int:
@@ -49,11 +55,14 @@ def run(as_json: bool, jobs: int | None, **given: Any) -> int:
     SELECT is a scenario id or a prefix of it (`nat/`, `ikev2/rekey`), `ID:PAIRING`, or a clause (`rfc7296:2.8`).
     """
     options = Options(**given, command=("ikelab", *sys.argv[1:]))
-    if jobs:
+    if options.step:
+        options = replace(options, jobs=1)
+    elif jobs:
         options = replace(options, jobs=jobs)
     code, out = carry_out(options)
     if code == NOTHING:
-        wishes = " ".join(options.select) or "these options"
+        only = "--failed" if options.failed or options.failed_in else "these options"
+        wishes = " ".join(options.select) or only
         click.echo(f"ikelab: nothing is selected by {wishes}; `ikelab list scenarios` shows what there is", err=True)
     elif as_json and out is not None:
         click.echo((out / "run.json").read_text())

@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from lab import __version__
 from lab.errors import ConfigError
+from lab.history.differences import RunDiff
 from lab.report import (
     aligned,
     assets,
@@ -29,6 +30,7 @@ from lab.report import (
     outage,
     scenario,
     sections,
+    side_by_side,
     timed,
     trend,
     words,
@@ -56,6 +58,13 @@ def build(run_dir: Path) -> Path:
     target = run_dir / "index.html"
     _write(target, _index(run, trend.load(run_dir)))
     return target
+
+
+def differences(found: RunDiff, target: Path) -> None:
+    """Write the page of what two runs differ in."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    pairs = side_by_side.pairs(found, target.parent)
+    _write(target, _render("differences.html", "", found=found, pairs=pairs))
 
 
 def _write_scenarios(run_dir: Path, run: Run, linked: Sequence[Result]) -> None:

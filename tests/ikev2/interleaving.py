@@ -4,7 +4,8 @@
     AF Af    the same for A's IKE_FOLLOWUP_KE
     AD Ad    the same for A's INFORMATIONAL
     -BQ      B's CREATE_CHILD_SA request is lost
-    A:...    A begins something: `rekey child`, `rekey ike`, `delete child`, `delete old` (or `new`), `delete ike`, `lose child`
+    A:...    A begins something: `rekey child`, `rekey ike`, `delete child`, `delete old` (or `new`), `delete ike`,
+             `lose child`
 
 A is the left or the right side. Where several messages of a kind wait, the oldest is meant. What a script leaves
 waiting arrives behind its end, and everything after that as usual.
