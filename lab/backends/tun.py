@@ -7,6 +7,7 @@ import errno
 import fcntl
 import os
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 from lab.errors import BrokenError, UnfitError
@@ -77,14 +78,19 @@ class Tun:
             # Somebody deleted it. It would be readable for ever now.
             raise BrokenError(f"the interface {self.name} is gone: {error.strerror}") from error
 
-    def read_some(self, most: int) -> list[bytes]:
-        """The packets that wait, `most` at the most; one that may be a super-packet ends them."""
+    def batches(self, most: int) -> Iterator[list[bytes]]:
+        """The packets that wait, `most` at the most; one that may be a super-packet ends a batch."""
         packets: list[bytes] = []
-        while len(packets) < most and (packet := self.read()) is not None:
+        for _ in range(most):
+            packet = self.read()
+            if packet is None:
+                break
             packets.append(packet)
             if len(packet) > ORDINARY:
-                break
-        return packets
+                yield packets
+                packets = []
+        if packets:
+            yield packets
 
     def write(self, packet: bytes) -> None:
         """Give the system a packet; may raise OSError."""

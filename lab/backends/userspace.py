@@ -111,10 +111,8 @@ class Userspace:
 
     def _outbound_together(self, trains: "Trains", now: float) -> list[Report]:
         reports: list[Report] = []
-        left = BATCH
-        while packets := self._tun.read_some(left):
+        for packets in self._tun.batches(BATCH):
             reports += self._carried_out(trains.from_device(packets, now))
-            left -= len(packets)
         self._outbox.flush()
         return reports
 
