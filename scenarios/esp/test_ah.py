@@ -2,7 +2,8 @@
 
 import pytest
 
-from lab.matrix import DEFAULT, ON_XFRM, OUR_PEERS
+from lab.crypto import registry
+from lab.matrix import DEFAULT, IKEV2, ON_XFRM, OUR_PEERS
 from lab.plugin import first_version as v1
 from lab.plugin.tunnel import CHILD, Tunnel
 
@@ -45,6 +46,20 @@ def listed(*gateways, protocol="AH", mode="TUNNEL"):
 @pytest.mark.parametrize("words", [pytest.param(words, id=name) for name, words in ALGORITHMS.items()])
 def test_ah_tunnel(lab, left, right, words):
     """The ping crosses in AH: readable in the capture, its ICV right at every place where a packet was seen."""
+    crosses(lab, left, right, words)
+
+
+@pytest.mark.rfc("4543#4", "4302#2.6")
+@pytest.mark.needs("ah-gmac")
+@pytest.mark.pairings("ours>ours", *map(str, IKEV2))
+@pytest.mark.parametrize("bits", registry.AH_GMAC)
+def test_ah_gmac(lab, left, right, bits):
+    """The same with AES-GMAC, whose ICV begins with the IV that it was made with."""
+    crosses(lab, left, right, f"aes{bits}gmac")
+
+
+def crosses(lab, left, right, words):
+    """A tunnel of AH carries the ping, and both sides count the same."""
     lab.up("direct", ah(words))
     lab.establish()
     lab.ping()

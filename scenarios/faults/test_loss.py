@@ -2,9 +2,12 @@
 
 import pytest
 
+from lab.matrix import IKEV2
 from lab.plugin import proofs
 from lab.plugin.sight import line
 from lab.plugin.tunnel import Tunnel
+
+pytestmark = pytest.mark.pairings(*map(str, IKEV2))
 
 # RFC 7296 2.4 leaves the intervals open; these are strongSwan's defaults, which our stack shares: 4 s, growing by 1.8.
 FIRST_S, GROWTH, TRIES = 4.0, 1.8, 5

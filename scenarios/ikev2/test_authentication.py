@@ -202,6 +202,25 @@ def test_identity(lab, left, right, identity, names):
     assert sa["remote_id"] == identity, f"{right} knows its peer as {sa['remote_id']}"
 
 
+@pytest.mark.rfc("7296#3.5", "4945#3.1")
+@pytest.mark.needs("certificates", "ecdsa")
+def test_key_id(lab, left, right):
+    """The initiator is known by ID_KEY_ID, the octets that its certificate has as the identifier of its key."""
+    ca = lab.ca()
+    own = ca.leaf("left", identities=())
+    identity = f"@#{own.certificate.key_id.hex()}"
+    both = tunnels(ca, left=own)
+    both["left"] = replace(both["left"], local={**both["left"].local, "id": identity})
+    both["right"] = replace(both["right"], remote={**both["right"].remote, "id": identity})
+    lab.up("direct", **both)
+    lab.establish()
+    lab.ping()
+    lab.prove_protected()
+    if right.peer.name == "ours":
+        (sa,) = right.established()
+        assert sa["remote_id"] == f"ID_KEY_ID:{identity[2:]}", f"{right} knows its peer as {sa['remote_id']}"
+
+
 # -- refusals
 
 

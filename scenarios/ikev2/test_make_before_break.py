@@ -7,6 +7,7 @@ their way. A ping every 20 ms counts whether that is so; the path is slow enough
 import pytest
 
 from lab.matrix import IKEV2
+from lab.plugin import collisions
 from lab.plugin.echoes import all_answered, echoes, in_the_midst
 from lab.plugin.tunnel import CHILD, CONNECTION, Tunnel
 
@@ -63,3 +64,49 @@ def test_make_before_break(lab, left, right, kind, asker):
     exchange = ladder.ike("CREATE_CHILD_SA", again=False) + ladder.ike("INFORMATIONAL", again=False)
     assert [entry["from"] for entry in exchange[::2]] == [asker, asker], f"not one rekeying: {ladder.words()}"
     in_the_midst(asked, exchange[0]["t_sent"], exchange[-1]["t_sent"], LEAST)
+
+
+# Both requests arrive before either response: neither side can refuse what it does not know yet.
+CROSSED = ("LQ", "RQ", "LR", "RR")
+
+
+@pytest.mark.rfc("7296#2.8.1", "7296#2.8.2", "7296#2.25")
+@pytest.mark.needs("rekey")
+@pytest.mark.parametrize("kind", ["child", "ike"])
+def test_crossing_rekeyings(lab, left, right, kind):
+    """Pings every 20 ms go on while both sides rekey at once; each of them is answered, and one new SA is left."""
+    named, esp = KINDS[kind]
+    ike = "ike" in named
+    lab.up("direct", Tunnel(esp=esp))
+    gate = lab.gate()
+    for sender in SIDES:
+        lab.network.set_link(f"{sender}-wan", sender, delay=ONE_WAY)
+    lab.establish()
+    before, action = spis(left, ike), "rekey ike" if ike else "rekey child"
+
+    lab.step("rekey", f"both sides rekey at once while {COUNT} pings go through, one every {EVERY_S * 1000:g} ms")
+    filters = {
+        name: (collisions.response if name.endswith("R") else collisions.request)(action, SIDES[name[0] == "R"])
+        for name in CROSSED
+    }
+
+    def replaced():
+        here, there = spis(left, ike), spis(right, ike)
+        return len(here) == len(there) == 1 and here.isdisjoint(before)
+
+    with lab.pinging(COUNT, EVERY_S, before=LEAST):
+        gate.order(*(filters[name] for name in CROSSED), gather=2, seconds=2.0)
+        for gateway in (left, right):
+            gateway.rekey(**named, wait=False)
+        lab.until(replaced, "one new SA on both sides", SETTLED_S)
+
+    lab.step("counted", "every echo request at the host behind the gateway has its reply")
+    ladder = lab.prove_protected()
+    asked = all_answered(echoes(lab.frames(), "left-host"), lab.inner("left"), lab.inner("right"), COUNT)
+    requests = ladder.ike("CREATE_CHILD_SA", response=False, again=False)
+    answers = ladder.ike("CREATE_CHILD_SA", response=True, again=False)
+    assert sorted(entry["from"] for entry in requests) == list(SIDES), f"not one request of each side: {ladder.words()}"
+    assert all("SA" in entry["payloads"] for entry in answers), f"one was refused, nothing collided: {ladder.words()}"
+    arrived = max(entry["t_received"] for entry in requests)
+    assert arrived < min(entry["t_received"] for entry in answers), f"they did not cross: {ladder.words()}"
+    in_the_midst(asked, requests[0]["t_sent"], ladder.ike("INFORMATIONAL", again=False)[-1]["t_sent"], LEAST)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from lab.matrix import IKEV2
+from lab.matrix import IKEV2, OUR_PEERS
 from lab.plugin import proofs
 from lab.plugin.stranger import half_open
 from lab.plugin.tunnel import Tunnel
@@ -115,3 +115,63 @@ def test_wrong_psk(lab, left, right):
     lab.until(lambda: not left.sas() and not right.sas(), "neither side holds an SA", 5)
     assert not ladder.esp(), "ESP was sent without a CHILD SA"
     proofs.all_opened(ladder)
+
+
+@pytest.mark.rfc("7296#2.9", "7296#2.21.2")
+def test_no_common_selectors(lab, left, right):
+    """Without selectors in common IKE_AUTH makes the IKE SA but no CHILD SA: TS_UNACCEPTABLE."""
+    lab.up("direct", left=Tunnel(), right=Tunnel(child={"local_ts": "10.77.0.0/24"}))
+    lab.step("refused")
+    outcome = left.initiate()
+    assert not outcome.up, "a CHILD SA came up although the selectors have nothing in common"
+    ladder = lab.ladder()
+    (answer,) = ladder.ike("IKE_AUTH", response=True)
+    assert {"N(TS_UNACCEPTABLE)", "AUTH"} <= set(answer["payloads"]), f"the answer holds {answer['payloads']}"
+    assert not left.children() and not right.children(), "a side lists a CHILD SA"
+    if left.peer.name in OUR_PEERS:
+        assert "we offer 10.1.0.0/24 to 10.2.0.0/24" in outcome.reason, f"the reason is {outcome.reason}"
+    else:
+        told = f"peer offers local {lab.ends().right_net}; we allow 10.77.0.0/24"
+        assert told in reasons(right), f"the reasons are {reasons(right)}"
+
+
+@pytest.mark.rfc("7296#2.15", "7296#2.21.2", "7296#3.5")
+def test_unknown_identity(lab, left, right):
+    """An initiator that the responder does not know is refused, whatever it proves."""
+    lab.up("direct", left=Tunnel(local={"id": "stranger.lab"}), right=Tunnel())
+    lab.step("refused")
+    outcome = left.initiate()
+    assert not outcome.up, "a tunnel came up with a stranger"
+    ladder = lab.ladder()
+    (answer,) = ladder.ike("IKE_AUTH", response=True)
+    assert answer["payloads"] == ["N(AUTHENTICATION_FAILED)"], f"IKE_AUTH was answered with {answer['payloads']}"
+    lab.until(lambda: not left.sas() and not right.sas(), "neither side holds an SA", 5)
+    if left.peer.name in OUR_PEERS:
+        assert "we call ourselves stranger.lab" in outcome.reason, f"the reason is {outcome.reason}"
+    else:
+        assert any("peer calls itself stranger.lab" in one for one in reasons(right)), f"{reasons(right)}"
+
+
+def reasons(gateway):
+    """What our daemon gives as the reasons of failures (`ikelab ctl events`)."""
+    return [str(event.fields.get("reason")) for event in gateway.events() if event.name == "failed"]
+
+
+@pytest.mark.rfc("7296#2.4")
+def test_initial_contact(lab, left, right):
+    """The initiator forgets everything and begins anew with INITIAL_CONTACT: the responder drops what it had of it."""
+    lab.up("direct")
+    lab.establish()
+    lab.ping()
+    (before,) = right.established()
+
+    lab.step("restart", f"{left} is killed, which tells nobody, and started again")
+    left.restart(15.0)
+    lab.establish()
+    lab.until(lambda: len(right.established()) == 1, f"{right} holds one IKE SA", 5)
+    (after,) = right.established()
+    assert after["spi_i"] != before["spi_i"], f"{right} still holds the first IKE SA"
+    lab.ping()
+    requests = lab.ladder().ike("IKE_AUTH", response=False, again=False)
+    assert all("N(INITIAL_CONTACT)" in one["payloads"] for one in requests), f"{left} does not say that it is new"
+    assert len(right.children()) == 1, f"{right} still lists the first CHILD SA"

@@ -58,6 +58,30 @@ def test_rekey_child_sa(lab, left, right, esp, asker):
     assert (question["from"], question["payloads"], answer["payloads"]) == (asker, ["D"], ["D"]), ladder.words()
 
 
+@pytest.mark.rfc("7296#1.3", "7296#2.17")
+@pytest.mark.needs("rekey", "x25519", "ecp384")
+@pytest.mark.pairings(*map(str, IKEV2))
+@pytest.mark.parametrize("asker", SIDES)
+def test_invalid_ke_payload_in_rekeying(lab, left, right, asker):
+    """Whoever rekeys guesses a group that the other refuses, and asks again with the group that it was told."""
+    both = {asker: Tunnel(esp="aes256gcm16-x25519-ecp384")}
+    lab.up("direct", **{side: both.get(side, Tunnel(esp="aes256gcm16-ecp384")) for side in SIDES})
+    lab.establish()
+    lab.ping()
+    _, child = views(left)
+
+    lab.step("rekey", f"{asker} rekeys the CHILD SA")
+    rekeyed_by(lab, left, right, asker, child=CHILD)
+    lab.until(lambda: one_new(left, right, 1, child), "one new CHILD SA", SETTLED_S)
+    lab.ping()
+    ladder = lab.prove_protected()
+    guess, refusal, again, answer = ladder.ike("CREATE_CHILD_SA", again=False)
+    assert refusal["payloads"] == ["N(INVALID_KE_PAYLOAD)"], f"the guess was answered with {refusal['payloads']}"
+    assert guess["payloads"] == again["payloads"], f"more than the key changed: {again['payloads']}"
+    assert "KEr" in answer["payloads"], f"no key exchange: {answer['payloads']}"
+    assert again["message_id"] == guess["message_id"] + 1, "the second request is no new one"
+
+
 @pytest.mark.rfc("7296#1.3.2", "7296#2.8", "7296#2.18")
 @pytest.mark.needs("rekey")
 @pytest.mark.parametrize("asker", SIDES)

@@ -68,6 +68,7 @@ def test_a_day(lab, left, right):
     assert len(ike) >= HOURS * 3600 // IKE_S - 1, f"{len(ike)} rekeyings of the IKE SA in {HOURS} hours"
     assert len(asked) - len(ike) >= HOURS - 1, f"{len(asked) - len(ike)} rekeyings of the CHILD SA in {HOURS} hours"
     assert any(entry["lost"] for entry in ladder.ike()), "nothing was lost, so nothing was shown"
+    assert {entry["from"] for entry in asked} == set(SIDES), "only one side ever began a rekeying"
     assert left.sas()[0]["spi_i"] != first[0]["spi_i"], "the IKE SA is still the first"
 
 
