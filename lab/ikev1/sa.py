@@ -36,7 +36,8 @@ class Sa(IkeSa):
     """One ISAKMP SA.
 
     `spi_i` and `spi_r` are the cookies. `iv` is the last block of phase 1 that was sealed or opened, `queue` and
-    `quick_modes` what waits for phase 1 to be over, `hint` what the peer or the last dropped message told about a phase 1 that does not get on.
+    `quick_modes` what waits for phase 1 to be over, `hint` what the peer or the last dropped message told about a phase
+    1 that does not get on.
     `first` is what goes before the queue: XAUTH, which keeps the SA from being established, and Mode Config. `over_at`
     is when phase 1 was over, `initial_contact` whether the peer said that this is its only SA with us, `configuring`
     whether Mode Config is not over, and `awaits_push` whether it is the peer's turn to begin it.

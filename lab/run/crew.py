@@ -137,6 +137,7 @@ class Crew:
                     output=output,
                     stop=worker.stop,
                     paused=worker.paused,
+                    counts=worker.batch.counts,
                 )
         except BaseException as error:  # noqa: BLE001  (carried to the thread that can raise it)
             worker.error = error

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from lab.matrix import IKEV1, SELVES
+from lab.matrix import IKEV1, OUR_PEERS, SELVES
 from lab.plugin import first_version as v1
 from lab.plugin import papers
 from lab.plugin.tunnel import CONNECTION
@@ -288,6 +288,8 @@ def asked_again(ladder):
 def test_transaction_lost_once(lab, left, right, case):
     """One of the messages of XAUTH or of Mode Config is lost: who asked repeats it, and one tunnel comes of it."""
     pull, number = TALK[case]
+    if pull == "no" and right.peer.name not in OUR_PEERS:
+        lab.unsupported("charon as a gateway never repeats what it pushes")
     ours, theirs = lent(*user(), pull=pull)
     lab.up("direct", left=ours, right=theirs)
     rule = lab.network.drop("internet", "TRANSACTION message", nth=number)
