@@ -69,6 +69,7 @@ def _hmac(algorithm: hashes.HashAlgorithm) -> Callable[[bytes], Keyed]:
     return lambda key: _Copied(HMAC(key, algorithm))
 
 
+hmac_md5 = _hmac(hashes.MD5())
 hmac_sha1 = _hmac(hashes.SHA1())
 hmac_sha2_256 = _hmac(hashes.SHA256())
 hmac_sha2_384 = _hmac(hashes.SHA384())

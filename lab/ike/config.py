@@ -81,6 +81,7 @@ class Settings:
     signature_authentication: bool = True
     nat_traversal: bool = True
     nat_t_documents: tuple[str, ...] = NAT_T_DOCUMENTS
+    quick_modes: int = 2
     return_routability: bool = True
     max_ike_sas: int = 10000
     follow_redirects: bool = True
@@ -314,6 +315,7 @@ _SETTINGS: dict[str, options.Reader] = {
     "signature_authentication": options.yes_no,
     "nat_traversal": options.yes_no,
     "nat_t_documents": options.some_of(*NAT_T_DOCUMENTS),
+    "quick_modes": options.within(options.number, 1, 64),
     "return_routability": options.yes_no,
     "max_ike_sas": options.number,
     "offload": options.one_of(*OFFLOADS),

@@ -4,6 +4,10 @@ Rules: a command blocks until charon answers, but no longer than it is given: a 
 names what was waited for, and its connection is of no use any more, since the answer might still come. The seconds are
 of the clock that charon has too, virtual where that is. Events are read only when the socket has some, so nothing here
 needs a thread. vici's values are bytes: they become str at this door, and nothing behind it sees vici's own types.
+
+Before each packet of ours charon gets a breath to end what it is at. That of 5.9.8 spins while a callback for one
+descriptor is under way and another one is readable; where the clock is virtual such a loop, which reads no clock, is
+never interrupted, and the guest stands still for ever.
 """
 
 import select
@@ -22,6 +26,8 @@ from lab.peers.base import PeerFault
 POLL_S = 0.005
 # Seconds that charon has for a command that waits for no peer.
 ANSWER_S = 10.0
+# Seconds. Where the clock is virtual they pass when nobody in the guest has anything to do.
+BREATH_S = 0.005
 
 
 def plain(value: Any) -> Any:
@@ -60,6 +66,11 @@ class Patience(Transport):  # type: ignore[misc]  # vici has no types
         if self._stuck:
             raise PeerFault(f"vici {what} was not tried: {self._stuck}")
         self._what, self._limit, self._until = what, limit, time.monotonic() + limit
+
+    def send(self, packet: bytes) -> None:
+        """Send a packet, once charon has had its breath (a blocking pause)."""
+        time.sleep(BREATH_S)
+        super().send(packet)
 
     def receive(self, *_: object) -> bytes:
         """The next packet; PeerFault that says what was waited for where it does not come."""

@@ -144,6 +144,7 @@ class Crew:
                     output=output,
                     stop=worker.stop,
                     attached=worker.paused or worker.stepping,
+                    counts=worker.batch.counts,
                 )
         except BaseException as error:  # noqa: BLE001  (carried to the thread that can raise it)
             worker.error = error

@@ -59,11 +59,11 @@ class Runner(Protocol):
 
     def run(
         self, out: Path, arguments: list[str], *, virtual: bool, limit_s: float, output: Callable[[str], None],
-        stop: threading.Event, attached: Attached | None = None,
+        stop: threading.Event, attached: Attached | None = None, counts: bool = False,
     ) -> Ended:  # fmt: skip
         """Run `lab.run.inside` with the run directory `out`; arguments name paths relative to it with OUT/.
 
-        `attached` is what looks into it while it runs.
+        `attached` is what looks into it while it runs; with `counts` computing takes virtual time as well.
         """
         ...
 
@@ -81,7 +81,7 @@ class GuestKernel:
 
     def run(
         self, out: Path, arguments: list[str], *, virtual: bool, limit_s: float, output: Callable[[str], None],
-        stop: threading.Event, attached: Attached | None = None,
+        stop: threading.Event, attached: Attached | None = None, counts: bool = False,
     ) -> Ended:  # fmt: skip
         """Boot a guest for one batch."""
         own = Path("/src") / scenarios_directory().relative_to(source_directory())
@@ -93,6 +93,7 @@ class GuestKernel:
             results=out,
             also=self._brought.mounts | ({SUITE: self._suite} if self._suite else {}),
             virtual_time=virtual,
+            counts=counts,
             limit_s=limit_s,
             output=output,
             image=self._image,
@@ -118,7 +119,7 @@ class HostKernel:
 
     def run(
         self, out: Path, arguments: list[str], *, virtual: bool, limit_s: float, output: Callable[[str], None],
-        stop: threading.Event, attached: Attached | None = None,
+        stop: threading.Event, attached: Attached | None = None, counts: bool = False,
     ) -> Ended:  # fmt: skip
         """Start one contained process for one batch."""
         words = [word.replace("OUT", str(out), 1) for word in arguments]

@@ -1,10 +1,11 @@
 """NAT traversal of IKEv1: vendor IDs, NAT-D, the move to port 4500 with the fifth message, UDP encapsulation."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
-from lab.matrix import IKEV1
+from lab.matrix import IKEV1, OUR_PEERS
 from lab.plugin import first_version as v1
 from lab.wire.ids_v1 import Mode1, Phase2
 
@@ -61,8 +62,13 @@ DOCUMENTS = ["rfc3947-transport", "draft-03-tunnel", "draft-03-transport", "draf
 def test_nat_by_document(lab, left, right, kind):
     """Ours knows one document: the drafts number NAT-D, NAT-OA and the modes otherwise, and the peer follows."""
     document, _, mode = kind.rpartition("-")
+    if document == "draft-03" and left.peer.name not in OUR_PEERS:
+        lab.unsupported("charon announces RFC 3947 and draft 02 and understands draft 03 as a responder only")
     hosts = {"local_ts": "dynamic", "remote_ts": "dynamic", "mode": "transport"} if mode == "transport" else {}
-    lab.up("nat-initiator", v1.tunnel(child=hosts, settings={"nat_t_documents": document}))
+    plain = v1.tunnel(child=hosts)
+    poor = replace(plain, settings={"nat_t_documents": document})
+    ours = {side.name: poor if side.peer.name in OUR_PEERS else plain for side in (left, right)}
+    lab.up("nat-initiator", **ours)
     lab.establish()
     if hosts:
         lab.ping_gateways()

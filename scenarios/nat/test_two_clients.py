@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from lab.matrix import DEFAULT, IKEV1, IKEV2, ON_XFRM
+from lab.matrix import IKEV1, IKEV2, ON_XFRM
 from lab.plugin import first_version as v1
 from lab.plugin import proofs
 from lab.plugin.echoes import Pinging

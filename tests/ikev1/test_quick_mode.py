@@ -8,7 +8,7 @@ from lab.ikev1.sa import Sa
 from lab.wire.message_v1 import Message1
 from lab.wire.payloads_v1 import Hash1, NatD
 from tests.ikev1.v1 import ESP, INFORMATIONAL, MAIN, QUICK, first, ladder, of, right_of, sa, settled
-from tests.pair import Nat, Pair
+from tests.pair import LEFT, Nat, Pair
 
 HOSTS = ("local_ts = 10.1.0.0/24", "local_ts = dynamic"), ("remote_ts = 10.2.0.0/24", "remote_ts = dynamic")
 
@@ -63,24 +63,65 @@ def test_other_selectors_are_refused_in_words() -> None:
     assert "INVALID_ID_INFORMATION" in str(pair.left.told("failed")[0]["reason"])
 
 
-def many(count: int) -> str:
+def many(count: int, settings: str = "") -> str:
     children = "".join(
         f"n{n} {{\n local_ts = 10.1.{n + 1}.0/24\n remote_ts = 10.2.{n + 1}.0/24\n esp_proposals = {ESP}\n}}\n"
         for n in range(count)
     )
-    return changed(first(), ("            net {", f"{children}            net {{"))
+    return changed(first(settings=settings), ("            net {", f"{children}            net {{"))
 
 
 def test_several_at_a_time() -> None:
     """Twenty Quick Modes under way at once, each with its own message ID and chain of IVs."""
-    pair = Pair(many(20)).initiate()
+    pair = Pair(many(20, "quick_modes = 64")).initiate()
     for n in range(20):
         pair.left.do("initiate", f"n{n}")
+    assert under_way(pair) == 20
     pair.settle()
     pair.check(children=21)
     ids = {d.header.message_id for d in pair.wire.seen(of(QUICK))}
     assert len(ids) == 21
     assert len({child.key_encr_in for child in pair.left.installed.values()}) == 21
+
+
+def under_way(pair: Pair) -> int:
+    """How many Quick Modes the left side has begun and not ended."""
+    begun = {d.header.message_id for d in pair.wire.seen(of(QUICK)) if d.src[0] == LEFT}
+    return len(begun) - len(pair.left.installed)
+
+
+def test_no_more_at_a_time_than_an_old_peer_keeps_the_state_of() -> None:
+    """strongSwan's three are not all for Quick Modes: two of them run, and each that ends lets another one begin."""
+    pair = Pair(many(20)).initiate()
+    for n in range(20):
+        pair.left.do("initiate", f"n{n}")
+    assert under_way(pair) == 2
+    pair.settle()
+    pair.check(children=21)
+
+
+def test_a_quick_mode_that_nobody_answers_does_not_keep_others_from_the_peer_for_ever() -> None:
+    pair = Pair(many(3, "quick_modes = 1\n retransmit_tries = 1")).initiate()
+    pair.wire.drop(of(QUICK, 4), count=2)
+    for n in range(3):
+        pair.left.do("initiate", f"n{n}")
+    assert under_way(pair) == 1
+    pair.run(pair.now + 60)
+    assert not pair.left.sas, "a peer that never answers has gone, and with it the SA"
+
+
+def test_the_child_that_is_meant_goes_before_one_that_has_more() -> None:
+    """The selectors of `net` are inside those of `wide`, which stands first: nothing is narrowed, so both would do."""
+    wide = f"wide {{\n local_ts = 10.1.0.0/24\n remote_ts = 10.2.0.0/24\n esp_proposals = {ESP}\n }}\n"
+    ends = ("local_ts = 10.1.0.0/24", "remote_ts = 10.2.0.0/24")
+    narrow = changed(first(), *((end, f"{end}[udp/7001]") for end in ends))
+    text = changed(narrow, ("        children {", f"        children {{\n {wide}"))
+    for name in ("net", "wide"):
+        pair = Pair(text, right_of(text))
+        pair.left.do("initiate", name)
+        pair.settle()
+        (child,) = pair.right.installed.values()
+        assert child.name == name
 
 
 def test_several_from_both_sides_with_losses() -> None:

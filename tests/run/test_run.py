@@ -30,7 +30,7 @@ class PretendedKernel:
     boots: int = 0
     verdicts: dict = field(default_factory=dict)
 
-    def run(self, out, arguments, *, virtual, limit_s, output, stop, attached=None):
+    def run(self, out, arguments, *, virtual, limit_s, output, stop, attached=None, counts=False):
         self.boots += 1
         batch = Path(next(a for a in arguments if a.startswith("--batch=")).removeprefix("--batch=OUT/"))
         plan = json.loads((out / batch / PLAN).read_text())
