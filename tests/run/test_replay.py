@@ -33,6 +33,7 @@ NONCES = (
 )
 AGAIN = "strongSwan, told TEMPORARY_FAILURE, draws without a seed when to try again"
 AT_ONCE = "two clients begin at one instant: the kernel decides who is first, and the addresses are lent in that order"
+ROUTERS = "FRR's ospfd varies its timers without a seed, and whoever waits for an adjacency waits by them"
 EXCUSED = {
     "faults/collision/ike-ike": NONCES,
     "faults/collision/child-child": NONCES,
@@ -40,6 +41,7 @@ EXCUSED = {
     "faults/collision/child-ike": AGAIN,
     "nat/two-clients": AT_ONCE,
     "nat/fifty-clients": AT_ONCE,
+    "routing/": ROUTERS,
     "esp/trap": "the selector names the port of the packet that sprang the trap, and the kernel draws that",
 }
 SECONDS = "charon counts a peer's silence in whole seconds of a clock that began at no whole one"
