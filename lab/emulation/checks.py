@@ -150,8 +150,12 @@ def _routes(nodes: Nodes, links: Links, source: Source) -> None:
 
 
 def _neighbour(node: str, of: str, links: Links, source: Source, path: KeyPath) -> None:
-    if node not in neighbours(links, of):
-        raise source.error(path, f"`{node}` is not on a link of `{of}`")
+    if node in neighbours(links, of):
+        return
+    known = dict.fromkeys(name for link in links.values() for name in link.ends)
+    if node not in known:
+        raise source.error(path, f"there is no node `{node}`; nodes are {', '.join(known)}")
+    raise source.error(path, f"`{node}` is not on a link of `{of}`")
 
 
 def _default_route_ends(start: str, nodes: Nodes, source: Source) -> None:

@@ -43,6 +43,7 @@ class Network:
         self.capture_file = self.run_dir / "wire.pcapng"
         self.nodes: dict[str, Node] = {}
         self._impairments = {(link, end): i for link, spec in topology.links.items() for end, i in spec.impair.items()}
+        self._corrupting = {link for (link, _), one in self._impairments.items() if one.corrupt}
         self._sockets: dict[str, RouteSocket] = {}
         self._boxes: dict[str, Box] = {}
         self.gates = Gates(topology, self.nodes, self._sockets, self.run_dir)
@@ -187,6 +188,8 @@ class Network:
             link["impair"] = {
                 end: msgspec.to_builtins(i) for (where, end), i in self._impairments.items() if where == name
             }
+            if name in self._corrupting:
+                link["corrupted"] = True  # now or before: some packets on it were changed under way
         head = {"schema": "ikelab.topology/1", "name": self.topology.name, "description": self.topology.description}
         return {**head, "nodes": nodes, "links": links}
 
@@ -259,6 +262,8 @@ class Network:
         for node, batch in impair.change(self.topology, link, sender, after, before, self.seed).items():
             self._sockets[node].send(batch)
         self._impairments[link, sender] = after
+        if after.corrupt:
+            self._corrupting.add(link)
 
     def rebind(self, name: str, **changes: Any) -> None:
         """Let a NAT box lose its mappings and behave otherwise from now on; `changes` are those of its `nat`.
