@@ -58,7 +58,10 @@ class Image(Output):
 
 
 class Check(Struct, kw_only=True, forbid_unknown_fields=True):
-    """One question to this machine; `fix` is empty where nothing need be done."""
+    """One question to this machine; `needed_by` is a mode of the lab, `scenarios` which of its scenarios, in words.
+
+    `fix` is empty where nothing need be done.
+    """
 
     id: str
     what: str
@@ -66,6 +69,7 @@ class Check(Struct, kw_only=True, forbid_unknown_fields=True):
     ok: bool
     needed_by: str
     fix: str
+    scenarios: str
 
 
 class Doctor(Output):
