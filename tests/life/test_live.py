@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from lab.cli import schemas
 from lab.life import records
 from lab.wire import pcapng
 
@@ -31,6 +32,8 @@ def ikelab(*words: str, code: int = 0, data: bytes = b"") -> str:
     process = start(*words, **pipes)
     out, err = process.communicate(data, timeout=DEADLINE_S)
     assert process.returncode == code, f"ikelab {' '.join(words)}: {process.returncode}: {err.decode()}"
+    if "--json" in words and not code:
+        schemas.strict(out)
     return (err if code else out).decode()
 
 
@@ -58,7 +61,7 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def up(runtime: Path) -> None:
     """A lab that all the tests of commands share."""
-    ikelab("up", "nat-both")
+    ikelab("up", "nat-both", "--json")
 
 
 def pings(code: int = 0) -> str:
@@ -128,6 +131,9 @@ def test_the_tunnel_the_gate_the_nat_and_the_link(tmp_path: Path) -> None:
     assert counted()["drop 1st IKE_AUTH request"]["acted"] == 1
     assert counted()["drop 1st IKE_AUTH request"]["seen"] >= 2
     pings()
+    for node in ("left", "right"):  # both kinds of daemon have the published shapes
+        ikelab("ctl", node, "list-sas", "--json")
+        ikelab("ctl", node, "stats", "--json")
     for name, found in daemons().items():
         assert [child["state"] for sa in found["sas"] for child in sa["children"]] == ["INSTALLED"], name
 
