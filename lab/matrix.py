@@ -53,9 +53,12 @@ NEWER = (Pairing(OURS, "strongswan-6.1"), Pairing("strongswan-6.1", OURS))
 # What a scenario of IKEv2 runs in: every strongSwan of our day; one that lacks an ability is unsupported, in words.
 IKEV2 = (*DEFAULT, *NEWER)
 WE_INITIATE, WE_RESPOND = IKEV2[::2], IKEV2[1::2]
-ALL = (*DEFAULT, Pairing(OURS, OURS), Pairing("strongswan", "strongswan"))
+SELVES = (Pairing(OURS, OURS), Pairing("strongswan", "strongswan"))
+ALL = (*DEFAULT, *SELVES)
 # The strongSwan of Debian 12, as old as IKEv1 is still met with.
 OLDER = (Pairing(OURS, "strongswan-5.9"), Pairing("strongswan-5.9", OURS))
+# What a scenario of IKEv1 runs in.
+IKEV1 = (*DEFAULT, *OLDER)
 
 
 def with_brought() -> tuple[Pairing, ...]:

@@ -4,6 +4,15 @@ import signal
 
 import pytest
 
+try:
+    import hypothesis
+except ImportError:  # the guest has none, nor a test that wants it
+    pass
+else:
+    # How long it takes to draw an example says how busy the machine is, and nothing of the lab.
+    hypothesis.settings.register_profile("any-load", suppress_health_check=[hypothesis.HealthCheck.too_slow])
+    hypothesis.settings.load_profile("any-load")
+
 # A shell without job control starts background commands with SIGINT ignored, and every child inherits that. Tests of
 # Ctrl-C must not depend on how they were started.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -20,6 +20,7 @@ FLOORS = {
 }
 # The pairs on one floor that may meet: the CHILD SA of IKE is what the data plane carries, a daemon drives a backend,
 # a peer runs in a node, the packet gate reads IKE as the evidence does, a run is made of pairings and ends in a report,
+# a page shows what two runs differ in,
 # a lab stands as in a scenario and a scenario that failed becomes a lab.
 NEIGHBOURS = {
     ("lab.peers", "lab.emulation"),
@@ -34,6 +35,7 @@ NEIGHBOURS = {
     ("lab.run", "lab.plugin"),
     ("lab.run", "lab.report"),
     ("lab.run", "lab.history"),
+    ("lab.report", "lab.history"),
     ("lab.life", "lab.matrix"),
     ("lab.life", "lab.plugin"),
     ("lab.life", "lab.run"),

@@ -26,18 +26,20 @@ class Outbox:
 
     def __init__(self, send: Send, drops: Drops, *, segments: bool) -> None:
         self._send, self._drops, self.segments = send, drops, segments
-        self._waiting: EspTrain | None = None
+        self._waiting: EspPacket | EspTrain | None = None
         self.counts: Counter[str] = Counter()
 
     def put(self, packet: AhPacket | EspPacket | EspTrain) -> None:
         """Send it, or keep it until the next one comes."""
         waiting = self._waiting
-        if waiting is not None and isinstance(packet, EspPacket) and waiting.takes(packet):
-            self._waiting = replace(waiting, data=waiting.data + packet.data)
-            return
+        if waiting is not None and isinstance(packet, EspPacket):
+            train = EspTrain.of(waiting) if isinstance(waiting, EspPacket) else waiting
+            if train.takes(packet):
+                self._waiting = replace(train, data=train.data + packet.data)
+                return
         self.flush()
         if isinstance(packet, EspPacket) and packet.encap and self.segments and not packet.mtu:
-            self._waiting = EspTrain.of(packet)
+            self._waiting = packet
         elif isinstance(packet, EspTrain):
             self._train(packet)
         else:
@@ -46,11 +48,13 @@ class Outbox:
     def flush(self) -> None:
         """Send what waits."""
         waiting, self._waiting = self._waiting, None
-        if waiting is not None:
+        if isinstance(waiting, EspTrain):
             self._train(waiting)
+        elif waiting is not None:
+            self._one(waiting)
 
     def _train(self, train: EspTrain) -> None:
-        if not (train.encap and self.segments) or train.count == 1:
+        if not (train.encap and self.segments):
             self._each(train)
             return
         try:

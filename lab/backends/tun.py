@@ -7,6 +7,7 @@ import errno
 import fcntl
 import os
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 from lab.errors import BrokenError, UnfitError
@@ -17,6 +18,7 @@ PREFIX = "ikelab"  # of the interfaces' names
 TUNSETIFF, IFF_TUN, IFF_NO_PI, IFF_VNET_HDR = 0x400454CA, 0x0001, 0x1000, 0x4000
 TUNSETOFFLOAD, CSUM, TSO4, TSO6, USO4, USO6 = 0x400454D0, 0x01, 0x02, 0x04, 0x20, 0x40
 LARGEST = 65536 + virtio.SIZE
+ORDINARY = 1500 + virtio.SIZE  # octets of a packet that waits for others
 ADDR_GEN_NONE = "1"
 _NOTHING_TO_DO = virtio.VirtioHeader().encode()
 
@@ -76,6 +78,20 @@ class Tun:
             # Somebody deleted it. It would be readable for ever now.
             raise BrokenError(f"the interface {self.name} is gone: {error.strerror}") from error
 
+    def batches(self, most: int) -> Iterator[list[bytes]]:
+        """The packets that wait, `most` at the most; one that may be a super-packet ends a batch."""
+        packets: list[bytes] = []
+        for _ in range(most):
+            packet = self.read()
+            if packet is None:
+                break
+            packets.append(packet)
+            if len(packet) > ORDINARY:
+                yield packets
+                packets = []
+        if packets:
+            yield packets
+
     def write(self, packet: bytes) -> None:
         """Give the system a packet; may raise OSError."""
         if self.super_packets:
@@ -83,9 +99,9 @@ class Tun:
         else:
             os.write(self._fd, packet)
 
-    def write_uncut(self, data: bytes) -> None:
-        """Give the system a super-packet behind its virtio header; may raise OSError."""
-        os.write(self._fd, data)
+    def write_uncut(self, front: bytes, payload: bytes) -> None:
+        """Give the system a super-packet, headers behind its virtio header in front; may raise OSError."""
+        os.writev(self._fd, (front, payload))
 
     def close(self) -> None:
         """The interface and its routes vanish."""

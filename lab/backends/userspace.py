@@ -11,7 +11,7 @@ Rules of this file:
 
 import socket
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol, Unpack
+from typing import TYPE_CHECKING, Protocol, Unpack
 
 from lab.backends import offload
 from lab.backends.base import Report
@@ -44,6 +44,9 @@ from lab.ipsec.drops import Dropped, Reason
 from lab.ipsec.gre import GreTunnels
 from lab.trace import Trace
 from lab.wire.payloads_v2 import TrafficSelector
+
+if TYPE_CHECKING:
+    from lab.ipsec.train.plane import Trains
 
 BATCH = 64  # packets taken from one file descriptor before the others get their turn
 ORDINARY = 1400  # an inner packet while no child says more
@@ -93,6 +96,8 @@ class Userspace:
     def read(self, source: int, now: float) -> list[Report]:
         """Take up to a batch of packets."""
         reports: list[Report] = []
+        if self._trains is not None and source == self._tun.fileno():
+            return self._outbound_together(self._trains, now)
         take = self._outbound if source == self._tun.fileno() else self._inbound_raw
         take = self._outbound_gre if source in self._gre.names else take
         take = self._inbound_icmp if source in self._icmp.sources() else take
@@ -104,12 +109,17 @@ class Userspace:
         self._outbox.flush()
         return reports
 
+    def _outbound_together(self, trains: "Trains", now: float) -> list[Report]:
+        reports: list[Report] = []
+        for packets in self._tun.batches(BATCH):
+            reports += self._carried_out(trains.from_device(packets, now))
+        self._outbox.flush()
+        return reports
+
     def _outbound(self, _source: int, now: float) -> list[Report] | None:
         packet = self._tun.read()
         if packet is None:
             return None
-        if self._trains is not None:
-            return self._carried_out(self._trains.from_device(packet, now))
         return self._carried_out(self._plane.outbound(packet, now))
 
     def _outbound_gre(self, source: int, now: float) -> list[Report] | None:
@@ -205,7 +215,7 @@ class Userspace:
 
     def _deliver_train(self, train: DeliverTrain) -> None:
         try:
-            self._tun.write_uncut(train.data)
+            self._tun.write_uncut(train.front, train.payload)
         except OSError as error:
             for _ in range(train.count):
                 self._plane.drops.add(Reason.NOT_DELIVERED, direction="in", detail=error.strerror)

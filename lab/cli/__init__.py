@@ -102,12 +102,22 @@ def sentence(error: LabError | OSError) -> str:
     return f"{error.strerror}{where}: {step} or choose another place, and run again; finished results are kept"
 
 
+def usage(error: click.ClickException) -> str:
+    """What is wrong with a command line, and where to read how it should be."""
+    words = " ".join(error.format_message().split()).rstrip(".")
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return f"{words}; `{context.command_path} --help` shows how" if context else words
+
+
 def main() -> None:
     """Run the command line; every expected failure is one sentence on stderr and its exit code."""
     try:
-        sys.exit(cli.main(standalone_mode=False, complete_var=COMPLETE) or 0)
-    except click.ClickException as error:
+        sys.exit(cli.main(prog_name="ikelab", standalone_mode=False, complete_var=COMPLETE) or 0)
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        click.echo(f"ikelab: {usage(error)}", err=True)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("ikelab: interrupted", err=True)

@@ -12,6 +12,7 @@ from lab.cli.in_lab import InLab, Talk
 from lab.daemon.client import Client, Refused
 
 FAILED = 1
+STATS_SCHEMA = "ikelab.stats/1"
 T = TypeVar("T")
 
 
@@ -191,7 +192,7 @@ def stats(control: Place, as_json: bool) -> None:
     found = _ask(control, lambda client: client.call("stats"))
     assert isinstance(found, dict)
     if as_json:
-        click.echo(json.dumps(found))
+        click.echo(json.dumps({"schema": STATS_SCHEMA, **found}))
         return
     for part in ("endpoint", "drops", "loop"):
         for name, value in found[part].items():

@@ -10,6 +10,7 @@ from rich.table import Column, Table
 
 from lab.errors import BrokenError, ConfigError
 from lab.evidence import capture, keys, ladder, places
+from lab.evidence.steps import title
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -47,8 +48,7 @@ def _words(entry: dict[str, Any]) -> str:
         inner = f": {entry['inner']}" if entry.get("inner") else ""
         number = "" if entry["seq"] is None else f" {entry['spi']} seq {entry['seq']}"
         return f"{entry['protocol']}{number}{inner}"
-    kind = {True: "response", False: "request", None: "message"}[entry["response"]]
-    return f"{entry['exchange']} {kind} {entry['message_id']} {{{' '.join(entry['payloads'])}}}"
+    return f"{title(entry)} {{{' '.join(entry['payloads'])}}}"
 
 
 def _fate(entry: dict[str, Any]) -> str:

@@ -13,9 +13,11 @@ from lab.history.differences import Changed, RunDiff
 from lab.history.differences import diff as compare
 from lab.history.messages import TOLERANCE_S
 from lab.report import build as build_pages
+from lab.report import differences as write_page
 from lab.run.merge import merge as join
 
 MOST_LINES = 12
+IN_B = Path("diff.html")
 
 
 @click.group()
@@ -65,17 +67,30 @@ def merge(out: Path, parts: tuple[Path, ...]) -> None:
     metavar="SECONDS",
     help="How much later or earlier a message may be; 10 % of its time where that is more.",
 )
+@click.option("--replay", is_flag=True, help="B repeats A: packet for packet the same, to the millisecond.")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 where a verdict or a message differs.")
 @click.option("--all", "everything", is_flag=True, help="Show every difference of a scenario.")
+@click.option(
+    "--html", "page", is_flag=False, flag_value=str(IN_B), type=click.Path(path_type=Path, dir_okay=False),
+    metavar="[FILE]", help="Write a page with the ladders side by side; B/diff.html if FILE is not named.",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def diff(before: Path, after: Path, tolerance: float, exit_code: bool, everything: bool, as_json: bool) -> None:
+def diff(
+    before: Path, after: Path, tolerance: float, replay: bool, exit_code: bool, everything: bool, page: Path | None,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Compare the runs in the directories A and B: verdicts, what was negotiated, and every message.
 
     What chance decides in each run (SPIs, nonces, keys) is no difference.
     """
-    found = compare(before, after, tolerance_s=tolerance)
+    found = compare(before, after, tolerance_s=tolerance, exact=replay)
+    if page is not None:
+        page = after / IN_B if page == IN_B else page
+        write_page(found, page)
     if as_json:
         click.echo(msgspec.json.encode(found).decode())
+    elif page is not None:
+        click.echo(str(page))
     else:
         _show(found, None if everything else MOST_LINES)
     if exit_code and (found.changed or found.gone or found.new):

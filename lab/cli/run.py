@@ -15,6 +15,7 @@ from lab.emulation import topology
 from lab.ike.impair.table import listing as impairments
 from lab.matrix import ROLES
 from lab.peers.registry import peers as known_peers
+from lab.report import sections
 from lab.run import catalogue
 from lab.run.main import NOTHING
 from lab.run.main import run as carry_out
@@ -40,6 +41,12 @@ KINDS = ("scenarios", "topologies", "peers", "clauses", "algorithms", "impairmen
 @click.option("--shard", default="1/1", metavar="I/N", help="Only part I of N; `ikelab report merge` joins the parts.")
 @click.option("--cluster", default="", metavar="URL", help="Run on a Dask cluster; `local` makes one of -j workers.")
 @click.option("--pause-on-failure", is_flag=True, help="Keep the network of a failed scenario as a live lab.")
+@click.option("--failed", is_flag=True, help="Only what failed, was unresolved or flaky in the last run.")
+@click.option(
+    "--failed-in", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="DIR",
+    help="The same, of the run in DIR.",
+)  # fmt: skip
+@click.option("--step", is_flag=True, help="Hold each IKE message until Enter, one scenario at a time.")
 @click.option("--suite", type=click.Path(path_type=Path), help="Scenarios of your own, instead of the lab's.")
 @click.option("--json", "as_json", is_flag=True, help="Print run.json on stdout in the end.")
 def run(as_json: bool, jobs: int | None, **given: Any) -> int:
@@ -48,11 +55,14 @@ def run(as_json: bool, jobs: int | None, **given: Any) -> int:
     SELECT is a scenario id or a prefix of it (`nat/`, `ikev2/rekey`), `ID:PAIRING`, or a clause (`rfc7296:2.8`).
     """
     options = Options(**given, command=("ikelab", *sys.argv[1:]))
-    if jobs:
+    if options.step:
+        options = replace(options, jobs=1)
+    elif jobs:
         options = replace(options, jobs=jobs)
     code, out = carry_out(options)
     if code == NOTHING:
-        wishes = " ".join(options.select) or "these options"
+        only = "--failed" if options.failed or options.failed_in else "these options"
+        wishes = " ".join(options.select) or only
         click.echo(f"ikelab: nothing is selected by {wishes}; `ikelab list scenarios` shows what there is", err=True)
     elif as_json and out is not None:
         click.echo((out / "run.json").read_text())
@@ -70,7 +80,8 @@ def list_(kind: str, as_json: bool) -> None:
         return
     width = max((len(row["name"]) for row in rows), default=0)
     for row in rows:
-        click.echo(f"{row['name']:<{width}}  {row['about']}")
+        level = f"{row['level']:<6}  " if "level" in row else ""
+        click.echo(f"{row['name']:<{width}}  {level}{row['about']}")
 
 
 def _scenarios() -> list[dict[str, Any]]:
@@ -89,7 +100,12 @@ def _clauses() -> list[dict[str, Any]]:
             names.extend([one.id] if one.id not in names else [])
     ordered = sorted(found.items(), key=lambda item: [int(n) if n.isdigit() else 0 for n in _numbers(item[0])])
     return [
-        {"name": f"rfc{clause.replace('#', ':')}", "about": ", ".join(names), "scenarios": names}
+        {
+            "name": f"rfc{clause.replace('#', ':')}",
+            "level": sections.level(clause),
+            "about": ", ".join(names),
+            "scenarios": names,
+        }
         for clause, names in ordered
     ]
 

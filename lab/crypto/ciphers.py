@@ -206,12 +206,14 @@ class AesGmac(_Aead):
         return plaintext
 
 
-class _Blocks:
+class Chaining:
     """CBC over any block cipher.
 
     Setting up a context costs four times as much as encrypting a packet, so one context per direction is kept and the
     chain is bent at the packet's start: CBC encrypts first ^ previous, so first ^ IV ^ previous is fed in for a packet
     with its own IV; decrypting iv | ciphertext and dropping the first block restarts the chain by itself.
+
+    Where the IV may be any that nobody can predict, `chain` needs no bending, for one packet or many behind each other.
     """
 
     __slots__ = ("_block", "_decryptor", "_encryptor", "_previous", "_spec")
@@ -223,6 +225,7 @@ class _Blocks:
         self._previous = 0
 
     def encrypt(self, iv: bytes, plaintext: bytes, aad: bytes = b"") -> bytes:
+        """The ciphertext of whole blocks under this IV."""
         size = self._block
         if len(iv) != size or len(plaintext) % size:
             raise ValueError(f"{self._spec.name} takes an IV of {size} octets and whole blocks")
@@ -234,24 +237,43 @@ class _Blocks:
         return ciphertext
 
     def decrypt(self, iv: bytes, ciphertext: bytes, aad: bytes = b"") -> bytes:
+        """The inverse; ProtocolError where these are no whole blocks."""
         if len(iv) != self._block or len(ciphertext) % self._block:
             raise ProtocolError(f"not a whole number of {self._spec.name} blocks")
         return self._decryptor.update(iv + ciphertext)[self._block :]
 
+    def chain(self, blocks: bytes) -> bytes:
+        """Whole blocks encrypted behind what came before.
+
+        A random block so becomes an IV, and what follows is encrypted under it (SP 800-38A, appendix C).
+        """
+        ciphertext = self._encryptor.update(blocks)
+        self._previous = int.from_bytes(ciphertext[-self._block :], "big")
+        return ciphertext
+
+    def chain_into(self, blocks: memoryview, out: memoryview) -> None:
+        """The same into a buffer, which must be a block longer."""
+        self._encryptor.update_into(blocks, out)
+        self._previous = int.from_bytes(out[len(blocks) - self._block : len(blocks)], "big")
+
+    def unchain_into(self, blocks: memoryview, out: memoryview) -> None:
+        """The inverse; where an IV was is nothing of use. The buffer must be a block longer."""
+        self._decryptor.update_into(blocks, out)
+
 
 def aes_cbc(spec: CipherSpec, key: bytes) -> CipherObject:
     """AES in CBC mode (RFC 3602)."""
-    return _Blocks(spec, AES(key))
+    return Chaining(spec, AES(key))
 
 
 def camellia_cbc(spec: CipherSpec, key: bytes) -> CipherObject:
     """Camellia in CBC mode (RFC 4312, RFC 5529)."""
-    return _Blocks(spec, Camellia(key))
+    return Chaining(spec, Camellia(key))
 
 
 def triple_des(spec: CipherSpec, key: bytes) -> CipherObject:
     """3DES in CBC mode (RFC 2451); for old peers only."""
-    return _Blocks(spec, TripleDES(key))
+    return Chaining(spec, TripleDES(key))
 
 
 class AesCtr:

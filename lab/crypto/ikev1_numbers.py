@@ -17,6 +17,7 @@ _T = TransformType
 # Phase 1: Encryption Algorithm and Hash Algorithm. The hash is also what the prf is made of.
 ENCRYPTION: dict[Encr, int] = {Encr.ENCR_3DES: 5, Encr.ENCR_AES_CBC: 7, Encr.ENCR_CAMELLIA_CBC: 8}
 HASH: dict[Integ, int] = {
+    Integ.AUTH_HMAC_MD5_96: 1,
     Integ.AUTH_HMAC_SHA1_96: 2,
     Integ.AUTH_HMAC_SHA2_256_128: 4,
     Integ.AUTH_HMAC_SHA2_384_192: 5,
@@ -38,6 +39,7 @@ ESP: dict[Encr, int] = {
     Encr.ENCR_NULL_AUTH_AES_GMAC: 23,
 }
 AUTHENTICATION: dict[Integ, int] = {
+    Integ.AUTH_HMAC_MD5_96: 1,
     Integ.AUTH_HMAC_SHA1_96: 2,
     Integ.AUTH_HMAC_SHA2_256_128: 5,
     Integ.AUTH_HMAC_SHA2_384_192: 6,
@@ -47,8 +49,8 @@ AUTHENTICATION: dict[Integ, int] = {
     Integ.AUTH_AES_192_GMAC: 12,
     Integ.AUTH_AES_256_GMAC: 13,
 }
-# AH has the algorithm as its transform ID as well (RFC 2407 4.4.3), where SHA-1 has another number.
-AH: dict[Integ, int] = AUTHENTICATION | {Integ.AUTH_HMAC_SHA1_96: 3}
+# AH has the algorithm as its transform ID as well (RFC 2407 4.4.3), where MD5 and SHA-1 have other numbers.
+AH: dict[Integ, int] = AUTHENTICATION | {Integ.AUTH_HMAC_MD5_96: 2, Integ.AUTH_HMAC_SHA1_96: 3}
 # The registry of groups ended before Curve25519.
 _LAST_GROUP = KeMethod.BRAINPOOL_P512R1
 

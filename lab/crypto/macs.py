@@ -6,7 +6,7 @@ Rules of this file:
   the rule of their RFC, and take only 64 bits of each nonce for SKEYSEED (RFC 7296 2.14).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hmac import compare_digest
 from typing import Protocol
@@ -69,6 +69,7 @@ def _hmac(algorithm: hashes.HashAlgorithm) -> Callable[[bytes], Keyed]:
     return lambda key: _Copied(HMAC(key, algorithm))
 
 
+hmac_md5 = _hmac(hashes.MD5())
 hmac_sha1 = _hmac(hashes.SHA1())
 hmac_sha2_256 = _hmac(hashes.SHA256())
 hmac_sha2_384 = _hmac(hashes.SHA384())
@@ -118,6 +119,11 @@ class CutMac:
         """Raises ProtocolError where `icv` is not the ICV over `data`."""
         if not compare_digest(self.sign(data), icv):
             raise ProtocolError(f"integrity check failed ({self._name})")
+
+    def sign_each(self, messages: Iterable[memoryview], behind: bytes = b"") -> bytes:
+        """The ICVs over many messages, behind each other; `behind` belongs to the end of every one."""
+        digest, octets = self._digest, self._octets
+        return b"".join([digest(bytes(message) + behind)[:octets] for message in messages])
 
 
 class GmacIcv:

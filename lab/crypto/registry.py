@@ -5,7 +5,7 @@ To add one: a row here, a vector in tests/vectors, and its names in `wireshark`.
 - bits        the key lengths; `attribute` says whether the Key Length attribute is sent (RFC 7296 3.3.5)
 - salt, iv, icv, block    in octets
 - where       the protocols that may negotiate it
-Nothing here says what is offered by default: that is `proposal.DEFAULTS`, which leaves out 3DES, SHA-1 and short MODP.
+Nothing here says what is offered by default: that is `proposal.DEFAULTS`: no 3DES, MD5, SHA-1 or short MODP.
 """
 
 from dataclasses import dataclass
@@ -91,6 +91,7 @@ INTEG: tuple[tuple[str, IntegSpec], ...] = (
     ("sha384",  IntegSpec(Integ.AUTH_HMAC_SHA2_384_192,  48, 24,  macs.cut(macs.hmac_sha2_384))),
     ("sha512",  IntegSpec(Integ.AUTH_HMAC_SHA2_512_256,  64, 32,  macs.cut(macs.hmac_sha2_512))),
     ("sha1",    IntegSpec(Integ.AUTH_HMAC_SHA1_96,       20, 12,  macs.cut(macs.hmac_sha1))),
+    ("md5",     IntegSpec(Integ.AUTH_HMAC_MD5_96,        16, 12,  macs.cut(macs.hmac_md5))),
     ("aesxcbc", IntegSpec(Integ.AUTH_AES_XCBC_96,        16, 12,  macs.cut(macs.Xcbc))),
     ("aescmac", IntegSpec(Integ.AUTH_AES_CMAC_96,        16, 12,  macs.cut(macs.aes_cmac))),
 )
@@ -108,6 +109,7 @@ PRF: tuple[tuple[str, PrfSpec], ...] = (
     ("prfsha384",  PrfSpec(Prf.PRF_HMAC_SHA2_384, 48, 48,  False, macs.hmac_sha2_384)),
     ("prfsha512",  PrfSpec(Prf.PRF_HMAC_SHA2_512, 64, 64,  False, macs.hmac_sha2_512)),
     ("prfsha1",    PrfSpec(Prf.PRF_HMAC_SHA1,     20, 20,  False, macs.hmac_sha1)),
+    ("prfmd5",     PrfSpec(Prf.PRF_HMAC_MD5,      16, 16,  False, macs.hmac_md5)),
     ("prfaesxcbc", PrfSpec(Prf.PRF_AES128_XCBC,   16, 16,  True,  macs.xcbc_prf)),
     ("prfaescmac", PrfSpec(Prf.PRF_AES128_CMAC,   16, 16,  True,  macs.cmac_prf)),
 )
@@ -144,6 +146,7 @@ PRF_OF: dict[Integ, Prf] = {
     Integ.AUTH_HMAC_SHA2_384_192: Prf.PRF_HMAC_SHA2_384,
     Integ.AUTH_HMAC_SHA2_512_256: Prf.PRF_HMAC_SHA2_512,
     Integ.AUTH_HMAC_SHA1_96:      Prf.PRF_HMAC_SHA1,
+    Integ.AUTH_HMAC_MD5_96:       Prf.PRF_HMAC_MD5,
     Integ.AUTH_AES_XCBC_96:       Prf.PRF_AES128_XCBC,
     Integ.AUTH_AES_CMAC_96:       Prf.PRF_AES128_CMAC,
 }

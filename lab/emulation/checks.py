@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip_interface, ip_network
 from itertools import combinations
 
-from lab.emulation.model import End, LinkSpec, Nat, NodeSpec
+from lab.emulation.model import End, Impairment, LinkSpec, Nat, NodeSpec
 from lab.emulation.source import KeyPath, Source
-from lab.emulation.units import nanoseconds
+from lab.emulation.units import nanoseconds, parts_per_million
 
+_WHOLE = 1_000_000  # parts per million
 Nodes = Mapping[str, NodeSpec]
 Links = Mapping[str, LinkSpec]
 Interface = IPv4Interface | IPv6Interface
@@ -149,8 +150,12 @@ def _routes(nodes: Nodes, links: Links, source: Source) -> None:
 
 
 def _neighbour(node: str, of: str, links: Links, source: Source, path: KeyPath) -> None:
-    if node not in neighbours(links, of):
-        raise source.error(path, f"`{node}` is not on a link of `{of}`")
+    if node in neighbours(links, of):
+        return
+    known = dict.fromkeys(name for link in links.values() for name in link.ends)
+    if node not in known:
+        raise source.error(path, f"there is no node `{node}`; nodes are {', '.join(known)}")
+    raise source.error(path, f"`{node}` is not on a link of `{of}`")
 
 
 def _default_route_ends(start: str, nodes: Nodes, source: Source) -> None:
@@ -235,8 +240,27 @@ def _impairments(nodes: Nodes, links: Links, source: Source) -> None:
             path: KeyPath = ("links", name, "impair", sender)
             if sender not in link.ends:
                 raise source.error(path, f"`{sender}` is not an end of this link; ends are {', '.join(link.ends)}")
-            queued = impairment.delay or impairment.jitter or impairment.loss or impairment.rate
-            if queued and all(nodes[node].kind == "gateway" for node in link.ends):
+            if impairment.queued and all(nodes[node].kind == "gateway" for node in link.ends):
                 raise source.error(path, "a link between two gateways cannot be impaired; put a router between them")
-            if impairment.jitter and not impairment.delay:
-                raise source.error((*path, "jitter"), "jitter needs a delay to vary")
+            if said := contradiction(impairment):
+                raise source.error((*path, said[0]), said[1])
+
+
+def contradiction(impairment: Impairment) -> tuple[str, str] | None:
+    """The key of an impairment that cannot be meant, and why; None where all is well."""
+    delay, jitter = (nanoseconds(text or "0s") for text in (impairment.delay, impairment.jitter))
+    if jitter and not delay:
+        return "jitter", "jitter needs a delay to vary"
+    if jitter > delay:
+        return "jitter", "a delay cannot vary by more than itself"
+    if impairment.reorder and not delay:
+        return "reorder", "only packets that are delayed can be overtaken; give a delay too"
+    if impairment.bursts and impairment.loss:
+        return "bursts", "losses come one by one (`loss`) or in bursts (`bursts`), not both"
+    for key in ("loss", "reorder", "duplicate", "corrupt"):
+        if parts_per_million(getattr(impairment, key) or "0%") > _WHOLE:
+            return key, "no more than 100%"
+    for key in ("begin", "end", "loss", "between") if impairment.bursts else ():
+        if parts_per_million(getattr(impairment.bursts, key)) > _WHOLE:
+            return "bursts", f"`{key}` is no more than 100%"
+    return None

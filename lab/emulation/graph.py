@@ -8,7 +8,7 @@ to those who cannot see it. All names start with `topo-`, since the style of an 
 from html import escape
 
 from lab.emulation.layout import Place, places
-from lab.emulation.model import Impairment, Nat
+from lab.emulation.model import Bursts, Impairment, Nat
 from lab.emulation.topology import Attachment, Topology
 
 _WIDTH, _HEIGHT = 118, 62  # of a node
@@ -127,9 +127,16 @@ def _label(topology: Topology, end: Attachment, line: tuple[Point, Point], x: in
 def impairment_words(impairment: Impairment) -> list[str]:
     """What a direction suffers, a few words each: `20ms`, `loss 1%`, `10mbit`, `MTU 1400`."""
     words = [impairment.delay, impairment.jitter and f"jitter {impairment.jitter}"]
-    words += [impairment.loss and f"loss {impairment.loss}", impairment.rate]
+    words += [impairment.loss and f"loss {impairment.loss}", _burst_words(impairment.bursts)]
+    words += [f"{key} {share}" for key in ("reorder", "duplicate", "corrupt") if (share := getattr(impairment, key))]
+    words.append(impairment.rate)
     words.append(f"MTU {impairment.mtu}" if impairment.mtu else None)
     return [word for word in words if word]
+
+
+def _burst_words(bursts: Bursts | None) -> str:
+    """How often a burst of losses begins, and how often it ends: `bursts 1%/25%`."""
+    return f"bursts {bursts.begin}/{bursts.end}" if bursts else ""
 
 
 def _describe(topology: Topology) -> str:

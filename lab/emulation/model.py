@@ -36,14 +36,41 @@ NodeKind = Literal["gateway", "host", "nat", "firewall", "router"]
 Dependence = Literal["endpoint-independent", "address-dependent", "address-and-port-dependent"]
 
 
+class Bursts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Losses that come in bursts (the model of Gilbert and Elliott), decided packet by packet.
+
+    `begin` is the chance that a burst begins, `end` that it is over: it lasts 1 / `end` packets on average. `loss` is
+    the chance of a packet within a burst to be lost, `between` that of one between bursts.
+    """
+
+    begin: Percent
+    end: Percent
+    loss: Percent = "100%"
+    between: Percent = "0%"
+
+
 class Impairment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What one direction of a link does to the packets on it."""
+    """What one direction of a link does to the packets on it.
+
+    `delay` varies evenly by `jitter` to both sides, and packets overtake one another. `reorder` is how many packets do
+    not wait for the delay, and so overtake those that do; `duplicate` how many arrive twice; `corrupt` how many have
+    one bit turned over. All is drawn from the seed of the run.
+    """
 
     delay: Duration | None = None
     jitter: Duration | None = None
     loss: Percent | None = None
+    bursts: Bursts | None = None
+    reorder: Percent | None = None
+    duplicate: Percent | None = None
+    corrupt: Percent | None = None
     rate: Rate | None = None
     mtu: Annotated[int, Meta(ge=576, le=65535)] | None = None
+
+    @property
+    def queued(self) -> bool:
+        """Whether packets have to pass netem for it."""
+        return self != Impairment(mtu=self.mtu)
 
 
 class Forward(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -12,8 +12,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from pyroute2.iproute.linux import IPBatch
-from pyroute2.netlink.rtnl import RTM_NEWQDISC, TC_H_ROOT
-from pyroute2.netlink.rtnl.tcmsg import sched_netem, tcmsg
 
 from lab.emulation.namespace import Namespace
 from lab.errors import BrokenError, UnfitError
@@ -23,6 +21,8 @@ _NLMSG_ERROR = 2
 _RTM_GETLINK, _NLM_F_REQUEST = 18, 1
 _IFLA_OPERSTATE, _IF_OPER_UP = 16, 6
 _UP_S = 10.0
+_RTM_NEWQDISC, _RTM_NEWTFILTER, _TC_H_ROOT = 36, 44, 0xFFFFFFFF
+_TCA_KIND, _TCA_OPTIONS = 1, 2
 _CREATE = 0x605  # NLM_F_REQUEST, ACK, CREATE, EXCL
 _RECEIVE = 1 << 20
 
@@ -59,18 +59,21 @@ class Batch:
         fields = {"ifindex": index, "dst": address, "lladdr": mac, "state": "permanent"}
         self._compile(words, self._compiler.neigh, command, **fields)
 
-    def netem(self, index: int, parameters: dict[str, float]) -> None:
-        """Put netem at the root of an interface; parameters as pyroute2's netem takes them.
+    def netem(self, index: int, options: bytes) -> None:
+        """Put netem at the root of an interface; `options` as `lab.emulation.netem` writes them."""
+        head = struct.pack("=BxxxiIII", socket.AF_UNSPEC, index, 0x10000, _TC_H_ROOT, 0)
+        kind, value = b"netem\0", options
+        attributes = struct.pack("=HH", 4 + len(kind), _TCA_KIND) + kind + bytes(-len(kind) % 4)
+        attributes += struct.pack("=HH", 4 + len(value), _TCA_OPTIONS) + value
+        self._message(f"tc add netem {index}", _RTM_NEWQDISC, head + attributes)
 
-        Composed here, because pyroute2's own `tc()` takes netem's `rate` for an attribute of the message as well.
-        """
-        message = tcmsg()
-        message["index"], message["handle"], message["parent"] = index, 0x10000, TC_H_ROOT
-        message["attrs"] = [["TCA_KIND", "netem"], ["TCA_OPTIONS", sched_netem.get_parameters(parameters)]]
-        message["header"]["type"], message["header"]["flags"] = RTM_NEWQDISC, _CREATE
-        message.encode()
-        self.data += message.data
-        self.requests.append(f"tc add netem {index}")
+    def unsharing(self, index: int, body: bytes) -> None:
+        """Add the filter of `lab.emulation.pedit` to an interface that has an ingress queue."""
+        self._message(f"filter add pedit {index}", _RTM_NEWTFILTER, body)
+
+    def _message(self, words: str, kind: int, body: bytes) -> None:
+        self.data += _HEADER.pack(_HEADER.size + len(body), kind, _CREATE, 0, 0) + body
+        self.requests.append(words)
 
     def tc(self, command: str, kind: str, index: int, **fields: Any) -> None:
         """Add, replace or remove a queueing discipline."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from lab.emulation import box, convert, graph, gre, impair, wires
+from lab.emulation import box, checks, convert, graph, gre, impair, wires
 from lab.emulation.box import Box
 from lab.emulation.capture import Capture, Statistics
 from lab.emulation.gate import filter as filters
@@ -35,14 +35,15 @@ FORWARDING = ("router", "nat", "firewall")
 
 
 class Network:
-    """A running network; a context manager."""
+    """A running network; a context manager. What its links draw by chance follows from `seed`."""
 
-    def __init__(self, topology: Topology, run_dir: Path) -> None:
-        self.topology = topology
+    def __init__(self, topology: Topology, run_dir: Path, seed: int = 1) -> None:
+        self.topology, self.seed = topology, seed
         self.run_dir = run_dir.resolve()
         self.capture_file = self.run_dir / "wire.pcapng"
         self.nodes: dict[str, Node] = {}
         self._impairments = {(link, end): i for link, spec in topology.links.items() for end, i in spec.impair.items()}
+        self._corrupting = {link for (link, _), one in self._impairments.items() if one.corrupt}
         self._sockets: dict[str, RouteSocket] = {}
         self._boxes: dict[str, Box] = {}
         self.gates = Gates(topology, self.nodes, self._sockets, self.run_dir)
@@ -105,7 +106,7 @@ class Network:
         wires.realise(self.topology, namespaces, self._sockets)
         self._capture = Capture(self.topology, namespaces, self.capture_file)
         self._undo.append(self._capture.stop)
-        for name, batch in impair.batches(self.topology).items():
+        for name, batch in impair.batches(self.topology, self.seed).items():
             self._sockets[name].send(batch)
         for name, spec in self.topology.nodes.items():
             if spec.nat is not None or spec.firewall is not None:
@@ -187,6 +188,8 @@ class Network:
             link["impair"] = {
                 end: msgspec.to_builtins(i) for (where, end), i in self._impairments.items() if where == name
             }
+            if name in self._corrupting:
+                link["corrupted"] = True  # now or before: some packets on it were changed under way
         head = {"schema": "ikelab.topology/1", "name": self.topology.name, "description": self.topology.description}
         return {**head, "nodes": nodes, "links": links}
 
@@ -247,16 +250,20 @@ class Network:
         rule.remove()
 
     def set_link(self, link: str, sender: str, **changes: Any) -> None:
-        """Change what a link does to the packets of `sender`: delay, jitter, loss, rate, mtu; None takes it away."""
+        """Change what a link does to the packets of `sender`, by the keys of `Impairment`; None takes it away."""
         before = self._impairments.get((link, sender), Impairment())
         try:
             after = msgspec.convert(msgspec.to_builtins(before) | changes, Impairment)
         except msgspec.ValidationError as error:
             text, _, where = str(error).partition(" - at ")
             raise ConfigError(convert.plain_words(text), key=f"{link}.{where.strip('`$.')}") from error
-        for node, batch in impair.change(self.topology, link, sender, after, before).items():
+        if said := checks.contradiction(after):
+            raise ConfigError(said[1], key=f"{link}.{said[0]}")
+        for node, batch in impair.change(self.topology, link, sender, after, before, self.seed).items():
             self._sockets[node].send(batch)
         self._impairments[link, sender] = after
+        if after.corrupt:
+            self._corrupting.add(link)
 
     def rebind(self, name: str, **changes: Any) -> None:
         """Let a NAT box lose its mappings and behave otherwise from now on; `changes` are those of its `nat`.

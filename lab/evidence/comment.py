@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from lab.evidence.steps import title
+
 
 def line(entry: dict[str, Any]) -> str:
     """`#3 left > right: IKE_AUTH request 1 {IDi AUTH SAi2 TSi TSr}` and what is special about it."""
@@ -18,8 +20,7 @@ def line(entry: dict[str, Any]) -> str:
 
 def _what(entry: dict[str, Any]) -> str:
     if entry["exchange"]:
-        kind = "response" if entry["response"] else "request"
-        return f"{entry['exchange']} {kind} {entry['message_id']} {{{' '.join(entry['payloads'])}}}"
+        return f"{title(entry)} {{{' '.join(entry['payloads'])}}}"
     if entry["protocol"] in ("ESP", "AH"):
         inner = f" {{{entry['inner']}}}" if entry.get("inner") else ""
         udp = " in UDP" if entry["udp"] else ""

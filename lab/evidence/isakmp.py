@@ -21,6 +21,7 @@ from lab.wire.message_v1 import decode_chain
 from lab.wire.payloads_v2 import Transform
 
 _HASHES = {
+    "PRF_HMAC_MD5": hashlib.md5,
     "PRF_HMAC_SHA1": hashlib.sha1,
     "PRF_HMAC_SHA2_256": hashlib.sha256,
     "PRF_HMAC_SHA2_384": hashlib.sha384,

@@ -16,6 +16,7 @@ hops           [{point, t, src, dst}] at every capture point, so that NAT rewrit
 udp            whether it travelled in UDP
 auth           how the sender proves itself; only with AUTH
 cp             attributes of a Configuration payload, in words; only with CP
+step           which message of its mode it is, from 1; only in IKEv1's modes and in Transaction (steps.py)
 inner          what was inside ESP or AH, in words; of ESP only where it was opened
 duplicates     copies that the network made; only where there were any
 gate           what the packet gate did to it, in words (gates.py); only where it did something
@@ -25,6 +26,7 @@ note           what is wrong with it; only where something is
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from lab.evidence import steps
 from lab.evidence.capture import Frame
 from lab.evidence.datagram import Sighting, sightings
 from lab.evidence.flights import Flight, flights
@@ -58,6 +60,7 @@ def assemble(found: Sequence[Flight], reader: Reader, tapped: set[str]) -> list[
         # All keepalives are equal; that makes none of them a retransmission.
         original = firsts.setdefault(key, n) if reading.protocol != "NAT-keepalive" else n
         entries.append(_entry(n, flight, reading, None if original == n else original, tapped))
+    steps.number(entries)
     return entries
 
 

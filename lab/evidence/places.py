@@ -23,13 +23,14 @@ SPEAKING = frozenset({"gateway"})
 @dataclass(frozen=True, slots=True)
 class Places:
     """Owners of addresses (without prefix length), kinds of nodes, and the addresses at each capture point; the nodes
-    whose IKE messages are wrong on purpose.
+    whose IKE messages are wrong on purpose; whether a link has changed packets under way.
     """
 
     owners: Mapping[str, str] = field(default_factory=dict)
     kinds: Mapping[str, str] = field(default_factory=dict)
     points: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)
     impaired: frozenset[str] = frozenset()
+    corrupted: bool = False
 
     def owner(self, address: str) -> str | None:
         """The node that has this address."""
@@ -54,7 +55,8 @@ def of_topology(topology: Mapping[str, Any]) -> Places:
             points[f"{node}:{end.get('interface', '')}"] = found
     owners = {str(address): point.partition(":")[0] for point, found in points.items() for address in found}
     impaired = frozenset(name for name, node in topology.get("nodes", {}).items() if node.get("impaired"))
-    return Places(owners, kinds, points, impaired)
+    corrupted = any(link.get("corrupted") is True for link in topology.get("links", {}).values())
+    return Places(owners, kinds, points, impaired, corrupted)
 
 
 def read(path: Path) -> Places:

@@ -49,6 +49,7 @@ class LadderEntry(Struct, kw_only=True, forbid_unknown_fields=True):
     length: int
     udp: bool
     hops: list[Hop]
+    step: int | UnsetType = UNSET
     inner: str | UnsetType = UNSET
     auth: str | UnsetType = UNSET
     cp: list[str] | UnsetType = UNSET

@@ -45,13 +45,14 @@ def run(
     argv: Sequence[str], *, source: Path, results: Path, output: Callable[[str], None], limit_s: float,
     env: Mapping[str, str] | None = None, virtual_time: bool = False, cpu: int | None = None, memory: str = "1G",
     image: Image | None = None, stop: threading.Event | None = None, also: Mapping[Path, Path] = MappingProxyType({}),
-    line: int | None = None, begun: Callable[[int, Path], None] | None = None,
+    line: int | None = None, begun: Callable[[int, Path], None] | None = None, counts: bool = False,
 ) -> GuestResult:  # fmt: skip
     """Run `argv` at /src with `results` writable at /results; `output` gets each line without its end.
 
     `also` are further directories of the host, by the place where the guest may read them. `stop`, set by another
     thread, ends the guest early. `line` is a descriptor (of a socket pair) that becomes the guest's second console,
-    /dev/tty1. `begun` is told the guest's process and its private directory on the host.
+    /dev/tty1. `begun` is told the guest's process and its private directory on the host. With `counts` virtual time
+    passes while somebody computes, too.
     """
     image = image or locate()
     source, results = _directory(source, "project source"), _directory(results, "results directory")
@@ -67,7 +68,10 @@ def run(
         _write_job(boot, argv, {**_environment(virtual_time, compiled is not None), **(env or {})})
         _write_mounts(boot, mounts)
         writable = [boot, *(host for mode, host, _ in mounts if mode == "rw")]
-        kernel = [*_kernel(image, boot, memory, virtual_time), *([] if line is None else [f"con1=fd:{line}"])]
+        kernel = [
+            *_kernel(image, boot, memory, _clock(virtual_time, counts)),
+            *([] if line is None else [f"con1=fd:{line}"]),
+        ]
         start = _Start(contain.command(kernel, writable=writable), boot, pinned, line, begun)
         last, ended = _watch(start, output, _Limits(began + limit_s, stop))
         code = _status(boot)
@@ -114,9 +118,13 @@ def _write_mounts(boot: Path, mounts: Sequence[tuple[str, Path, str]]) -> None:
     (boot / "mounts").write_text("".join(f"{mode}\t{host}\t{guest}\n" for mode, host, guest in mounts))
 
 
-def _kernel(image: Image, boot: Path, memory: str, virtual_time: bool) -> list[str]:
+def _clock(virtual_time: bool, counts: bool) -> list[str]:
+    """How time passes: virtual time skips waiting, and stands still while somebody computes unless that `counts`."""
+    return ["time-travel" if counts else "time-travel=inf-cpu"] if virtual_time else []
+
+
+def _kernel(image: Image, boot: Path, memory: str, clock: Sequence[str]) -> list[str]:
     """The kernel's command line."""
-    clock = ["time-travel=inf-cpu"] if virtual_time else []
     return [
         str(image.kernel), "seccomp=on", *clock, f"mem={memory}", "rootfstype=hostfs", f'rootflags="{image.root}"',
         "ro", "init=/usr/sbin/ikelab-init", "con=null", "con0=null,fd:1", f"uml_dir={boot}", "umid=guest", "panic=1",

@@ -6,23 +6,26 @@ command, because a kernel's configuration says less than an attempt.
 
 import os
 import platform
-import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab.errors import UnfitError
-from lab.guest import boot, cache, contain, doctor_host, image, kernel, mirror, workplace
+from lab.guest import boot, cache, contain, doctor_host, doctor_tools, image, kernel, mirror, workplace
+from lab.guest.doctor_tools import ALL, BOOTSTRAP, EVIDENCE
 
-GUEST, BUILD, EVIDENCE, TESTS = "guest mode", "building the guest image", "every scenario's evidence", "make test"
+GUEST, BUILD = "guest mode", "building the guest image"
+__all__ = ["BUILD", "EVIDENCE", "GUEST", "Check", "checks", "missing"]
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One question to this machine: `found` is the answer in words, `fix` is empty where nothing need be done."""
+    """One question to this machine: `found` is the answer in words, `fix` is empty where nothing need be done.
+
+    `needed_by` is a mode of the lab, `scenarios` which of its scenarios, in words.
+    """
 
     id: str
     what: str
@@ -30,6 +33,7 @@ class Check:
     ok: bool
     needed_by: str
     fix: str
+    scenarios: str = ALL
 
 
 Look = Callable[[], Check]
@@ -40,8 +44,7 @@ def checks(*, guest: bool = True, host: bool = True) -> list[Check]:
     looks: list[Look] = []
     if guest:
         looks += [_machine, _layers, _boots, _memory, _cpus, _containment, _compiler, _debian_mirror, _cache_space]
-    looks += [_tshark, _chromium]
-    found = [look() for look in looks]
+    found = [look() for look in looks] + [Check(*row) for row in doctor_tools.rows()]
     return found + [Check(*row) for row in doctor_host.rows()] if host else found
 
 
@@ -135,30 +138,5 @@ def _cache_space() -> Check:
     return Check("cache", "room in the cache", f"{free >> 20} MB in {place}", ok, BUILD, fix)
 
 
-def _tshark() -> Check:
-    version = _version("tshark", "--version", r"\d+\.\d+\.\d+")
-    return Check(
-        "tshark", "tshark", version or "missing", bool(version), EVIDENCE, "" if version else _bootstrap(["tshark"])
-    )
-
-
-def _chromium() -> Check:
-    version = _version("chromium", "--version", r"\d+\.\d+\S*")
-    found = version or "missing"
-    return Check("chromium", "chromium", found, bool(version), TESTS, "" if version else _bootstrap(["tshark"]))
-
-
 def _bootstrap(lacking: list[str]) -> str:
-    return "tools/bootstrap.sh" if lacking else ""
-
-
-def _version(program: str, option: str, pattern: str) -> str | None:
-    """The version a program tells, "unknown" if it tells none, None if it is missing."""
-    if not shutil.which(program):
-        return None
-    try:
-        said = subprocess.run([program, option], capture_output=True, text=True, check=False, timeout=20)
-    except (OSError, subprocess.TimeoutExpired):
-        return "unknown"
-    match = re.search(pattern, said.stdout)
-    return match.group(0) if match else "unknown"
+    return BOOTSTRAP if lacking else ""

@@ -9,6 +9,7 @@ from msgspec import Struct, field
 
 from lab.errors import ConfigError
 from lab.evidence.results import Result, gather, read_run
+from lab.history import replay
 from lab.history.messages import TOLERANCE_S, Difference, Entry, Recorded, compare
 
 SCHEMA = "ikelab.diff/1"
@@ -51,11 +52,11 @@ class RunDiff(Struct, frozen=True, kw_only=True):
     changed: list[Changed]
 
 
-def diff(before: Path, after: Path, *, tolerance_s: float = TOLERANCE_S) -> RunDiff:
-    """Compare two run directories; ConfigError if one is none."""
+def diff(before: Path, after: Path, *, tolerance_s: float = TOLERANCE_S, exact: bool = False) -> RunDiff:
+    """Compare two run directories; ConfigError if one is none. `exact` wants packet for packet the same (`replay`)."""
     old, new = _results(before), _results(after)
     both = [key for key in old if key in new]
-    found = [_changed((before, old[key]), (after, new[key]), tolerance_s) for key in both]
+    found = [_changed((before, old[key]), (after, new[key]), tolerance_s, exact=exact) for key in both]
     changed = [one for one in found if one.flipped or one.differences]
     return RunDiff(
         before=_side(before),
@@ -80,10 +81,12 @@ def _side(directory: Path) -> Side:
     return Side(directory=str(directory), run_id=run.run_id, started=run.started, versions=run.versions)
 
 
-def _changed(before: tuple[Path, Result], after: tuple[Path, Result], tolerance_s: float) -> Changed:
+def _changed(before: tuple[Path, Result], after: tuple[Path, Result], tolerance_s: float, *, exact: bool) -> Changed:
     (_, old), (_, new) = before, after
     found = _negotiated(old.negotiated, new.negotiated)
-    found += compare(*(recorded(run / one.dir) for run, one in (before, after)), tolerance_s=tolerance_s)
+    was, now = (recorded(run / one.dir) for run, one in (before, after))
+    found += compare(was, now, tolerance_s=tolerance_s)
+    found += replay.compare(was.ladder, now.ladder) if exact else []
     return Changed(
         id=old.id,
         pairing=old.pairing,

@@ -52,8 +52,8 @@ CHANCE_DATA = frozenset(
         "REDIRECT",
         "NO_PPK_AUTH",
         "INVALID_SPI",
-        "R-U-THERE",
-        "R-U-THERE-ACK",
+        "R_U_THERE",
+        "R_U_THERE_ACK",
     }
 )
 UNLIKE_DATA = frozenset({"CERT", "CERTREQ", "CR", "TICKET_OPAQUE", "TICKET_LT_OPAQUE"})

@@ -59,6 +59,8 @@ def ah_proposals(value: str) -> tuple[Proposal, ...]:
 
 # How many packets the user-space data plane moves at once, from the most to the least (lab/backends/offload.py).
 OFFLOADS = ("super-packets", "udp", "none")
+# The documents of NAT traversal in IKEv1, the one that goes first in front.
+NAT_T_DOCUMENTS = ("rfc3947", "draft-03", "draft-02")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,8 @@ class Settings:
     fragment_size: int = 1280
     signature_authentication: bool = True
     nat_traversal: bool = True
+    nat_t_documents: tuple[str, ...] = NAT_T_DOCUMENTS
+    quick_modes: int = 2
     return_routability: bool = True
     max_ike_sas: int = 10000
     follow_redirects: bool = True
@@ -310,6 +314,8 @@ _SETTINGS: dict[str, options.Reader] = {
     "fragment_size": fragment_size,
     "signature_authentication": options.yes_no,
     "nat_traversal": options.yes_no,
+    "nat_t_documents": options.some_of(*NAT_T_DOCUMENTS),
+    "quick_modes": options.within(options.number, 1, 64),
     "return_routability": options.yes_no,
     "max_ike_sas": options.number,
     "offload": options.one_of(*OFFLOADS),

@@ -117,6 +117,18 @@ def one_of(*words: str) -> Reader:
     return reader
 
 
+def some_of(*words: str) -> Reader:
+    """A reader that takes a list of these words, in the order of the reader's own."""
+
+    def reader(value: str) -> tuple[str, ...]:
+        named = _listed(value)
+        if wrong := next((word for word in named if word not in words), None):
+            raise ValueError(f"{wrong!r} is not supported (write some of {', '.join(words)})")
+        return tuple(word for word in words if word in named)
+
+    return reader
+
+
 def addresses(value: str) -> tuple[str, ...]:
     """A list of addresses, networks or `%any`; empty where any address will do."""
     out = []

@@ -42,7 +42,7 @@ def initiator(sa: Sa) -> Exchange:
         Nonce1(sa.ni),
         phase1.own_id(sa),
         *proof.requests(sa),
-        *vendor.announcements(xauth=sa.xauth),
+        *vendor.announcements(sa.host.config.settings, xauth=sa.xauth),
     )
     answer = yield Step(AGGRESSIVE_MODE, first, encrypted=False, sealed_next=False, check=FIRST)
 

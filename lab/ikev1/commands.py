@@ -64,7 +64,7 @@ class Commands:
                 sa.child_up(up[0])
                 return True
             if sa.state is IkeState.ESTABLISHED or (sa.state in _UNBORN and sa.initiator and sa.goal != child.name):
-                sa.start(partial(quick_mode.initiator, config=child))
+                sa.start_quick_mode(partial(quick_mode.initiator, config=child))
                 return True
             if sa.state in _UNBORN and sa.initiator:
                 return True
@@ -74,7 +74,7 @@ class Commands:
         sa = self._new(connection, path_to(connection, self._host.local))
         sa.goal = child.name
         sa.first_contact = not any(o.connection is connection and o.state in UP for o in self.sas())
-        sa.start(partial(quick_mode.initiator, config=child))
+        sa.start_quick_mode(partial(quick_mode.initiator, config=child))
         self._run(sa)
 
     def _new(self, connection: Connection, path: Path) -> Sa:
@@ -115,7 +115,7 @@ class Commands:
         if child is not None:
             for sa, one in self._children(which, child):
                 if one.up and not sa.redundant(one):
-                    sa.start(partial(quick_mode.initiator, config=one.config, old=one))
+                    sa.start_quick_mode(partial(quick_mode.initiator, config=one.config, old=one))
             return
         for sa in self.sas(which):
             if sa.state is not IkeState.ESTABLISHED:

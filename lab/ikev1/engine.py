@@ -94,8 +94,8 @@ class Engine:
         """Begin what waited for phase 1, or forget it all where the SA has gone."""
         if not self.sa.alive:
             self._talks.clear()
-            self.sa.queue.clear()
-            self.sa.first.clear()
+            for queue in (self.sa.queue, self.sa.quick_modes, self.sa.first):
+                queue.clear()
         while queue := self._waiting():
             if len(self._talks) >= MOST_TALKS:
                 return
@@ -107,7 +107,9 @@ class Engine:
         asking = any(t.ours and t.step.exchange == TRANSACTION for t in self._talks.values())
         if sa.first or sa.awaits_push or not sa.usable or asking:
             return sa.first
-        return sa.queue
+        ours = sum(t.ours and t.step.exchange == ExchangeType1.QUICK_MODE for t in self._talks.values())
+        room = ours < sa.host.config.settings.quick_modes
+        return sa.quick_modes if sa.quick_modes and room else sa.queue
 
     def _begin_phase2(self, plan: Plan) -> None:
         message_id = self._new_message_id()
@@ -370,7 +372,7 @@ class Engine:
     @property
     def idle(self) -> bool:
         """Whether no exchange is under way or waiting."""
-        return not self._talks and not self.sa.queue
+        return not self._talks and not self.sa.queue and not self.sa.quick_modes
 
     def _repeated(self) -> Iterator[tuple[float, Talk]]:
         return ((talk.due, talk) for talk in self._talks.values() if talk.due is not None)

@@ -21,6 +21,7 @@ from lab.wire.ids_v1 import AuthMethod1
 from lab.wire.payloads_v2 import Transform
 
 _HASHES = {
+    Prf.PRF_HMAC_MD5: hashlib.md5,
     Prf.PRF_HMAC_SHA1: hashlib.sha1,
     Prf.PRF_HMAC_SHA2_256: hashlib.sha256,
     Prf.PRF_HMAC_SHA2_384: hashlib.sha384,

@@ -30,7 +30,8 @@ def initiator(sa: Sa) -> Exchange:
     sa.life.become(IkeState.CONNECTING)
     sa.stage = MAIN_MODE.name
     offer = phase1.offer(sa)
-    answer = yield _clear(offer, *vendor.announcements(xauth=sa.xauth), expects=(SA1,))
+    known = vendor.announcements(sa.host.config.settings, xauth=sa.xauth)
+    answer = yield _clear(offer, *known, expects=(SA1,))
     phase1.accepted(sa, offer, answer)
 
     pair = registry.group(sa.agreed.ke).generate(sa.host.random)

@@ -56,6 +56,7 @@ def give_up(sa: Sa, reason: str) -> None:
     """Without an address nothing can be done under this SA."""
     sa.failed(reason, sa.goal, stage="Mode Config", asked=sa.initiator)
     sa.queue.clear()
+    sa.quick_modes.clear()
     informational.end(sa, "there is no virtual address")
     sa.configuring = False
 

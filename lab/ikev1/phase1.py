@@ -97,7 +97,8 @@ def _agree(sa: Sa, chosen: proposals.Agreed, message: Message1) -> None:
     sa.negotiated = chosen.suite(next(m for m in proof.methods(sa.connection, initiator=sa.initiator) if m == method))
     sa.lifetime = chosen.transform.get(Phase1.LIFE_DURATION) or 0 if chosen.transform.get(Phase1.LIFE_TYPE) == 1 else 0
     vendors = tuple(message.all(VendorId1))
-    sa.nat_numbers, sa.dpd.announced = vendor.nat_numbers(vendors), vendor.speaks_dpd(vendors)
+    sa.nat_numbers = vendor.nat_numbers(sa.host.config.settings, vendors)
+    sa.dpd.announced = vendor.speaks_dpd(vendors)
 
 
 def connection_for(connections: Sequence[Connection], request: Message1, path: Path) -> Connection:

@@ -218,7 +218,8 @@ def _accept(sa: Sa, first: Message1) -> tuple[Child, Terms, bytes]:
     """The first configured child that fits, what was agreed, and our public value; ProtocolError in words."""
     refusal = ProtocolError(f"connection {sa.connection.name} has no children", NotifyType1.INVALID_ID_INFORMATION)
     offered = _selectors(sa, first)
-    for config in sa.connection.children.values():
+    # Selectors are not narrowed, so a child that is configured for just these goes before one that has more.
+    for config in sorted(sa.connection.children.values(), key=lambda one: not _meant(sa, one, offered)):
         try:
             return config, *_fit(sa, config, first, offered)
         except ProtocolError as error:
@@ -226,6 +227,12 @@ def _accept(sa: Sa, first: Message1) -> tuple[Child, Terms, bytes]:
             if refusal.notify != NotifyType1.NO_PROPOSAL_CHOSEN:
                 refusal = error
     raise refusal
+
+
+def _meant(sa: Sa, config: Child, offered: Pair) -> bool:
+    """Whether a child has the peer's selectors, ours first, octet for octet."""
+    sides = zip((config.local_ts, config.remote_ts), sa.dynamic(), offered, strict=True)
+    return all(any(one.at(host) == wanted for one in own for host in hosts) for own, hosts, wanted in sides)
 
 
 def _selectors(sa: Sa, first: Message1) -> Pair:

@@ -35,8 +35,9 @@ class Switch:
 class Sa(IkeSa):
     """One ISAKMP SA.
 
-    `spi_i` and `spi_r` are the cookies. `iv` is the last block of phase 1 that was sealed or opened, `queue` what waits
-    for phase 1 to be over, `hint` what the peer or the last dropped message told about a phase 1 that does not get on.
+    `spi_i` and `spi_r` are the cookies. `iv` is the last block of phase 1 that was sealed or opened, `queue` and
+    `quick_modes` what waits for phase 1 to be over, `hint` what the peer or the last dropped message told about a phase
+    1 that does not get on.
     `first` is what goes before the queue: XAUTH, which keeps the SA from being established, and Mode Config. `over_at`
     is when phase 1 was over, `initial_contact` whether the peer said that this is its only SA with us, `configuring`
     whether Mode Config is not over, and `awaits_push` whether it is the peer's turn to begin it.
@@ -55,6 +56,7 @@ class Sa(IkeSa):
         self.iv = b""
         self.ni = self.nr = self.gxi = self.gxr = self.sai = self.idi = self.idr = b""
         self.queue: deque[Plan] = deque()
+        self.quick_modes: deque[Plan] = deque()
         self.nat_numbers: NatNumbers | None = None
         self.dpd = Dpd()
         self.hint = ""
@@ -121,6 +123,11 @@ class Sa(IkeSa):
         self.queue.append(plan)
         self.host.touch(self.spi)
 
+    def start_quick_mode(self, plan: Plan) -> None:
+        """The same for a Quick Mode, of which only so many run at a time (`quick_modes`)."""
+        self.quick_modes.append(plan)
+        self.host.touch(self.spi)
+
     def put_first(self, plan: Plan) -> None:
         """Run an exchange of phase 2 before all that waits, even before the SA is established."""
         self.first.append(plan)
@@ -157,7 +164,9 @@ class Sa(IkeSa):
         self.children, self.fading, self.switching, self.heir = {}, [], [], heir
         self._hand_on_addresses(heir)
         heir.queue.extend(self.queue)
+        heir.quick_modes.extend(self.quick_modes)
         self.queue.clear()
+        self.quick_modes.clear()
         self.rekey_at = None
         if self.state is not IkeState.REKEYED:
             self.life.become(IkeState.REKEYED)

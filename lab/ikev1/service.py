@@ -151,7 +151,7 @@ class Service:
         if sa.wants_heir:
             sa.wants_heir = False
             self.commands.reauthenticate(sa)
-        if sa.state is IkeState.REKEYED and not sa.queue and self._served(sa):
+        if sa.state is IkeState.REKEYED and not sa.queue and not sa.quick_modes and self._served(sa):
             informational.end(sa, "rekeyed")
         engine.settle()
         self.table.schedule(engine)

@@ -105,7 +105,7 @@ def _lifetimes(sa: Sa) -> None:
         elif child.rekey_at is not None and child.rekey_at <= now:
             child.rekey_at = None
             if not sa.redundant(child):
-                sa.start(partial(quick_mode.initiator, config=child.config, old=child))
+                sa.start_quick_mode(partial(quick_mode.initiator, config=child.config, old=child))
     if sa.expire_at is not None and sa.expire_at <= now:
         sa.expire_at = sa.rekey_at = None
         informational.end(sa, "its lifetime is over")

@@ -79,10 +79,13 @@ class Association:
         self.last_out = now
         return packet
 
-    def whole(self, inner: bytes, sealed: int) -> bool:
-        """Whether the ESP packet of so many octets must not be cut under way: what cannot fit loses a copied DF."""
+    def whole(self, headers: bytes, octets: int, sealed: int) -> bool:
+        """Whether the ESP packet of `sealed` octets must not be cut under way: what cannot fit loses a copied DF.
+
+        The inner packet has `octets`, and begins with these headers.
+        """
         policy = "yes" if self.transport else self.child.copy_df
-        return dont_fragment(inner, policy) and (policy == "set" or sealed <= self.room)
+        return dont_fragment(headers, octets, policy) and (policy == "set" or sealed <= self.room)
 
     def cut_at(self, sealed: int) -> int:
         """How long the pieces of an IPv6 packet may be that does not fit; 0 where it does, or the system cuts it."""

@@ -99,7 +99,7 @@ class AhCarrier:
     def wrap(self, inner: bytes, path: Path) -> bytes:
         """The IP packet with AH in it."""
         if not self._transport:
-            whole = dont_fragment(inner, self._copy_df)
+            whole = dont_fragment(inner, len(inner), self._copy_df)
             return self.outgoing.encapsulate(inner, path, traffic_class(inner), whole=whole)
         refuse_fragments(inner)
         return self.outgoing.insert(inner)

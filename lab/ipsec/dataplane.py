@@ -205,7 +205,7 @@ class Dataplane:
         aging = [Aging(child.spi_in)] if association.aging() else []
         if child.protocol == ProtocolId.AH:
             return [AhPacket(data, association.path, association.cut_at(len(data))), *aging]
-        whole, mtu = association.whole(packet, len(data)), association.cut_at(len(data))
+        whole, mtu = association.whole(packet, len(packet), len(data)), association.cut_at(len(data))
         sent = EspPacket(data, association.path, child.encap, traffic_class(packet), dont_fragment=whole, mtu=mtu)
         return [sent, *aging]
 

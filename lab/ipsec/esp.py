@@ -14,13 +14,14 @@
 
 Rules of this file:
 - Out: the sequence number never wraps, the last one ends the SA. The IV of AEAD and counter modes is the sequence
-  number, which cannot repeat under one key; CBC gets octets that nobody can predict.
+  number, which cannot repeat under one key; that of CBC is a random block, encrypted, which nobody can predict.
 - In: window, then ICV, then the window moves, then padding and next header. Only Dropped comes out.
 """
 
 from collections.abc import Callable
 
 from lab.crypto import registry
+from lab.crypto.ciphers import Chaining
 from lab.errors import ProtocolError
 from lab.ike.child import ChildSa
 from lab.ipsec.drops import Dropped, Reason
@@ -38,12 +39,12 @@ MONOTONE = bytes(range(1, 256))
 class Shape:
     """Sizes of one pair of transforms, and objects with the keys inside."""
 
-    __slots__ = ("align", "cipher", "counter_iv", "icv", "iv", "mac", "step")
+    __slots__ = ("align", "cipher", "icv", "iv", "mac", "step")
 
     def __init__(self, encr: Transform | None, integ: Transform | None, key_encr: bytes, key_integ: bytes) -> None:
         assert encr is not None, "ESP is nothing without a cipher, be it NULL"
         spec = registry.encr(encr)
-        self.cipher, self.iv, self.counter_iv = spec.new(key_encr), spec.iv_octets, spec.counter_iv
+        self.cipher, self.iv = spec.new(key_encr), spec.iv_octets
         self.step, self.align = spec.block, max(spec.block, 4)
         self.mac, self.icv = None, spec.icv_octets
         if not spec.aead and integ is not None and integ.id != Integ.NONE:
@@ -66,7 +67,7 @@ class EspOut(Numbered):
     def __init__(self, child: ChildSa, random: Callable[[int], bytes]) -> None:
         super().__init__(child)
         self.shape = Shape(child.encr, child.integ, child.key_encr_out, child.key_integ_out)
-        self._random, self.fill = random, max(child.tfc_padding, 0)
+        self.random, self.fill = random, max(child.tfc_padding, 0)
 
     def encapsulate(self, inner: bytes) -> bytes:
         """The ESP packet around an IP packet (tunnel mode); Dropped once the sequence numbers are used up.
@@ -80,18 +81,22 @@ class EspOut(Numbered):
         shape, number = self.shape, self.next_number()
         padding = -(len(payload) + TRAILER) % shape.align
         plaintext = payload + MONOTONE[:padding] + bytes((padding, next_header))
-        iv = self.explicit_iv(number)
-        header = self.spi + number[4:]
-        aad = self.spi + number if self.esn else header
-        packet = header + iv + shape.cipher.encrypt(iv, plaintext, aad)
+        packet = self.spi + number[4:] + self._encrypted(number, plaintext)
         if shape.mac is None:
             return packet
         return packet + shape.mac.sign(packet + number[:4] if self.esn else packet)
 
+    def _encrypted(self, number: bytes, plaintext: bytes) -> bytes:
+        """IV and ciphertext of the packet with this 64-bit sequence number, and the ICV of an AEAD cipher."""
+        cipher = self.shape.cipher
+        if isinstance(cipher, Chaining):
+            return cipher.chain(self.random(self.shape.iv) + plaintext)
+        iv = self.explicit_iv(number)
+        return iv + cipher.encrypt(iv, plaintext, self.spi + (number if self.esn else number[4:]))
+
     def explicit_iv(self, number: bytes) -> bytes:
-        """The IV of the packet with this 64-bit sequence number."""
-        octets = self.shape.iv
-        return number[8 - octets :] if self.shape.counter_iv else self._random(octets)
+        """The IV of a cipher that takes a counter for one, or none at all."""
+        return number[8 - self.shape.iv :]
 
 
 class EspIn(Windowed):

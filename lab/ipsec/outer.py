@@ -20,11 +20,14 @@ def traffic_class(packet: bytes) -> int:
     return packet[1] if packet[0] >> 4 == 4 else (packet[0] << 4 | packet[1] >> 4) & 0xFF
 
 
-def dont_fragment(inner: bytes, policy: str) -> bool:
-    """Whether no router may cut the outer IPv4 packet; the policy is `yes` (copy DF), `no` (clear) or `set`."""
+def dont_fragment(headers: bytes, octets: int, policy: str) -> bool:
+    """Whether no router may cut the outer IPv4 packet around an inner one of so many octets with these headers.
+
+    The policy is `yes` (copy DF), `no` (clear) or `set`.
+    """
     if policy != "yes":
         return policy == "set"
-    return len(inner) > _LEAST_V6 if inner[0] >> 4 == 6 else bool(inner[6] & 0x40)
+    return octets > _LEAST_V6 if headers[0] >> 4 == 6 else bool(headers[6] & 0x40)
 
 
 def with_congestion(inner: bytes, outer: int) -> bytes:

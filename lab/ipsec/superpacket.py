@@ -67,6 +67,16 @@ class Superpacket:
         return -(-len(self.payload) // self.size)
 
     @property
+    def full(self) -> int:
+        """How many of them have full size: all, or all but the last."""
+        return len(self.payload) // self.size
+
+    @property
+    def octets(self) -> int:
+        """Octets of all segments."""
+        return len(self.payload) + self.count * len(self.headers)
+
+    @property
     def inner(self) -> int:
         """Octets of a whole segment."""
         return len(self.headers) + self.size

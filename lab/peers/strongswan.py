@@ -19,7 +19,7 @@ from lab.peers.base import INITIATE_S, NO_FILES, READY_S, Event, KeyLog, Node, O
 from lab.peers.charon_conf import CONF, LOG, RESOLV, SOCKET, strongswan_conf
 from lab.peers.charon_load import loads
 from lab.peers.charon_sas import event, sa_view
-from lab.peers.vici_link import Commands, Events, connect
+from lab.peers.vici_link import ANSWER_S, Commands, Events, connect
 
 BINARIES = ("/usr/sbin/charon-systemd", "/usr/lib/ipsec/charon")
 EVENTS = ("ike-updown", "child-updown", "ike-rekey", "child-rekey", "ike-update")
@@ -118,13 +118,13 @@ class StrongSwan:
     def initiate(self, child: str, timeout: float = INITIATE_S) -> Outcome:
         """Set up a CHILD SA (and the IKE SA it needs); wait for the outcome, `timeout` in seconds."""
         wish = {"child": child, "timeout": str(int(timeout * 1000)), "loglevel": "1"}
-        return self._outcome("initiate", wish)
+        return self._outcome("initiate", wish, timeout)
 
     def terminate(self, *, ike: str = "", child: str = "", timeout: float = INITIATE_S) -> Outcome:
         """Delete an IKE SA or a CHILD SA by its name, and wait until the other side has agreed."""
         milliseconds = int(timeout * 1000) or -1  # vici takes 0 for ever, and -1 for not at all
         wish = {"timeout": str(milliseconds), "loglevel": "1"}
-        return self._outcome("terminate", wish | ({"child": child} if child else {"ike": ike}))
+        return self._outcome("terminate", wish | ({"child": child} if child else {"ike": ike}), timeout)
 
     def rekey(self, *, ike: str = "", child: str = "", wait: bool = False) -> Outcome:
         """Start the rekeying of an IKE SA or a CHILD SA; vici never waits for it."""
@@ -138,9 +138,12 @@ class StrongSwan:
         answer = self._command("redirect", {"gateway": gateway, **which})
         return Outcome(answer.get("success") == "yes", answer.get("errmsg", ""))
 
-    def _outcome(self, command: str, wish: dict[str, str]) -> Outcome:
-        """Run a command that reports as it goes; its last lines are the reason when it fails."""
-        lines, refusal = self._link().streamed(command, "control-log", wish)
+    def _outcome(self, command: str, wish: dict[str, str], timeout: float) -> Outcome:
+        """Run a command that reports as it goes; its last lines are the reason when it fails.
+
+        Charon gives up after `timeout` seconds by itself.
+        """
+        lines, refusal = self._link().streamed(command, "control-log", wish, timeout + ANSWER_S)
         if not refusal:
             return Outcome(True)
         words = [line["msg"] for line in lines[-3:]]

@@ -1,7 +1,13 @@
 """One vici connection to charon for commands, a second one for events.
 
-Rules: a command blocks until charon answers; events are read only when the socket has some, so nothing here needs a
-thread. vici's values are bytes: they become str at this door, and nothing behind it sees vici's own types.
+Rules: a command blocks until charon answers, but no longer than it is given: a charon that is stuck is a PeerFault that
+names what was waited for, and its connection is of no use any more, since the answer might still come. The seconds are
+of the clock that charon has too, virtual where that is. Events are read only when the socket has some, so nothing here
+needs a thread. vici's values are bytes: they become str at this door, and nothing behind it sees vici's own types.
+
+Before each packet of ours charon gets a breath to end what it is at. That of 5.9.8 spins while a callback for one
+descriptor is under way and another one is readable; where the clock is virtual such a loop, which reads no clock, is
+never interrupted, and the guest stands still for ever.
 """
 
 import select
@@ -18,6 +24,10 @@ from vici.protocol import Message, Packet, Transport
 from lab.peers.base import PeerFault
 
 POLL_S = 0.005
+# Seconds that charon has for a command that waits for no peer.
+ANSWER_S = 10.0
+# Seconds. Where the clock is virtual they pass when nobody in the guest has anything to do.
+BREATH_S = 0.005
 
 
 def plain(value: Any) -> Any:
@@ -44,22 +54,57 @@ def connect(path: Path, deadline: float) -> socket.socket:
             return link
 
 
+class Patience(Transport):  # type: ignore[misc]  # vici has no types
+    """vici's transport, in which all that answers one command must come in time."""
+
+    def __init__(self, link: socket.socket) -> None:
+        super().__init__(link)
+        self._what, self._limit, self._until, self._stuck = "", 0.0, 0.0, ""
+
+    def expect(self, what: str, limit: float) -> None:
+        """From now on `limit` seconds for all answers to `what`; PeerFault where one has stayed out already."""
+        if self._stuck:
+            raise PeerFault(f"vici {what} was not tried: {self._stuck}")
+        self._what, self._limit, self._until = what, limit, time.monotonic() + limit
+
+    def send(self, packet: bytes) -> None:
+        """Send a packet, once charon has had its breath (a blocking pause)."""
+        time.sleep(BREATH_S)
+        super().send(packet)
+
+    def receive(self, *_: object) -> bytes:
+        """The next packet; PeerFault that says what was waited for where it does not come."""
+        left = self._until - time.monotonic()
+        if self._stuck or not select.select([self.socket], [], [], max(0.0, left))[0]:
+            self._stuck = f"charon did not answer vici {self._what} within {self._limit:g} s"
+            raise PeerFault(self._stuck)
+        packet: bytes = super().receive()
+        return packet
+
+
 class Commands:
     """Commands to charon; every answer is plain dicts, every refusal a string."""
 
     def __init__(self, link: socket.socket) -> None:
         self._session = Session(link)
+        self._transport = self._session.transport = Patience(link)
 
-    def request(self, command: str, message: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """One command, one answer; a refusal is a PeerFault with charon's words."""
+    def request(
+        self, command: str, message: Mapping[str, Any] | None = None, limit: float = ANSWER_S
+    ) -> dict[str, Any]:
+        """One command, one answer within `limit` seconds; a refusal is a PeerFault with charon's words."""
+        self._transport.expect(command, limit)
         try:
             answer: dict[str, Any] = plain(self._session.request(command, dict(message or {})))
         except (OSError, SessionException, CommandException) as error:
             raise PeerFault(f"vici {command}: {error}") from error
         return answer
 
-    def streamed(self, command: str, event: str, message: Mapping[str, Any] | None = None) -> tuple[list[Any], str]:
-        """A command with a stream of answers: what came, and charon's words if it refused in the end."""
+    def streamed(
+        self, command: str, event: str, message: Mapping[str, Any] | None = None, limit: float = ANSWER_S
+    ) -> tuple[list[Any], str]:
+        """A command with a stream of answers, within `limit` seconds: what came, and charon's words if it refused."""
+        self._transport.expect(command, limit)
         answers: list[Any] = []
         try:
             for answer in self._session.streamed_request(command, event, dict(message or {})):
@@ -79,12 +124,13 @@ class Events:
     """The second connection: events charon sends by itself."""
 
     def __init__(self, link: socket.socket, names: Iterable[str]) -> None:
-        self._link, self._transport = link, Transport(link)
+        self._link, self._transport = link, Patience(link)
         self._early: list[tuple[str, dict[str, Any]]] = []
         self.known = [name for name in names if self._register(name)]
 
     def _register(self, name: str) -> bool:
         """Ask for one kind of event; False where this release does not know it."""
+        self._transport.expect(f"register {name}", ANSWER_S)
         self._transport.send(Packet.register_event(name))
         while True:
             packet = Packet.parse(self._transport.receive())
@@ -95,6 +141,7 @@ class Events:
     def read(self, timeout: float) -> Sequence[tuple[str, dict[str, Any]]]:
         """All events at hand; waits up to `timeout` seconds for the first."""
         found, self._early = self._early, []
+        self._transport.expect("events", timeout + ANSWER_S)
         wait = 0.0 if found else timeout
         try:
             while select.select([self._link], [], [], wait)[0]:

@@ -37,6 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--ikelab-peer", action="append", default=[], help="only pairings with our stack and this peer")
     group.addoption("--ikelab-role", default="both", help="only pairings with our stack in this role")
     group.addoption("--ikelab-pause", type=Path, help="have a failed scenario serve its network on this socket")
+    group.addoption("--ikelab-step", type=Path, help="hold each IKE message until a file in this directory lets it go")
     group.addoption("--ikelab-seed", type=int, default=1, help="seed of everything random that the lab decides")
 
 
@@ -131,6 +132,7 @@ def lab(request: pytest.FixtureRequest, tmp_path: Path) -> "Generator[Lab, None,
     records = Records(out, config.stash.get(PLAN, Plan()), config.getoption("--ikelab-events"))
     with open_lab(scenario, records, config.getoption("--ikelab-seed")) as opened:
         item.stash[LAB] = opened
+        opened.stepping = config.getoption("--ikelab-step")
         if lacks := scenario.pairing.lacks(scenario.needs):
             opened.settle(Verdict(UNSUPPORTED, lacks))
             pytest.skip(lacks)

@@ -20,6 +20,8 @@ from lab.wire.payloads_v2 import Transform
 ELSEWHERE = {
     "esn": "ikev2/extended-sequence-numbers",
     "noesn": "ikev2/algorithm",
+    "md5": "ikev1/algorithms",
+    "prfmd5": "ikev1/algorithms",
     "mlkem768": "ikev2/additional-key-exchange",
     "mlkem1024": "ikev2/additional-key-exchange",
 }

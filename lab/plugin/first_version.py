@@ -8,6 +8,9 @@ from dataclasses import replace
 
 from lab.evidence.capture import Frame
 from lab.evidence.datagram import sightings
+from lab.evidence.keyring import Keyring
+from lab.evidence.keys import Keys
+from lab.evidence.reading import Reader
 from lab.plugin.sight import Entry, Ladder
 from lab.plugin.tunnel import Tunnel
 from lab.wire.ids_v1 import AuthMethod1, Phase1
@@ -49,6 +52,22 @@ def method(frames: Sequence[Frame]) -> AuthMethod1:
     (proposal,) = answer.need(SA1).proposals
     (transform,) = proposal.transforms
     return AuthMethod1(transform.get(Phase1.AUTHENTICATION) or 0)
+
+
+def inside(frames: Sequence[Frame], known: Keys, exchange: str) -> list[Message1]:
+    """The messages of a kind of exchange as captured, each once, opened with these keys where they are sealed."""
+    reader, found = Reader(Keyring(known)), {}
+    for sighting in sightings(frames):
+        reading = reader.read(sighting)
+        if reading.exchange == exchange and reading.isakmp is not None and sighting.body not in found:
+            message = reading.isakmp
+            found[sighting.body] = message.opened(reading.chain) if reading.chain is not None else message
+    return list(found.values())
+
+
+def attributes(message: Message1, kind: int) -> set[int]:
+    """The values of an attribute in all transforms of an SA payload."""
+    return {value for p in message.need(SA1).proposals for t in p.transforms if (value := t.get(kind)) is not None}
 
 
 def by_turns(ladder: Ladder, exchange: str, count: int) -> None:

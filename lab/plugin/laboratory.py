@@ -78,6 +78,8 @@ class Lab:
         self.uncaptured = 0
         self.impaired: tuple[str, ...] = ()
         self.probed: list[dict[str, str]] = []
+        # Where the gate tells of each message and learns that it may go on (`ikelab run --step`).
+        self.stepping: Path | None = None
 
     # -- setting up
 
@@ -111,8 +113,10 @@ class Lab:
         tunnel = tunnel or Tunnel()
         self.topology = topologies.load(topology) if isinstance(topology, str) else topology
         self.step("network", self.topology.name)
-        self._network = Network(self.topology, self.scratch / "network")
+        self._network = Network(self.topology, self.scratch / "network", self.seed_of("network"))
         self._network.start()
+        if self.stepping is not None:
+            self._network.gates.step(self.stepping)
         self.step("peers", " and ".join(f"{gateway}" for gateway in self.gateways if gateway.name in start))
         ends = self.ends()
         self.left.address, self.right.address = ends.left, ends.right

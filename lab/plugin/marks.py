@@ -5,5 +5,6 @@ MARKS = {
     "needs(ability, ...)": "what both peers of a scenario must be able to do",
     "clock(kind)": "the clock a scenario cannot do without: virtual or real",
     "limit(seconds)": "the real time that a scenario may take, where 60 s are not enough",
+    "long": "a scenario that runs only where its name is asked for, or with IKELAB_SLOW=1",
     "pairings(pairing, ...)": "the pairings of a scenario, as ours>strongswan",
 }

@@ -7,6 +7,7 @@ is `ikev2/plain-tunnel`, and a parameter of its own is one more step: `esp/kerne
     @pytest.mark.needs("cookie")            abilities that both peers need
     @pytest.mark.clock("virtual"|"real")    a clock that it cannot do without
     @pytest.mark.limit(240)                 seconds of real time that it may take, where 60 are not enough
+    @pytest.mark.long                       only run where its name is asked for, or with IKELAB_SLOW=1
     @pytest.mark.pairings("ours>ours", ..)  instead of ours>strongswan and strongswan>ours
 """
 
@@ -36,6 +37,7 @@ class Scenario:
     needs: tuple[str, ...] = ()
     clock: str = "any"
     limit_s: float = LIMIT_S
+    long: bool = False
 
     @property
     def directory(self) -> Path:
@@ -92,6 +94,7 @@ def scenario(item: pytest.Item, root: Path) -> Scenario | None:
         needs=words(item, "needs"),
         clock=clock(item),
         limit_s=limit(item),
+        long=item.get_closest_marker("long") is not None,
     )
 
 

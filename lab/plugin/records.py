@@ -24,6 +24,7 @@ ALSO = {
     "coverage.json": ("coverage", "which changed octets the receiver noticed, and the parts of the packet"),
     "gate.json": ("gate", "what the packet gate was told to do, where each rule ran, and what it did to which packet"),
     "collisions.json": ("collisions", "who answered what in each order of the messages, and which SAs were left"),
+    "timing.json": ("timing", "what was measured in time: schedules, mappings, lifetimes"),
     "forged.json": ("forged", "what the scenario itself put on a link"),
     "nat.json": ("nat", "the mappings of the NAT boxes: at the end, and what became of them"),
     "probe.pcapng": ("probe", "the datagrams that asked the NAT boxes how they behave, in a network of their own"),

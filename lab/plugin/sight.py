@@ -7,6 +7,8 @@ asserts. Retransmissions are entries like any other, and are only left out where
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from lab.evidence.steps import title
+
 Entry = dict[str, Any]
 
 
@@ -66,7 +68,5 @@ class Ladder:
 
 def line(entry: Entry) -> str:
     """One message in words: `left IKE_SA_INIT request 0 {SA KE No}`."""
-    kind = {True: "response", False: "request", None: "message"}[entry["response"]]
     lost = " (lost)" if entry["lost"] else ""
-    payloads = " ".join(entry["payloads"])
-    return f"{entry['from']} {entry['exchange']} {kind} {entry['message_id']} {{{payloads}}}{lost}"
+    return f"{entry['from']} {title(entry)} {{{' '.join(entry['payloads'])}}}{lost}"

@@ -13,6 +13,6 @@ Pure: nothing is run and nothing is asked of the network; `build` can be called 
 of an interrupted run.
 """
 
-from lab.report.pages import build
+from lab.report.pages import build, differences
 
-__all__ = ["build"]
+__all__ = ["build", "differences"]

@@ -66,12 +66,14 @@ class Message:
     note: str
     gate: tuple[str, ...] = ()
     in_udp: bool = False
+    step: int | None = None
 
     @property
     def title(self) -> str:
-        """`IKE_AUTH request 1`, `Main Mode`, `Quick Mode 0badc0de`, `ESP seq 7`."""
+        """`IKE_AUTH request 1`, `Main Mode 5`, `Quick Mode 2 of 0badc0de`, `ESP seq 7`."""
         if self.exchange and self.protocol == "IKEv1":  # which has no requests and responses, and message IDs at random
-            return f"{self.exchange} {self.message_id:08x}" if self.message_id else self.exchange
+            place = self.exchange if self.step is None else f"{self.exchange} {self.step}"
+            return f"{place} of {self.message_id:08x}" if self.message_id else place
         if self.exchange:
             number = "" if self.message_id is None else f" {self.message_id}"
             return f"{self.exchange} {'response' if self.response else 'request'}{number}"
@@ -194,6 +196,7 @@ def _message(item: Facts, index: int, start: float) -> Message:
         duplicates=facts.whole(item, "duplicates") or 0,
         note=facts.text(item, "note"),
         in_udp=facts.flag(item, "udp"),
+        step=facts.whole(item, "step"),
         gate=tuple(facts.texts(item, "gate")),
     )
 

@@ -1,4 +1,4 @@
-"""Writes the pages of a run: the index, one for each result, the comparison, the claims and the collisions.
+"""Writes the pages of a run: the index, one for each result, the comparison, the claims, the collisions and time.
 
 Rules of this file: autoescape is always on; a file appears whole or not at all; one page that cannot be written does
 not take the others with it.
@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from lab import __version__
 from lab.errors import ConfigError
+from lab.history.differences import RunDiff
 from lab.report import (
     aligned,
     assets,
@@ -29,6 +30,8 @@ from lab.report import (
     outage,
     scenario,
     sections,
+    side_by_side,
+    timed,
     trend,
     words,
 )
@@ -50,10 +53,18 @@ def build(run_dir: Path) -> Path:
     _write(run_dir / "compared.html", _compared(run_dir, run))
     _write(run_dir / "claims.html", _claims(run))
     _write(run_dir / "collisions.html", _collisions(run_dir, run))
+    _write(run_dir / "timing.html", _timing(run_dir, run))
     _write(run_dir / sections.PAGE, _sections(run))
     target = run_dir / "index.html"
     _write(target, _index(run, trend.load(run_dir)))
     return target
+
+
+def differences(found: RunDiff, target: Path) -> None:
+    """Write the page of what two runs differ in."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    pairs = side_by_side.pairs(found, target.parent)
+    _write(target, _render("differences.html", "", found=found, pairs=pairs))
 
 
 def _write_scenarios(run_dir: Path, run: Run, linked: Sequence[Result]) -> None:
@@ -106,6 +117,10 @@ def _claims(run: Run) -> str:
 
 def _collisions(run_dir: Path, run: Run) -> str:
     return _render("collisions.html", "", run=run, pairs=collided.table(run_dir, run), index=index)
+
+
+def _timing(run_dir: Path, run: Run) -> str:
+    return _render("timing.html", "", run=run, page=timed.page(run_dir, run), index=index)
 
 
 def _sections(run: Run) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from lab.report.ladder import Message
 from lab.report.model import Result, Verdict
 from lab.report.why import Account, account
+from lab.report.why.first_version import NOTIFIES
 from lab.report.why.wire import MEANINGS, NOTIFY
 
 MOST_SENTENCES, MOST_FINDINGS = 12, 60
@@ -31,4 +32,6 @@ def _wanted(result: Result) -> bool:
 def _strikes(one: Message) -> bool:
     """Whether it was sent again, or refuses something."""
     named = (NOTIFY.fullmatch(name) for name in one.payloads)
-    return bool(one.exchange) and (one.retransmit_of is not None or any(n and n[1] in MEANINGS for n in named))
+    return bool(one.exchange) and (
+        one.retransmit_of is not None or any(n and n[1] in MEANINGS | NOTIFIES for n in named)
+    )

@@ -1,11 +1,15 @@
-"""Sections of RFCs by their numbers, each with what it is about in words of our own: `sections.tsv`, and a page of it.
+"""Sections of RFCs by their numbers: how much each asks, and what it is about in words of our own; and a page of them.
+
+    7296 2.1<TAB>MUST<TAB>words        a line of sections.tsv
 
 Rules of this file: a section that is not in the list still has a place on the page of a run that checks it, without
-words. Nothing here is copied from an RFC, so a page needs no network to say what a section is about.
+words. The level is the strongest of MUST, SHOULD and MAY (RFC 2119) among what the scenarios check in the section; a
+section that says how things are without any of these words has `-`. Nothing here is copied from an RFC, so a page needs
+no network to say what a section is about. `tools/rfc_levels.py` compares the levels with the texts.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from itertools import groupby
@@ -13,15 +17,18 @@ from itertools import groupby
 from lab.report import words
 
 PAGE = "rfcs.html"
+# The strongest first; the one without a requirement word stands for itself.
+LEVELS, UNLEVELLED = ("MUST", "SHOULD", "MAY"), "-"
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One section: `key` as `rfc7296:2.8`, its name, its words, and whether the run checks it as a clause."""
+    """One section: `key` as `rfc7296:2.8`, its words, its level, and whether the run checks it as a clause."""
 
     key: str
-    words: str
-    clause: str
+    words: str = ""
+    level: str = UNLEVELLED
+    clause: str = ""
 
     @property
     def name(self) -> str:
@@ -30,11 +37,15 @@ class Section:
 
 
 @cache
-def known() -> dict[str, str]:
-    """What each section is about, by `rfc7296:2.8`."""
+def known() -> dict[str, Section]:
+    """The sections of the list, by `rfc7296:2.8`."""
     text = files("lab.report").joinpath("sections.tsv").read_text(encoding="utf-8")
-    rows = (line.partition("\t") for line in text.splitlines() if line)
-    return {f"rfc{name.replace(' ', ':', 1)}": about for name, _, about in rows}
+    found = {}
+    for line in text.splitlines():
+        name, level, about = line.split("\t")
+        named = f"rfc{name.replace(' ', ':', 1)}"
+        found[named] = Section(named, about, level)
+    return found
 
 
 def key(name: str) -> str:
@@ -45,7 +56,17 @@ def key(name: str) -> str:
 
 def about(name: str) -> str:
     """What a section is about, or an empty string."""
-    return known().get(key(name), "")
+    return of(name).words
+
+
+def level(name: str) -> str:
+    """`MUST`, `SHOULD` or `MAY`; `-` of a section that has none of these words, or is unknown."""
+    return of(name).level
+
+
+def of(name: str) -> Section:
+    """The section, as far as it is known."""
+    return known().get(key(name), Section(key(name)))
 
 
 @cache
@@ -63,7 +84,7 @@ def listed(clauses: Iterable[str]) -> list[tuple[str, list[Section]]]:
     """All sections under their RFCs, in order; `clauses` are those that the run checks."""
     checked = {key(name): name for name in clauses if key(name)}
     keys = sorted({*known(), *checked}, key=words.clause_order)
-    found = [Section(one, known().get(one, ""), checked.get(one, "")) for one in keys]
+    found = [replace(of(one), clause=checked.get(one, "")) for one in keys]
     return [(rfc, list(group)) for rfc, group in groupby(found, key=_rfc)]
 
 

@@ -2,8 +2,10 @@
 
 import contextlib
 import io
+import os
 import re
 from collections.abc import Iterable, Sequence
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -14,6 +16,8 @@ from lab.plugin import meta
 from lab.plugin.meta import Scenario
 
 PLUGIN = "lab.plugin"
+# With this variable long scenarios run like all others.
+SLOW = "IKELAB_SLOW"
 _CLAUSE = re.compile(r"rfc(\d+)(?::(.+))?", re.IGNORECASE)
 
 
@@ -75,8 +79,15 @@ def collect(
 
 
 def select(scenarios: Iterable[Scenario], wishes: Sequence[str]) -> list[Scenario]:
-    """The scenarios that any wish means; all of them without a wish."""
-    return [one for one in scenarios if not wishes or any(means(wish, one) for wish in wishes)]
+    """The scenarios that any wish means; all of them without a wish. Long ones must be named, unless SLOW is set."""
+    every = SLOW in os.environ
+    return [one for one in scenarios if any(map(partial(_wished, one, every), wishes or [""]))]
+
+
+def _wished(scenario: Scenario, every: bool, wish: str) -> bool:
+    """Whether a wish means the scenario, and names it where it is long: not its group, nor a clause."""
+    named = every or not scenario.long or wish.partition(":")[0].rstrip("/").count("/") > 0
+    return named and means(wish, scenario)
 
 
 def means(wish: str, scenario: Scenario) -> bool:

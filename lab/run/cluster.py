@@ -57,7 +57,7 @@ def work(part: Part) -> list[Parcel]:
         raise BrokenError(f"a worker has other code ({here}) than this run ({part.source}); bring it up to date")
     with TemporaryDirectory(prefix="ikelab-") as scratch, open(os.devnull, "w") as nowhere:
         out = Path(scratch)
-        with Screen(len(part.batch.scenarios), nowhere) as screen:
+        with Screen([one.id for one in part.batch.scenarios], nowhere) as screen:
             crew = Crew(part.options, kernels.runner(part.options.kernel), out, screen)
             try:
                 batches = divide(part.batch.scenarios, 1, attempt=part.batch.attempt, virtual=crew.runner.virtual)

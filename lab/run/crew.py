@@ -26,10 +26,12 @@ from lab.run.kernels import Ended, Runner
 from lab.run.options import Options
 from lab.run.progress import Screen
 from lab.run.refused import refused
+from lab.run.step import Stepping
 
 POLL_S = 0.04
 # Real time.
 BOOT_LIMIT_S, GUEST_LIMIT_S = 60.0, 3600.0
+STEPS = "step"
 CHECKERS = 2
 
 
@@ -41,6 +43,7 @@ class Worker:
     follower: Follower
     directory: Path
     paused: Paused | None = None
+    stepping: Stepping | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     output: list[str] = field(default_factory=list)
     ended: Ended | None = None
@@ -110,7 +113,8 @@ class Crew:
         files = tuple(dict.fromkeys(one.nodeid.partition("::")[0] for one in batch.scenarios))
         Plan(jobs, batch.attempt, files).write(directory / PLAN)
         paused = Paused(self.runner.kind, virtual=batch.virtual) if self.options.pause_on_failure else None
-        worker = Worker(batch, Follower(batch, directory / EVENTS), directory, paused)
+        stepping = Stepping(directory / STEPS, self.screen) if self.options.step else None
+        worker = Worker(batch, Follower(batch, directory / EVENTS), directory, paused, stepping)
         self._workers.append(worker)
         thread = threading.Thread(target=self._guest, args=(worker,), name=f"guest-{self._number}", daemon=True)
         self._threads.append(thread)
@@ -123,6 +127,8 @@ class Crew:
         arguments = ["--out=OUT", f"--batch={place}", f"--seed={self.options.seed}"]
         if worker.paused is not None:
             arguments.append(f"--pause={worker.paused.socket}")
+        if worker.stepping is not None:
+            arguments.append(f"--step={place}/{STEPS}")
         try:
             with (worker.directory / "output.txt").open("w") as log:
 
@@ -134,10 +140,11 @@ class Crew:
                     self.out,
                     arguments,
                     virtual=worker.batch.virtual,
-                    limit_s=math.inf if worker.paused else GUEST_LIMIT_S,
+                    limit_s=math.inf if self._patient(worker) else GUEST_LIMIT_S,
                     output=output,
                     stop=worker.stop,
-                    paused=worker.paused,
+                    attached=worker.paused or worker.stepping,
+                    counts=worker.batch.counts,
                 )
         except BaseException as error:  # noqa: BLE001  (carried to the thread that can raise it)
             worker.error = error
@@ -152,9 +159,16 @@ class Crew:
         current = worker.current
         limit = current.limit_s if current else BOOT_LIMIT_S
         self._keep(worker)
-        if worker.follower.busy_s > limit and not worker.stop.is_set() and not self.options.pause_on_failure:
+        if worker.stepping is not None:
+            worker.stepping.look(worker.current)
+        if worker.follower.busy_s > limit and not worker.stop.is_set() and not self._patient(worker):
             worker.why_stopped = f"it took more than {limit:.0f} s of real time"
             worker.stop.set()
+
+    @staticmethod
+    def _patient(worker: Worker) -> bool:
+        """Whether a guest may take as long as somebody looks at it."""
+        return worker.paused is not None or worker.stepping is not None
 
     def _keep(self, worker: Worker) -> None:
         """Give the network of a scenario that pauses a name, as long as it does."""

@@ -24,7 +24,12 @@ USUAL_S, LONG_S = 1.0, 2.0
 
 def estimate(scenario: Scenario) -> float:
     """Seconds of the host's time."""
-    return _table().get(_name(scenario.id), USUAL_S)
+    return of_id(scenario.id)
+
+
+def of_id(scenario_id: str) -> float:
+    """The same, of a scenario by its id."""
+    return _table().get(_name(scenario_id), USUAL_S)
 
 
 def table(results: Iterable[Summary]) -> dict[str, float]:

@@ -25,12 +25,30 @@ class Finished:
     duration_s: float | None
 
 
+class Lines:
+    """The lines of JSON that are appended to a file; only whole ones count."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._offset = path, 0
+
+    def new(self) -> list[dict[str, Any]]:
+        """Those that have come since the last call."""
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._offset)
+                data = file.read()
+        except FileNotFoundError:
+            return []
+        whole = data[: data.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        return [json.loads(line) for line in whole.splitlines()]
+
+
 class Follower:
     """Reads the events of one batch."""
 
     def __init__(self, batch: Batch, events: Path, clock: Callable[[], float] = time.monotonic) -> None:
-        self.batch, self._events, self._clock = batch, events, clock
-        self._offset = 0
+        self.batch, self._events, self._clock = batch, Lines(events), clock
         self._since = clock()
         self.current: Key | None = None
         self.current_directory = ""
@@ -46,7 +64,7 @@ class Follower:
     def read(self) -> list[Finished]:
         """The scenarios that have finished since the last call."""
         found = []
-        for event in self._lines():
+        for event in self._events.new():
             key = (str(event.get("id")), str(event.get("pairing")))
             if event.get("event") == "started":
                 self.current, self.current_directory, self._since = key, str(event.get("dir")), self._clock()
@@ -60,14 +78,3 @@ class Follower:
                 self.versions |= event.get("versions", {})
                 self.current, self._since = None, self._clock()
         return found
-
-    def _lines(self) -> list[dict[str, Any]]:
-        try:
-            with self._events.open("rb") as file:
-                file.seek(self._offset)
-                data = file.read()
-        except FileNotFoundError:
-            return []
-        whole = data[: data.rfind(b"\n") + 1]
-        self._offset += len(whole)
-        return [json.loads(line) for line in whole.splitlines()]

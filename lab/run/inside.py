@@ -37,6 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--batch", type=Path, required=True)
     parser.add_argument("--seed", default="1")
     parser.add_argument("--pause", type=Path)
+    parser.add_argument("--step", type=Path)
     parser.add_argument("--suite", type=Path)
     parser.add_argument("scenarios", type=Path, nargs="?")
     given = parser.parse_args(arguments)
@@ -61,6 +62,7 @@ def _pytest_arguments(given: argparse.Namespace) -> list[str]:
         f"--ikelab-events={given.batch / EVENTS}",
         f"--ikelab-seed={given.seed}",
         *([f"--ikelab-pause={given.pause}"] if given.pause else []),
+        *([f"--ikelab-step={given.step}"] if given.step else []),
     ]
 
 

@@ -19,7 +19,6 @@ from typing import Literal, Protocol
 
 from lab.errors import UnfitError
 from lab.guest import boot, image
-from lab.life.paused import Paused
 from lab.run import brought
 from lab.run.catalogue import scenarios_directory, source_directory
 
@@ -38,6 +37,19 @@ class Ended:
     reason: str
 
 
+class Attached(Protocol):
+    """What looks into a guest while it runs: by a line that becomes its second console, or by its processes."""
+
+    @property
+    def line(self) -> int | None:
+        """The guest's end of the line, if it wants one."""
+        ...
+
+    def begun(self, process: int, directory: Path, /) -> None:
+        """The guest runs: its process, which leads a group of its own, and its private directory on the host."""
+        ...
+
+
 class Runner(Protocol):
     """A kernel to run batches on."""
 
@@ -47,11 +59,11 @@ class Runner(Protocol):
 
     def run(
         self, out: Path, arguments: list[str], *, virtual: bool, limit_s: float, output: Callable[[str], None],
-        stop: threading.Event, paused: Paused | None = None,
+        stop: threading.Event, attached: Attached | None = None, counts: bool = False,
     ) -> Ended:  # fmt: skip
         """Run `lab.run.inside` with the run directory `out`; arguments name paths relative to it with OUT/.
 
-        `paused` is what reaches a scenario that pauses.
+        `attached` is what looks into it while it runs; with `counts` computing takes virtual time as well.
         """
         ...
 
@@ -69,7 +81,7 @@ class GuestKernel:
 
     def run(
         self, out: Path, arguments: list[str], *, virtual: bool, limit_s: float, output: Callable[[str], None],
-        stop: threading.Event, paused: Paused | None = None,
+        stop: threading.Event, attached: Attached | None = None, counts: bool = False,
     ) -> Ended:  # fmt: skip
         """Boot a guest for one batch."""
         own = Path("/src") / scenarios_directory().relative_to(source_directory())
@@ -81,13 +93,14 @@ class GuestKernel:
             results=out,
             also=self._brought.mounts | ({SUITE: self._suite} if self._suite else {}),
             virtual_time=virtual,
+            counts=counts,
             limit_s=limit_s,
             output=output,
             image=self._image,
             env=self._brought.environment,
             stop=stop,
-            line=paused.line if paused else None,
-            begun=paused.begun if paused else None,
+            line=attached.line if attached else None,
+            begun=attached.begun if attached else None,
         )
         return Ended(result.exit_code, result.reason)
 
@@ -106,7 +119,7 @@ class HostKernel:
 
     def run(
         self, out: Path, arguments: list[str], *, virtual: bool, limit_s: float, output: Callable[[str], None],
-        stop: threading.Event, paused: Paused | None = None,
+        stop: threading.Event, attached: Attached | None = None, counts: bool = False,
     ) -> Ended:  # fmt: skip
         """Start one contained process for one batch."""
         words = [word.replace("OUT", str(out), 1) for word in arguments]

@@ -32,7 +32,11 @@ def run(options: Options) -> tuple[int, Path | None]:
     """Carry out a run; its exit code and its directory (none if nothing was selected). May raise LabErrors."""
     options.check()
     found = catalogue.collect(directory=options.suite, peers=options.peers, role=options.role)
-    scenarios = Shard.parse(options.shard).of_all(catalogue.select(found, options.select))
+    selected = catalogue.select(found, options.select)
+    if options.failed or options.failed_in is not None:
+        bad = past.failures(options.failed_in)
+        selected = [one for one in selected if (one.id, str(one.pairing)) in bad]
+    scenarios = Shard.parse(options.shard).of_all(selected)
     if not scenarios:
         return NOTHING, None
     results, out = carry_out(scenarios, options)
@@ -46,7 +50,7 @@ def carry_out(scenarios: Sequence[Scenario], options: Options) -> tuple[list[Res
     out = run_directory(options, run_id)
     _empty(out)
     writer = ResultWriter(out, _head(options, runner, run_id))
-    with Screen(len(scenarios) * options.repeat) as screen:
+    with Screen([one.id for one in scenarios] * options.repeat, bar=not options.step) as screen:
         crew = cluster.crew(options, runner, out, screen)
         interrupted = True
         try:
@@ -87,7 +91,7 @@ def _attempts(
     for attempt in range(1, options.repeat + 2):
         if attempt > options.repeat:
             wanted = [one for one in scenarios if found[one.id, str(one.pairing)][-1].verdict == "unresolved"]
-            crew.screen.more(len(wanted))
+            crew.screen.more([one.id for one in wanted])
         for result in crew.work(divide(wanted, options.jobs, attempt=attempt, virtual=crew.runner.virtual)):
             tried = found.setdefault((result.id, result.pairing), [])
             tried.append(result)

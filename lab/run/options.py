@@ -17,7 +17,7 @@ KERNELS = ("auto", "guest", "host")
 DEFAULT_PARENT = Path("reports", "out")
 LATEST = "latest"
 # What a run directory of ours holds at its top; anything else in DIR is somebody else's.
-PAGES = ("index.html", "compared.html", "claims.html", "collisions.html", "rfcs.html")
+PAGES = ("index.html", "compared.html", "claims.html", "collisions.html", "timing.html", "rfcs.html", "diff.html")
 OWN = frozenset(
     {"run.json", "events.jsonl", "history.json", *PAGES, "scenarios", "batches", "reports", "static", "junit.xml"}
 )
@@ -25,7 +25,10 @@ OWN = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The options of `ikelab run`; `suite` is a directory with scenarios of the user's own."""
+    """The options of `ikelab run`; `suite` is a directory with scenarios of the user's own.
+
+    Of the selected scenarios `failed` keeps those that did not end well in the last run, `failed_in` those of that run.
+    """
 
     select: tuple[str, ...] = ()
     out: Path | None = None
@@ -37,6 +40,9 @@ class Options:
     repeat: int = 1
     junit: Path | None = None
     pause_on_failure: bool = False
+    step: bool = False
+    failed: bool = False
+    failed_in: Path | None = None
     shard: str = "1/1"
     cluster: str = ""
     suite: Path | None = None
@@ -55,6 +61,8 @@ class Options:
             raise ConfigError("-j and --repeat are at least 1")
         if self.pause_on_failure and self.cluster:
             raise ConfigError("--pause-on-failure and --cluster exclude each other: nobody can look into a worker")
+        if self.step and (self.cluster or self.kernel == "host" or self.pause_on_failure):
+            raise ConfigError("--step holds one guest of this machine: no --cluster, --kernel host, --pause-on-failure")
         if self.suite is not None and self.cluster:
             raise ConfigError("--suite and --cluster exclude each other: the workers have the lab's own scenarios")
         if self.suite is not None and not self.suite.is_dir():

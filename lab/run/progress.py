@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
 from lab.evidence.results import Result
+from lab.run import durations
 
 STYLES = {"passed": "green", "failed": "bold red", "unsupported": "dim", "unresolved": "bold yellow", "flaky": "yellow"}
 # A verdict is told by word and sign, never by colour alone.
@@ -17,20 +18,28 @@ SIGNS = {"passed": "ok", "failed": "XX", "unsupported": "--", "unresolved": "!!"
 
 
 class Screen:
-    """What the user sees while a run goes on."""
+    """What the user sees while a run goes on.
 
-    def __init__(self, total: int, stream: TextIO | None = None) -> None:
+    The bar advances by what scenarios usually take (`durations`), so that the time left is more than a count.
+    """
+
+    def __init__(self, ids: Sequence[str], stream: TextIO | None = None, *, bar: bool = True) -> None:
+        """`ids` are the scenarios to come, one for each result; `bar`: not where somebody is asked."""
         self.console = Console(file=stream or sys.stderr, highlight=False, soft_wrap=True)
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
+            TextColumn("{task.fields[done]}/{task.fields[count]}"),
             TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("left"),
             console=self.console,
             transient=True,
-            disable=not self.console.is_terminal,
+            disable=not (bar and self.console.is_terminal),
+            speed_estimate_period=120.0,
         )
-        self._task = self._bar.add_task("booting", total=total)
+        self._done, self._count, self._seconds = 0, len(ids), _seconds(ids)
+        self._task = self._bar.add_task("booting", total=self._seconds, done=0, count=self._count)
 
     def __enter__(self) -> "Screen":
         self._bar.start()
@@ -43,9 +52,11 @@ class Screen:
         """Name what is running."""
         self._bar.update(self._task, description=", ".join(running) or "checking")
 
-    def more(self, count: int) -> None:
+    def more(self, ids: Sequence[str]) -> None:
         """There is more to do than was thought (a retry)."""
-        self._bar.update(self._task, total=(self._bar.tasks[0].total or 0) + count)
+        self._count += len(ids)
+        self._seconds += _seconds(ids)
+        self._bar.update(self._task, total=self._seconds, count=self._count)
 
     def result(self, result: Result, refused: Sequence[str] = ()) -> None:
         """One scenario has its verdict; `refused` says what was refused in it and why, a sentence each."""
@@ -58,11 +69,16 @@ class Screen:
         for sentence in refused:
             line.append(f"\n   {sentence}", style="dim")
         self.console.print(line)
-        self._bar.advance(self._task)
+        self._done += 1
+        self._bar.update(self._task, advance=durations.of_id(result.id), done=self._done)
 
     def say(self, text: str) -> None:
         """A sentence, above the bar."""
         self.console.print(Text(text))
+
+
+def _seconds(ids: Sequence[str]) -> float:
+    return sum(map(durations.of_id, ids))
 
 
 def summary(results: Sequence[Result], counts: Mapping[str, int], duration_s: float) -> str:

@@ -36,6 +36,8 @@ def all_esp(data: bytes, size: int) -> bool:
     """Whether UDP payloads of this length on port 4500, the last one maybe shorter, are ESP all of them."""
     if size < 8 or 0 < len(data) % size < 8:
         return False
+    if 0 not in data[::size]:
+        return True
     return all(data[at : at + 4] != NON_ESP_MARKER for at in range(0, len(data), size))
 
 

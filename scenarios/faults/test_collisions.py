@@ -23,6 +23,8 @@ PAIRS = {
     "child-delete": ("rekey child", "delete child"),
     "ike-delete": ("rekey ike", "delete ike"),
     "delete-delete": ("delete child", "delete child"),
+    "rekeyed-ike-deleted-child": ("rekey ike", "delete child"),
+    "rekeyed-child-deleted-ike": ("rekey child", "delete ike"),
 }
 
 

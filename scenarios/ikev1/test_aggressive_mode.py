@@ -2,13 +2,15 @@
 
 import pytest
 
-from lab.matrix import ALL, OLDER
+from lab.matrix import IKEV1, SELVES
 from lab.plugin import first_version as v1
+
+pytestmark = pytest.mark.pairings(*map(str, IKEV1))
 
 
 @pytest.mark.rfc("2409#5.4", "2409#5.5")
 @pytest.mark.needs("ikev1", "aggressive")
-@pytest.mark.pairings(*map(str, (*ALL, *OLDER)))
+@pytest.mark.pairings(*map(str, (*IKEV1, *SELVES)))
 def test_aggressive_mode(lab, left, right):
     """Aggressive Mode sets up the ISAKMP SA in three messages, of which only the last is encrypted."""
     lab.up("direct", v1.tunnel(connection={"aggressive": "yes"}))

@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from lab.matrix import OUR_PEERS
+from lab.matrix import IKEV1, OUR_PEERS
 from lab.plugin import first_version as v1
 from lab.plugin import stranger
 from lab.plugin.tunnel import IKE, Tunnel
+
+pytestmark = pytest.mark.pairings(*map(str, IKEV1))
 
 FLOOD, PATIENCE_S, POLL_S = 60, 5, 0.5
 # IKEv2 asks for a COOKIE from so many half-open SAs on; ours takes no more than this in either version.

@@ -4,8 +4,11 @@ from itertools import pairwise
 
 import pytest
 
+from lab.matrix import IKEV1
 from lab.plugin import first_version as v1
 from lab.plugin.tunnel import CHILD, CONNECTION
+
+pytestmark = pytest.mark.pairings(*map(str, IKEV1))
 
 SIDES = ("left", "right")
 DELAY_S = 7

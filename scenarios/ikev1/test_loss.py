@@ -2,7 +2,10 @@
 
 import pytest
 
+from lab.matrix import IKEV1
 from lab.plugin import first_version as v1
+
+pytestmark = pytest.mark.pairings(*map(str, IKEV1))
 
 MAIN = [("MAIN_MODE", v1.MAIN, number) for number in range(1, 7)]
 AGGRESSIVE = [("AGGRESSIVE_MODE", v1.AGGRESSIVE, number) for number in range(1, 4)]
@@ -26,7 +29,7 @@ def again(ladder, exchange):
 def test_message_lost_once(lab, left, right, case):
     """One message is lost: whoever waits repeats its own after 4 s, bit for bit, and one tunnel comes of it."""
     what, exchange, number = case
-    if exchange == v1.AGGRESSIVE and number == 3 and left.peer.name == "strongswan":
+    if exchange == v1.AGGRESSIVE and number == 3 and left.peer.name.startswith("strongswan"):
         lab.unsupported(
             "charon has begun Quick Mode when the repeated message 2 comes, and sends message 3 never again"
         )

@@ -2,10 +2,12 @@
 
 import pytest
 
-from lab.matrix import DEFAULT, OLDER
+from lab.matrix import IKEV1
 from lab.plugin import first_version as v1
 from lab.plugin.echoes import all_answered, echoes
 from lab.plugin.tunnel import CHILD, CONNECTION
+
+pytestmark = pytest.mark.pairings(*map(str, IKEV1))
 
 SIDES = ("left", "right")
 EVERY_S, COUNT, LEAST = 0.02, 350, 25
@@ -25,19 +27,6 @@ def spis(gateway):
 @pytest.mark.parametrize("esp", ["aes256-sha256", "aes256-sha256-ecp256"], ids=["without-pfs", "with-pfs"])
 def test_rekey_child(lab, left, right, esp, asker):
     """One side makes a new Quick Mode for the same selectors: new SPIs and keys, the same ISAKMP SA, no ping lost."""
-    rekeyed(lab, left, right, esp, asker)
-
-
-@pytest.mark.rfc("2409#5.5")
-@pytest.mark.needs("ikev1", "rekey")
-@pytest.mark.pairings(*map(str, OLDER))
-def test_rekey_child_with_an_older_release(lab, left, right):
-    """The same beside the strongSwan of Debian 12, with PFS."""
-    rekeyed(lab, left, right, "aes256-sha256-ecp256", "left")
-
-
-def rekeyed(lab, left, right, esp, asker):
-    """The tunnel stands, and a side rekeys its child while pings go through."""
     lab.up("direct", v1.tunnel(esp=esp))
     lab.establish()
     gateway, (before, ike) = {"left": left, "right": right}[asker], spis(left)
@@ -61,7 +50,6 @@ def rekeyed(lab, left, right, esp, asker):
 
 @pytest.mark.rfc("2409#5.4")
 @pytest.mark.needs("ikev1", "rekey")
-@pytest.mark.pairings(*map(str, (*DEFAULT, *OLDER)))
 def test_authenticate_anew(lab, left, right):
     """Phase 1 anew: a new ISAKMP SA, the old one deleted, the child carried over untouched, no ping lost."""
     lab.up("direct", v1.tunnel())

@@ -2,9 +2,12 @@
 
 import pytest
 
+from lab.matrix import IKEV1
 from lab.plugin import first_version as v1
 from lab.plugin import papers
 from lab.wire.ids_v1 import AuthMethod1
+
+pytestmark = pytest.mark.pairings(*map(str, IKEV1))
 
 SIDES = ("left", "right")
 CURVES = {

@@ -23,7 +23,7 @@ VIRTUAL = os.environ.get("IKELAB_CLOCK") == "virtual"
 Up = Callable[[str | Topology], Network]
 
 # On the host these are not skipped one by one: test_realised.py runs them all, elsewhere.
-NAMES = ("network", "capture", "gate", "gate_wire", "impair", "behaviours")
+NAMES = ("network", "capture", "gate", "gate_wire", "impair", "impair_measured", "behaviours")
 collect_ignore = [] if CONTAINED else [f"test_{name}.py" for name in NAMES]
 
 

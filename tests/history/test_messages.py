@@ -110,3 +110,10 @@ def test_chance_of_another_length_is_a_difference() -> None:
 def test_payloads_inside_sk_and_of_one_name() -> None:
     inside = part("SK", part("N", leaf("Type", "A (1)")), part("N", leaf("Type", "B (2)")))
     assert payloads.fields([inside]) == {"N/Type": "A (1)", "N 2/Type": "B (2)"}
+
+
+def test_the_number_of_a_question_of_ikev1_liveness_is_chance() -> None:
+    def tree(data: str) -> list[Any]:
+        return [part("N", leaf("Type", "R_U_THERE (36136)"), leaf("Data", data))]
+
+    assert payloads.fields(tree("065dafd7")) == payloads.fields(tree("6811aa2b"))

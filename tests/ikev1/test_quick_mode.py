@@ -3,12 +3,12 @@
 import pytest
 
 from lab.ike import mode
-from lab.ikev1 import phase2, quick_mode, vendor
+from lab.ikev1 import phase2, quick_mode
 from lab.ikev1.sa import Sa
 from lab.wire.message_v1 import Message1
-from lab.wire.payloads_v1 import Hash1, NatD, VendorId1
+from lab.wire.payloads_v1 import Hash1, NatD
 from tests.ikev1.v1 import ESP, INFORMATIONAL, MAIN, QUICK, first, ladder, of, right_of, sa, settled
-from tests.pair import Nat, Pair
+from tests.pair import LEFT, Nat, Pair
 
 HOSTS = ("local_ts = 10.1.0.0/24", "local_ts = dynamic"), ("remote_ts = 10.2.0.0/24", "remote_ts = dynamic")
 
@@ -63,24 +63,65 @@ def test_other_selectors_are_refused_in_words() -> None:
     assert "INVALID_ID_INFORMATION" in str(pair.left.told("failed")[0]["reason"])
 
 
-def many(count: int) -> str:
+def many(count: int, settings: str = "") -> str:
     children = "".join(
         f"n{n} {{\n local_ts = 10.1.{n + 1}.0/24\n remote_ts = 10.2.{n + 1}.0/24\n esp_proposals = {ESP}\n}}\n"
         for n in range(count)
     )
-    return changed(first(), ("            net {", f"{children}            net {{"))
+    return changed(first(settings=settings), ("            net {", f"{children}            net {{"))
 
 
 def test_several_at_a_time() -> None:
     """Twenty Quick Modes under way at once, each with its own message ID and chain of IVs."""
-    pair = Pair(many(20)).initiate()
+    pair = Pair(many(20, "quick_modes = 64")).initiate()
     for n in range(20):
         pair.left.do("initiate", f"n{n}")
+    assert under_way(pair) == 20
     pair.settle()
     pair.check(children=21)
     ids = {d.header.message_id for d in pair.wire.seen(of(QUICK))}
     assert len(ids) == 21
     assert len({child.key_encr_in for child in pair.left.installed.values()}) == 21
+
+
+def under_way(pair: Pair) -> int:
+    """How many Quick Modes the left side has begun and not ended."""
+    begun = {d.header.message_id for d in pair.wire.seen(of(QUICK)) if d.src[0] == LEFT}
+    return len(begun) - len(pair.left.installed)
+
+
+def test_no_more_at_a_time_than_an_old_peer_keeps_the_state_of() -> None:
+    """strongSwan's three are not all for Quick Modes: two of them run, and each that ends lets another one begin."""
+    pair = Pair(many(20)).initiate()
+    for n in range(20):
+        pair.left.do("initiate", f"n{n}")
+    assert under_way(pair) == 2
+    pair.settle()
+    pair.check(children=21)
+
+
+def test_a_quick_mode_that_nobody_answers_does_not_keep_others_from_the_peer_for_ever() -> None:
+    pair = Pair(many(3, "quick_modes = 1\n retransmit_tries = 1")).initiate()
+    pair.wire.drop(of(QUICK, 4), count=2)
+    for n in range(3):
+        pair.left.do("initiate", f"n{n}")
+    assert under_way(pair) == 1
+    pair.run(pair.now + 60)
+    assert not pair.left.sas, "a peer that never answers has gone, and with it the SA"
+
+
+def test_the_child_that_is_meant_goes_before_one_that_has_more() -> None:
+    """The selectors of `net` are inside those of `wide`, which stands first: nothing is narrowed, so both would do."""
+    wide = f"wide {{\n local_ts = 10.1.0.0/24\n remote_ts = 10.2.0.0/24\n esp_proposals = {ESP}\n }}\n"
+    ends = ("local_ts = 10.1.0.0/24", "remote_ts = 10.2.0.0/24")
+    narrow = changed(first(), *((end, f"{end}[udp/7001]") for end in ends))
+    text = changed(narrow, ("        children {", f"        children {{\n {wide}"))
+    for name in ("net", "wide"):
+        pair = Pair(text, right_of(text))
+        pair.left.do("initiate", name)
+        pair.settle()
+        (child,) = pair.right.installed.values()
+        assert child.name == name
 
 
 def test_several_from_both_sides_with_losses() -> None:
@@ -255,16 +296,18 @@ def test_the_commit_bit_is_tolerated() -> None:
     assert len(pair.wire.seen(of(QUICK))) == 3
 
 
-@pytest.mark.parametrize("vendor_id", [vendor.DRAFT_02, vendor.DRAFT_02_N, vendor.DRAFT_03, vendor.RFC_3947])
+@pytest.mark.parametrize("by", ["left", "right"])
+@pytest.mark.parametrize("document", ["rfc3947", "draft-03", "draft-02"])
 @pytest.mark.parametrize("mode", ["tunnel", "transport"])
-def test_nat_traversal_by_each_document(monkeypatch: pytest.MonkeyPatch, vendor_id: bytes, mode: str) -> None:
-    """The drafts number NAT-D, NAT-OA and the encapsulation modes otherwise than RFC 3947; the announcement decides."""
-    monkeypatch.setattr(vendor, "announcements", lambda **_: (VendorId1(vendor_id),))
-    text = first(child=f"mode = {mode}")
+def test_nat_traversal_by_each_document(document: str, mode: str, by: str) -> None:
+    """The drafts number NAT-D, NAT-OA and the encapsulation modes otherwise than RFC 3947; the poorer side decides."""
+    only, every = f"nat_t_documents = {document}", "nat_t_documents = rfc3947, draft-03, draft-02"
+    text = first(child=f"mode = {mode}", settings=only)
     text = changed(text, *HOSTS) if mode == "transport" else text
     right = right_of(text, ("local_addrs = 192.0.2.1", "local_addrs = %any"))
+    text, right = (text, right.replace(only, every)) if by == "left" else (text.replace(only, every), right)
     pair = Pair(text, right, nats=(Nat("192.0.2.1", "203.0.113.1"),)).initiate()
-    draft = vendor_id != vendor.RFC_3947
+    draft = document != "rfc3947"
     discovery = Message1.decode(pair.wire.seen(of(MAIN, 3))[0].ike)
     assert {int(p.type) for p in discovery.all(NatD)} == {130 if draft else 20}
     wire = {"tunnel": 3, "transport": 4}[mode] if not draft else {"tunnel": 61443, "transport": 61444}[mode]
@@ -296,3 +339,18 @@ def test_a_wrong_hash_in_a_well_formed_message(monkeypatch: pytest.MonkeyPatch, 
         "the responder makes something of a first message that is forged"
     )
     assert len(pair.wire.seen(of(QUICK))) == number
+
+
+def test_no_document_on_nat_traversal_in_common() -> None:
+    """Nobody looks for NATs then, and ports stay."""
+    text = first(settings="nat_t_documents = draft-03")
+    pair = Pair(text, right_of(text, ("draft-03", "draft-02"))).initiate()
+    pair.check()
+    assert sa(pair.left).nat_numbers is sa(pair.right).nat_numbers is None
+    assert not [p for d in pair.wire.seen(of(MAIN, 3)) for p in Message1.decode(d.ike).all(NatD)]
+
+
+def test_without_nat_traversal_nothing_is_announced() -> None:
+    pair = Pair(first(settings="nat_traversal = no")).initiate()
+    pair.check()
+    assert sa(pair.left).nat_numbers is None

@@ -1,6 +1,8 @@
 """Children for the tests of the data plane: two ends of one pair of SAs."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from itertools import count, islice
 
 from lab.crypto import registry
 from lab.crypto.proposal import parse
@@ -22,9 +24,15 @@ PROPOSALS = (
 )
 
 
-def predictable(count: int) -> bytes:
+def predictable(wanted: int) -> bytes:
     """A random source that does not matter here."""
-    return bytes(range(1, count + 1))
+    return bytes(range(1, wanted + 1))
+
+
+def endless() -> Callable[[int], bytes]:
+    """A random source that gives the same octets, however many are taken at once."""
+    octets = (number * 37 % 251 for number in count(1))
+    return lambda wanted: bytes(islice(octets, wanted))
 
 
 def child(proposal: str = "aes128gcm16", **changes: object) -> ChildSa:

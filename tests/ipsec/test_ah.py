@@ -23,6 +23,7 @@ INNER6 = IPv6(ip_address("2001:db8:1::1"), ip_address("2001:db8:2::2"), 59, byte
 OUTER = {4: Path("192.0.2.1", 500, "198.51.100.1", 500), 6: Path("2001:db8::1", 500, "2001:db8::2", 500)}
 # Octets of the ICV, of the whole header in IPv4 and in IPv6.
 SIZES = {
+    "md5": (12, 24, 24),
     "sha1": (12, 24, 24),
     "sha256": (16, 28, 32),
     "sha384": (24, 36, 40),

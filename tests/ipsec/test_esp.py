@@ -7,6 +7,9 @@ from ipaddress import ip_address
 from pathlib import Path as File
 
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import ECB
 from scapy.layers.inet import ICMP, IP, UDP
 from scapy.layers.inet6 import IPv6 as ScapyIPv6
 from scapy.layers.ipsec import ESP, SecurityAssociation
@@ -50,6 +53,9 @@ def test_seal_a_published_packet(vector: dict) -> None:
     sender.sequence = int(vector["high"] + vector["packet"][8:16], 16) - 1
     iv = packet[8 : 8 + sender.shape.iv]
     sender.explicit_iv = lambda number: iv
+    if vector["encr"] == "ENCR_AES_CBC":  # at the start of its chain it makes the IV of this block
+        block = Cipher(AES(bytes.fromhex(vector["key"])), ECB()).decryptor().update(iv)
+        sender.random = lambda octets: block
     assert sender.seal(bytes.fromhex(vector["payload"]), vector["next_header"]).hex() == vector["packet"]
 
 
@@ -241,7 +247,8 @@ def forge(sender: EspOut, plaintext: bytes) -> bytes:
     """A packet that is authentic and holds whatever we want behind the IV."""
     sender.sequence += 1
     number = sender.sequence.to_bytes(8, "big")
-    iv, header = sender.explicit_iv(number), sender.spi + number[4:]
+    iv = number if sender.shape.iv == len(number) else predictable(sender.shape.iv)
+    header = sender.spi + number[4:]
     packet = header + iv + sender.shape.cipher.encrypt(iv, plaintext, header)
     return packet if sender.shape.mac is None else packet + sender.shape.mac.sign(packet)
 
@@ -310,8 +317,7 @@ def test_ivs_of_aead_never_repeat_and_cbc_draws_each() -> None:
     assert len(ivs) == 500
     drawn = []
     cbc = EspOut(child("aes128-sha256"), lambda count: drawn.append(count) or bytes(count))
-    for _ in range(3):
-        assert cbc.encapsulate(INNER)[8:24] == bytes(16)
+    assert len({cbc.encapsulate(INNER)[8:24] for _ in range(3)}) == 3, "one draw, encrypted, makes another IV each time"
     assert drawn == [16, 16, 16]
 
 

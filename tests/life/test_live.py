@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from lab.cli import schemas
 from lab.life import records
 from lab.wire import pcapng
 
@@ -31,6 +32,8 @@ def ikelab(*words: str, code: int = 0, data: bytes = b"") -> str:
     process = start(*words, **pipes)
     out, err = process.communicate(data, timeout=DEADLINE_S)
     assert process.returncode == code, f"ikelab {' '.join(words)}: {process.returncode}: {err.decode()}"
+    if "--json" in words and not code:
+        schemas.strict(out)
     return (err if code else out).decode()
 
 
@@ -58,7 +61,7 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def up(runtime: Path) -> None:
     """A lab that all the tests of commands share."""
-    ikelab("up", "nat-both")
+    ikelab("up", "nat-both", "--json")
 
 
 def pings(code: int = 0) -> str:
@@ -98,6 +101,8 @@ def test_mistakes_are_one_sentence_and_exit_code_2() -> None:
         (("capture", "left-wan", "-w", os.devnull, "--at", "right"), "`right` is no end of the link `left-wan`"),
         (("link", "set", "nowhere", "--delay", "1ms"), "there is no link `nowhere`"),
         (("link", "set", "left-uplink", "--delay", "soon"), "left-uplink.delay"),
+        (("link", "set", "left-uplink", "--reorder", "5%"), "only packets that are delayed can be overtaken"),
+        (("link", "set", "left-uplink", "--bursts", "1%"), "--bursts 1%: begin=1%,end=25%"),
         (("link", "set", "left-uplink", "--mtu", "big"), "--mtu big: a number of octets"),
         (("gate", "drop", "ESP", "--at", "nowhere"), "`nowhere` is no router or NAT box"),
         (("gate", "hold", "EPS"), "the gate does not know `EPS`"),
@@ -126,6 +131,9 @@ def test_the_tunnel_the_gate_the_nat_and_the_link(tmp_path: Path) -> None:
     assert counted()["drop 1st IKE_AUTH request"]["acted"] == 1
     assert counted()["drop 1st IKE_AUTH request"]["seen"] >= 2
     pings()
+    for node in ("left", "right"):  # both kinds of daemon have the published shapes
+        ikelab("ctl", node, "list-sas", "--json")
+        ikelab("ctl", node, "stats", "--json")
     for name, found in daemons().items():
         assert [child["state"] for sa in found["sas"] for child in sa["children"]] == ["INSTALLED"], name
 
@@ -160,7 +168,7 @@ def test_the_tunnel_the_gate_the_nat_and_the_link(tmp_path: Path) -> None:
     assert {one["node"] for one in facts["timeline"]} == {"left-nat"}
 
     # a slow link, both ways
-    ikelab("link", "set", "left-uplink", "--delay", "60ms")
+    ikelab("link", "set", "left-uplink", "--delay", "60ms", "--bursts", "begin=0%,end=100%")
     pings()  # which makes the mapping anew
     assert float(pings().split("time=")[1].split()[0]) >= 120
     ikelab("link", "set", "left-uplink", "--delay", "none")

@@ -9,6 +9,7 @@ from tests.report.synthetic import run_json
 Facts = dict[str, Any]
 FIRST = "ikev1/messages-until-the-first-packet/"
 SPI = "a1b2c3d4e5f60718:5d2e9b7c40f1a683"
+FILES = ("collisions", "timing")
 
 
 def ike1(exchange: str, payloads: str, sender: str = "left", **more: Any) -> Facts:
@@ -71,13 +72,14 @@ def write(path: Path, *results: Facts) -> Path:
     """A run of these results, each from `result`."""
     listed = []
     for one in results:
-        found = {key: value for key, value in one.items() if key not in ("ladder", "collisions")}
+        found = {key: value for key, value in one.items() if key not in ("ladder", *FILES)}
         place = path / found["dir"]
         place.mkdir(parents=True)
         (place / "result.json").write_text(json.dumps(found))
         (place / "ladder.json").write_text(json.dumps(numbered(*one["ladder"])))
-        if "collisions" in one:
-            (place / "collisions.json").write_text(json.dumps(one["collisions"]))
+        for name in FILES:
+            if name in one:
+                (place / f"{name}.json").write_text(json.dumps(one[name]))
         listed.append(found)
     path.mkdir(exist_ok=True)
     (path / "run.json").write_text(json.dumps(run_json(listed)))
@@ -102,6 +104,25 @@ def collisions(**more: Any) -> Facts:
     plays = [{"order": ["LQ", "RQ", "LR", "RR"], **plain, **counted}]
     plays.append({"order": ["LQ", "LR", "RQ", "RR"], **plain, **counted, **odd, **more})
     return {"left": "rekey child", "right": "delete child", "survivors": {"ike": 1, "child": 0}, "plays": plays}
+
+
+def timing(**more: Any) -> Facts:
+    """The timing.json of one measurement of each kind."""
+    cells = [{"timeout_s": 15, "lost": True, "follows_at": 2}, {"timeout_s": 30, "lost": False, "follows_at": 1}]
+    measured = [
+        {
+            "what": "retransmission",
+            "exchange": "IKE_AUTH",
+            "sent_s": [0, 4.0002, 11.2],
+            "gave_up_s": 24.2,
+            "after_s": 30,
+        },
+        {"what": "mappings", "keepalive_s": 20, "cells": cells},
+        {"what": "mappings", "keepalive_s": 0, "cells": [cells[0] | {"follows_at": 0}]},
+        {"what": "lifetimes", "of": "CHILD SA", "earliest_s": 3240, "latest_s": 3600, "lived_s": [3300.5, 3590]},
+        {"what": "expiry", "of": "half-open IKE SA", "lasted_s": 30.1, "note": "until it is gone"},
+    ]
+    return {"peer": "ours", "measured": measured, **more}
 
 
 def write_proven(path: Path) -> Path:

@@ -15,6 +15,7 @@ from tests.report.proven import write_proven  # noqa: E402
 from tests.report.synthetic import write_many, write_run  # noqa: E402
 from tests.report.test_hostile import PAGE as HOSTILE_PAGE  # noqa: E402
 from tests.report.test_hostile import write_hostile_run  # noqa: E402
+from tests.report.test_side_by_side import write_two_runs  # noqa: E402
 
 CHROMIUM = Path(os.environ.get("IKELAB_CHROMIUM", "/usr/bin/chromium"))
 FLAGS = [
@@ -96,7 +97,7 @@ def test_axe_finds_nothing(browser: playwright.Browser, run_dir: Path, name: str
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["compared.html", "claims.html", "rfcs.html", "collisions.html"])
+@pytest.mark.parametrize("name", ["compared.html", "claims.html", "rfcs.html", "collisions.html", "timing.html"])
 def test_the_comparison_and_the_claims_are_at_peace_too(
     browser: playwright.Browser, proven: Path, name: str, scheme: str
 ) -> None:
@@ -105,6 +106,18 @@ def test_the_comparison_and_the_claims_are_at_peace_too(
         assert found.violations_count == 0, found.generate_report()
         assert visit.requests == [(proven / name).as_uri()]
         assert visit.complaints == []
+        visit.page.set_viewport_size(PHONE)
+        assert visit.page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_two_runs_side_by_side_are_at_peace(browser: playwright.Browser, tmp_path: Path, scheme: str) -> None:
+    page = write_two_runs(tmp_path)
+    with Visit(browser, page, color_scheme=scheme) as visit:
+        visit.open_everything()
+        found = axe.Axe().run(visit.page)
+        assert found.violations_count == 0, found.generate_report()
+        assert (visit.requests, visit.complaints) == ([page.as_uri()], [])
         visit.page.set_viewport_size(PHONE)
         assert visit.page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
 

@@ -9,10 +9,10 @@ from lab.report import build, compared, model
 from lab.report.model import Verdict
 from lab.run import catalogue
 from tests.report.outline import outline
-from tests.report.proven import FIRST, collisions, esp, handshake, ike2, result, write, write_proven
+from tests.report.proven import FIRST, collisions, esp, handshake, ike2, result, timing, write, write_proven
 from tests.report.test_hostile import HOSTILE, SHOWN
 
-PAGES = ("compared.html", "claims.html", "collisions.html")
+PAGES = ("compared.html", "claims.html", "collisions.html", "timing.html")
 
 
 @pytest.fixture
@@ -90,6 +90,7 @@ def test_hostile_strings_are_text(tmp_path: Path, page: str) -> None:
         result(f"{FIRST}ikev2", [], f"ours>{HOSTILE}", **evil),
         result(f"{FIRST}main-mode", [*strange, esp()], dir="scenarios/b"),
         result("ikev2/plain-tunnel", [], dir="scenarios/c", negotiated={"ike": {"encr": HOSTILE}}),
+        result("timing/a", [], dir="scenarios/e", timing=timing(peer=HOSTILE)),
         result("faults/collision/a", [], dir="scenarios/d", collisions=collisions(deviations={"both": [HOSTILE]})),
     )
     build(run)

@@ -1,12 +1,14 @@
 """The pages as a whole: what is built from whole, partial and broken run directories."""
 
 import json
+import re
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
 from lab.errors import ConfigError
-from lab.report import assets, build
+from lab.report import assets, build, sections
 from tests.report.outline import outline
 from tests.report.synthetic import SCENARIOS, write_many, write_run
 
@@ -60,6 +62,16 @@ def test_the_index_shows_the_run(built: Path) -> None:
     assert "a CHILD SA was installed after AUTHENTICATION_FAILED was due." in text
     assert "1 failed, 1 unsupported, 2 passed" in text
     assert "RFC 7296, 2.23" in text
+
+
+def test_the_index_tells_how_much_each_clause_asks(built: Path) -> None:
+    rows = dict(
+        re.findall(r'<tr id="c-([^"]+)">.*?<span class="level[^>]*>([^<]+)</span>', (built / "index.html").read_text())
+    )
+    assert rows
+    for clause, level in rows.items():
+        assert level == sections.level(unquote(clause)).replace("-", "none"), clause
+    assert {"MUST", "SHOULD"} <= set(rows.values())
 
 
 def test_a_scenario_page_has_its_parts_in_order(built: Path) -> None:

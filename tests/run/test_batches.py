@@ -30,6 +30,13 @@ def test_real_time_has_guests_of_its_own():
     assert [(batch.virtual, len(batch.scenarios)) for batch in batches] == [(True, 3), (False, 1)]
 
 
+def test_a_peer_that_spins_has_guests_in_which_computing_takes_time():
+    spinning = Scenario("any/old", Pairing("strongswan-5.9", "ours"), "", "")
+    batches = divide([*scenarios(2), spinning, *scenarios(1, "real")], 1)
+    assert ids(batches) == [["any/0", "any/1"], ["any/old"], ["real/0"]]
+    assert [(batch.virtual, batch.counts) for batch in batches] == [(True, False), (True, True), (False, False)]
+
+
 def test_without_virtual_time_everything_is_real():
     assert [batch.virtual for batch in divide(scenarios(2), 1, virtual=False)] == [False]
 

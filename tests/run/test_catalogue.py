@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from lab.errors import ConfigError
@@ -86,6 +88,21 @@ def test_a_wish_that_means_a_scenario(wish):
 )
 def test_a_wish_that_does_not(wish):
     assert not catalogue.means(wish, ONE)
+
+
+LONG = replace(ONE, id="soak/a-week", long=True)
+
+
+@pytest.mark.parametrize("wishes", [["soak/a-week"], ["soak/a-"], ["nat/", "soak/a-week:ours>strongswan"]])
+def test_a_long_scenario_that_is_named(wishes):
+    assert catalogue.select([LONG], wishes) == [LONG]
+
+
+@pytest.mark.parametrize("wishes", [[], ["soak/"], ["soak"], ["rfc7296:2.8"]])
+def test_a_long_scenario_that_is_not_named(wishes, monkeypatch):
+    assert catalogue.select([LONG], wishes) == []
+    monkeypatch.setenv(catalogue.SLOW, "1")
+    assert catalogue.select([LONG], wishes) == [LONG]
 
 
 def test_the_scenarios_of_this_checkout_can_be_collected():

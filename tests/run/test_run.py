@@ -12,7 +12,7 @@ from lab.errors import ConfigError, UnfitError
 from lab.evidence.results import Result, write_result
 from lab.matrix import Pairing
 from lab.plugin.meta import Scenario
-from lab.run import catalogue, crew, kernels, main, source
+from lab.run import catalogue, crew, kernels, main, past, source
 from lab.run.inside import EVENTS, PLAN
 from lab.run.kernels import Ended
 from lab.run.options import Options
@@ -30,7 +30,7 @@ class PretendedKernel:
     boots: int = 0
     verdicts: dict = field(default_factory=dict)
 
-    def run(self, out, arguments, *, virtual, limit_s, output, stop, paused=None):
+    def run(self, out, arguments, *, virtual, limit_s, output, stop, attached=None, counts=False):
         self.boots += 1
         batch = Path(next(a for a in arguments if a.startswith("--batch=")).removeprefix("--batch=OUT/"))
         plan = json.loads((out / batch / PLAN).read_text())
@@ -187,3 +187,25 @@ def test_nothing_of_the_users_is_ever_removed(run, tmp_path):
     with pytest.raises(ConfigError, match="mine"):
         run("a/passed")
     assert (tmp_path / "out" / "mine.txt").read_text() == "keep"
+
+
+def test_only_what_failed_is_run_again(run, kernel, tmp_path, monkeypatch):
+    monkeypatch.setenv(past.VARIABLE, str(tmp_path / "history.db"))
+    names = ["a/passed", "b/failed", "c/unsupported", "d/unresolved"]
+    run(*names)
+    for wish in ({"failed": True}, {"failed_in": tmp_path / "out"}):
+        _, again = run(*names, **wish)
+        assert {row["id"] for row in again["results"]} == {"b/failed", "d/unresolved"}
+    kernel.verdicts = {("b/failed", number): "passed" for number in range(1, 50)}
+    _, mended = run(*names, failed=True, select=("b/",))
+    assert [row["verdict"] for row in mended["results"]] == ["passed"]
+    assert run(*names, failed=True) == (main.NOTHING, None)
+
+
+def test_where_no_run_is_known_none_can_be_run_again(run, tmp_path, monkeypatch):
+    monkeypatch.setenv(past.VARIABLE, str(tmp_path / "history.db"))
+    with pytest.raises(ConfigError, match="no run is known"):
+        run("a/passed", failed=True)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ConfigError, match="no run directory"):
+        run("a/passed", failed_in=tmp_path / "empty")

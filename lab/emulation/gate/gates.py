@@ -4,6 +4,7 @@
  "events": [{"t", "rule", "action", "came", "leaves", "kind", "content", ...}], "unrecorded", "unopened"}]}
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,7 @@ class Gates:
         self._in_kernel: list[InKernel] = []
         self._logs: dict[str, Mapping[str, str]] = {}
         self._record: list[dict[str, Any]] = []
+        self._step: dict[str, dict[str, Any]] = {}
 
     def at(self, where: str = "") -> Gate:
         """The gate at a router, a NAT box or a link next to one; without a name between left and right."""
@@ -52,6 +54,13 @@ class Gates:
             return place.keeper(self._topology.nodes, self._topology.links, where)
         except ConfigError as error:
             raise ConfigError(error.text, file=self._topology.file) from error
+
+    def step(self, directory: Path) -> None:
+        """Have the gate between left and right tell of each message in `directory`, and hold it (step.py)."""
+        node = self.keeper(place.usual(self._topology))
+        hold = os.environ.get("IKELAB_CLOCK") == "virtual"
+        self._step[node] = {"step": str(directory), "hold": hold}
+        self._open(node)
 
     # -- in the kernel
 
@@ -89,6 +98,7 @@ class Gates:
                 "sides": place.sides(self._topology, node),
                 "macs": {wires.mac(self._topology, end): end.interface for end in ends},
                 "networks": place.networks(self._topology, node),
+                **self._step.get(node, {}),
             }
             self._opened[node] = Opened(request, tap, link)
             self._opened[node].ask("keys", logs=list(self._logs.values()))

@@ -3,7 +3,7 @@
 One process serves all gates of a lab, as the recorder does for captures. The lab speaks to it over its standard input:
 
     {"open": ID, "control": PATH, "sides": {NODE: INTERFACE}, "macs": {MAC: INTERFACE},
-     "networks": [[PREFIX, INTERFACE]]}
+     "networks": [[PREFIX, INTERFACE]]}   with "step": PATH, "hold": true it steps (step.py)
         with descriptors: the TAP, a packet socket in the node      -> {"ok": true} or {"ok": false, "error": "..."}
     {"close": ID}                                                   -> {"ok": true, "result": everything recorded}
 
@@ -33,6 +33,7 @@ from lab.emulation.gate import rule as rules
 from lab.emulation.gate.engine import Engine
 from lab.emulation.gate.opener import KeyLog, LogReader, Opener
 from lab.emulation.gate.packet import Packet, decode
+from lab.emulation.gate.step import Stepper
 from lab.errors import ConfigError, LabError
 
 IGNORED = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
@@ -57,6 +58,9 @@ class Gatekeeper:
         self.engine = Engine(request["sides"], self._opener.names)
         self._clock, self._epoch, self._loop = loop.clock, time.time() - loop.clock(), loop
         self.refused = 0
+        self._stepper = (
+            Stepper(Path(request["step"]), request["sides"], hold=bool(request["hold"])) if "step" in request else None
+        )
         self._control = Control(Path(request["control"]), loop.selector, self._command)
         loop.watch(tap, self._frames)
 
@@ -75,7 +79,17 @@ class Gatekeeper:
                 return
             leaves = self._macs.get(frame[6:12])
             if leaves is not None:  # what the TAP itself says has another address
-                self._send(self.engine.take(decode(frame, self._came(frame, leaves), leaves), self.now))
+                self._meet(decode(frame, self._came(frame, leaves), leaves))
+
+    def _meet(self, packet: Packet) -> None:
+        if self._stepper is None:
+            self._send(self.engine.take(packet, self.now))
+            return
+        came, before = self.now, len(self.engine.events)
+        token = self._stepper.meet(packet, self._opener.names(packet), came)
+        waited_s = self.now - came
+        self._send(self.engine.take(packet, self.now))
+        self._stepper.goes_on(token, waited_s, self.engine.events[before:], packet)
 
     def _came(self, frame: bytes, leaves: str) -> str:
         """By which interface a packet came in: of two the other one, of more the one that leads to its source."""

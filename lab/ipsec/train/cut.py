@@ -6,24 +6,24 @@ its packet.
 """
 
 import sys
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from lab.ipsec.batch import MOST
 from lab.ipsec.superpacket import CHECKSUM_AT, CWR, FIN, PSH, Superpacket
+from lab.ipsec.train.room import Numbers, Room
 from lab.wire.packets import TCP, UDP_NUMBER
 
-Octets = npt.NDArray[np.uint8]
 Words = npt.NDArray[np.uint64]
 _MODULUS, _WORD = np.uint64(0xFFFF), np.uint64(0xFFFF)
 _MANY = np.uint64(0xFFFF << 40)  # a multiple of the modulus beyond every sum
 COUNT = np.arange(MOST, dtype=np.uint64)
 
 
-def sums(rows: Octets, start: int, end: int) -> Words:
-    """The ones' complement sum of these columns of each row, not folded; up to 3 zeros may stand behind `end`."""
-    words = rows[:, start : end + -end % 4].view("=u4")
+def sums(words: Numbers) -> Words:
+    """The ones' complement sum of each row of words, not folded."""
     return np.asarray(np.add.reduce(words, axis=1, dtype=np.uint64))
 
 
@@ -32,14 +32,20 @@ def native(word: int) -> int:
     return int.from_bytes(word.to_bytes(2, "big"), sys.byteorder)
 
 
-def check(total: Words, kind: str = "=u2") -> Octets:
-    """The checksums that belong to these sums, one row each; like `checksum` never 0xFFFF."""
-    return columns((_MANY - total) % _MODULUS, kind)
+def check(total: Words) -> Words:
+    """The checksums that belong to these sums; like `checksum` never 0xFFFF."""
+    return np.asarray((_MANY - total) % _MODULUS)
 
 
-def cut(packet: Superpacket, rows: Octets, start: int) -> None:
-    """Fill the rows with segments of full size, from this one on."""
-    size, count, inner = packet.size, len(rows), packet.inner
+@lru_cache(64)
+def steps(size: int) -> Words:
+    """0, `size`, twice `size`, ..."""
+    return COUNT * np.uint64(size)
+
+
+def cut(packet: Superpacket, room: Room, start: int, count: int) -> None:
+    """Fill the first plain rows with `count` segments of full size, from this one on."""
+    size, inner, rows = packet.size, packet.inner, room.plain[:count]
     front = _front(packet)
     rows[:, : len(front)] = np.frombuffer(front, np.uint8)
     payload = packet.payload[start * size : (start + count) * size]
@@ -47,10 +53,10 @@ def cut(packet: Superpacket, rows: Octets, start: int) -> None:
     if inner % 4:
         rows[:, inner : inner + -inner % 4] = 0
     if front[0] >> 4 == 4:
-        _number_ip(packet, front, rows, start)
+        _number_ip(packet, front, room, start, count)
     if packet.protocol == TCP:
-        _number_tcp(packet, rows, start)
-    _sum(packet, rows)
+        _number_tcp(packet, room, start, count)
+    _sum(packet, room, count)
 
 
 def _front(packet: Superpacket) -> bytearray:
@@ -70,33 +76,27 @@ def _front(packet: Superpacket) -> bytearray:
     return front
 
 
-def _number_ip(packet: Superpacket, front: bytearray, rows: Octets, start: int) -> None:
+def _number_ip(packet: Superpacket, front: bytearray, room: Room, start: int, count: int) -> None:
     first = int.from_bytes(packet.headers[4:6], "big") + start
-    idents = (COUNT[: len(rows)] + np.uint64(first)) & _WORD
-    rows[:, 4:6] = columns(idents, ">u2")
+    room.field(4, ">u2")[:count] = idents = (COUNT[:count] + np.uint64(first)) & _WORD
     rest = int.from_bytes(front[: packet.behind], "big") % 0xFFFF
-    rows[:, 10:12] = check(idents + np.uint64(rest), ">u2")
+    room.field(10, ">u2")[:count] = check(idents + np.uint64(rest))
 
 
-def _number_tcp(packet: Superpacket, rows: Octets, start: int) -> None:
+def _number_tcp(packet: Superpacket, room: Room, start: int, count: int) -> None:
     at, flags, size = packet.behind, packet.headers[packet.behind + 13], packet.size
     first = int.from_bytes(packet.headers[at + 4 : at + 8], "big") + start * size
-    rows[:, at + 4 : at + 8] = columns(COUNT[: len(rows)] * np.uint64(size) + np.uint64(first), ">u4")
+    room.field(at + 4, ">u4")[:count] = steps(size)[:count] + np.uint64(first)
     if start == 0:
-        rows[0, at + 13] |= flags & CWR
-    if start + len(rows) == packet.count:
-        rows[-1, at + 13] |= flags & (FIN | PSH)
+        room.plain[0, at + 13] |= flags & CWR
+    if start + count == packet.count:
+        room.plain[count - 1, at + 13] |= flags & (FIN | PSH)
 
 
-def _sum(packet: Superpacket, rows: Octets) -> None:
+def _sum(packet: Superpacket, room: Room, count: int) -> None:
     at, behind = packet.behind + CHECKSUM_AT[packet.protocol], packet.inner - packet.behind
-    total = sums(rows, packet.behind, packet.inner) + np.uint64(native((packet.partial + behind) % 0xFFFF))
-    rows[:, at : at + 2] = field = check(total)
+    rest = native((packet.partial + behind) % 0xFFFF)
+    total = check(sums(room.words(packet.behind, packet.inner)[:count]) + np.uint64(rest))
     if packet.protocol == UDP_NUMBER:
-        rows[~field.any(axis=1), at : at + 2] = 0xFF  # 0 would mean none (RFC 768)
-
-
-def columns(numbers: Words, kind: str) -> Octets:
-    """Numbers as the octets of a field, one row each; what does not fit in is cut off in front."""
-    field = numbers.astype(kind)
-    return field.view(np.uint8).reshape(len(field), field.itemsize)
+        total[total == 0] = 0xFFFF  # 0 would mean none (RFC 768)
+    room.field(at, "=u2")[:count] = total

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
 from lab.ipsec.superpacket import CHECKSUM_AT, PSH
-from lab.ipsec.train.cut import Octets, native, sums
+from lab.ipsec.train.cut import native, steps, sums
+from lab.ipsec.train.room import Numbers, Octets, Room, words
 from lab.wire.packets import TCP, UDP_NUMBER, checksum
 from lab.wire.virtio import GSO_TCPV4, GSO_TCPV6, GSO_UDP_L4, NEEDS_CSUM, VirtioHeader
 
@@ -68,31 +68,34 @@ class Layout:
         return mask
 
 
-def alike(rows: Octets, layout: Layout) -> bool:
+def alike(room: Room, count: int, layout: Layout) -> bool:
     """Whether all rows are of one run of TCP, as they mostly are: what `pieces` would find out, in fewer steps.
 
     Once all headers are known to be like the first one, its addresses are those of all.
     """
-    fronts, at = rows[:, : layout.headers], layout.behind
-    if layout.protocol != TCP or len(rows) * layout.size > _LONGEST - layout.headers:
+    at = layout.behind
+    if layout.protocol != TCP or count * layout.size > _LONGEST - layout.headers:
         return False
-    flags = rows[:, at + 13]
-    if ((fronts[1:] ^ fronts[0]) & layout.same()).any() or flags[-1] | PSH != ACK | PSH or (flags[:-1] != ACK).any():
+    same = room.plain[:count, : layout.headers] & layout.same()
+    if same.tobytes() != same[0].tobytes() * count:
         return False
-    if layout.version == 4 and not _counts(rows[:, 4:6].view(">u2"), 1):
+    flags = room.plain[:count, at + 13].tobytes()
+    if flags[-1] | PSH != ACK | PSH or flags[:-1] != bytes((ACK,)) * (count - 1):
         return False
-    if not _counts(rows[:, at + 4 : at + 8].view(">u4"), layout.size):
+    if layout.version == 4 and not _counts(room.field(4, ">u2")[:count], 1, 0xFFFF):
         return False
-    addresses = sums(rows[:1], 12, 20) if layout.version == 4 else sums(rows[:1], 8, 40)
-    pseudo = addresses + np.uint64(native(TCP) + native(layout.inner - at))
-    good = not ((sums(rows, at, layout.inner) + pseudo) % _MODULUS).any()
-    return good and (layout.version == 6 or not (sums(rows, 0, 20) % _MODULUS).any())
+    if not _counts(room.field(at + 4, ">u4")[:count], layout.size, 0xFFFFFFFF):
+        return False
+    addresses = room.words(12, 20) if layout.version == 4 else room.words(8, 40)
+    pseudo = sums(addresses[:1]) + np.uint64(native(TCP) + native(layout.inner - at))
+    good = not ((sums(room.words(at, layout.inner)[:count]) + pseudo) % _MODULUS).any()
+    return good and (layout.version == 6 or not (sums(room.words(0, 20)[:count]) % _MODULUS).any())
 
 
-def _counts(field: npt.NDArray[np.unsignedinteger], step: int) -> bool:
-    """Whether a column of octets as numbers goes on by this step from row to row, beyond its last value too."""
-    numbers = field[:, 0].astype(field.dtype.newbyteorder("="))
-    return bool((numbers[1:] - numbers[:-1] == step).all())
+def _counts(field: Numbers, step: int, most: int) -> bool:
+    """Whether a field goes on by this step from row to row, beyond the most it can hold too."""
+    expected = (steps(step)[: len(field)] + np.uint64(field[0])) & np.uint64(most)
+    return bool((field == expected).all())
 
 
 def pieces(rows: Octets, layout: Layout) -> Iterator[tuple[int, int]]:
@@ -112,11 +115,11 @@ def pieces(rows: Octets, layout: Layout) -> Iterator[tuple[int, int]]:
 def _right(rows: Octets, layout: Layout) -> Octets:
     """Which rows have right checksums, and flags that may be joined (RFC 1071: a right sum is 0 modulo 65535)."""
     octets = layout.inner - layout.behind
-    addresses = sums(rows, 12, 20) if layout.version == 4 else sums(rows, 8, 40)
+    addresses = sums(words(rows, 12, 20) if layout.version == 4 else words(rows, 8, 40))
     pseudo = native(layout.protocol) + native(octets)
-    good = (sums(rows, layout.behind, layout.inner) + addresses + np.uint64(pseudo)) % _MODULUS == 0
+    good = (sums(words(rows, layout.behind, layout.inner)) + addresses + np.uint64(pseudo)) % _MODULUS == 0
     if layout.version == 4:
-        good &= sums(rows, 0, 20) % _MODULUS == 0
+        good &= sums(words(rows, 0, 20)) % _MODULUS == 0
     if layout.protocol == TCP:
         good &= (rows[:, layout.behind + 13] | PSH) == ACK | PSH
     else:
@@ -141,8 +144,8 @@ def _follows(rows: Octets, layout: Layout) -> Octets:
     return np.asarray(good)
 
 
-def joined(rows: Octets, layout: Layout) -> bytes:
-    """The super-packet of these rows, behind its virtio header."""
+def joined(rows: Octets, layout: Layout) -> tuple[bytes, bytes]:
+    """The super-packet of these rows: virtio header and headers, and the payload."""
     payload = rows[:, layout.headers : layout.inner].tobytes()
     front = bytearray(rows[0, : layout.headers].tobytes())
     behind, at = layout.behind, layout.behind + CHECKSUM_AT[layout.protocol]
@@ -160,7 +163,7 @@ def joined(rows: Octets, layout: Layout) -> bytes:
     addresses = bytes(front[12:20] if layout.version == 4 else front[8:40])
     pseudo = addresses + layout.protocol.to_bytes(2, "big") + octets.to_bytes(2, "big")
     front[at : at + 2] = (~checksum(pseudo) & 0xFFFF).to_bytes(2, "big")
-    return _virtio(layout) + front + payload
+    return bytes(_virtio(layout) + front), payload
 
 
 def _virtio(layout: Layout) -> bytes:

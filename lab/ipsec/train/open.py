@@ -7,11 +7,9 @@ functions find out packet by packet what is wrong with it.
 import numpy as np
 import numpy.typing as npt
 
-from lab.crypto.ciphers import Sealing
-from lab.errors import ProtocolError
-from lab.ipsec.esp import HEADER, IPV4, IPV6, MONOTONE, TRAILER, EspIn
-from lab.ipsec.train.cut import Octets, columns
-from lab.ipsec.train.room import Room, Sizes
+from lab.ipsec.esp import IPV4, IPV6, MONOTONE, TRAILER, EspIn
+from lab.ipsec.train import rooms
+from lab.ipsec.train.room import Octets, Room, Sizes, octets
 
 _FARTHEST = 1 << 16  # from the first number to the last: so no high half changes within a train
 Numbers = npt.NDArray[np.int64]
@@ -21,9 +19,9 @@ def sizes_in(incoming: EspIn, packet: int) -> Sizes | None:
     """The sizes of a train of ESP packets of this length; None where the plain way is the only one."""
     shape = incoming.shape
     text = packet - shape.overhead
-    if not isinstance(shape.cipher, Sealing) or text < TRAILER + 20:
+    if text < TRAILER + 20 or text % shape.step:
         return None
-    return Sizes(text, shape.iv, shape.icv, len(shape.cipher.salt), incoming.window.esn)
+    return rooms.sizes(shape, text, esn=incoming.window.esn)
 
 
 def unseal(incoming: EspIn, room: Room, train: memoryview) -> tuple[int, Numbers] | None:
@@ -33,8 +31,8 @@ def unseal(incoming: EspIn, room: Room, train: memoryview) -> tuple[int, Numbers
     """
     count = len(train) // room.sizes.packet
     room.octets[: len(train)] = train
-    numbers = _numbers(incoming, room.wire[:count])
-    if numbers is None or not _opened(incoming, room, numbers):
+    numbers = _numbers(incoming, room, count)
+    if numbers is None or not room.open(incoming, octets(numbers)):
         return None
     inner = _inner(room.plain[:count], room.sizes.text)
     return None if inner is None else (inner, numbers)
@@ -49,34 +47,18 @@ def accept(incoming: EspIn, numbers: Numbers) -> None:
         incoming.authentic(number)
 
 
-def _numbers(incoming: EspIn, wire: Octets) -> Numbers | None:
+def _numbers(incoming: EspIn, room: Room, count: int) -> Numbers | None:
     """Whole sequence numbers where all go up from the top of the window, under one SPI."""
     window = incoming.window
-    if (wire[:, :4] != np.frombuffer(incoming.spi, np.uint8)).any():
+    if room.wire[:count, :4].tobytes() != incoming.spi * count:
         return None
-    low = wire[:, 4:HEADER].view(">u4")[:, 0].astype(np.int64)
+    low = room.numbers[:count].astype(np.int64)
     first = window.whole(int(low[0]))
     if first <= window.top or first == 0 or low[-1] - low[0] >= _FARTHEST or first >> 62:
         return None
     if (low[1:] <= low[:-1]).any():
         return None
     return np.asarray(low + (first - int(low[0])))
-
-
-def _opened(incoming: EspIn, room: Room, numbers: Numbers) -> bool:
-    cipher, sizes, count = incoming.shape.cipher, room.sizes, len(numbers)
-    assert isinstance(cipher, Sealing), "see sizes_in"
-    room.belong(incoming.spi, cipher.salt)
-    room.nonces[:count, sizes.salt :] = room.wire[:count, HEADER : HEADER + sizes.iv]
-    if sizes.esn:
-        room.aads[:count, 4:] = columns(numbers.astype(np.uint64), ">u8")
-    else:
-        room.aads[:count, 4:] = room.wire[:count, 4:HEADER]
-    try:
-        cipher.decrypt_each(room.texts[:count], room.nonce_views, room.sealed, room.aad_views)
-    except ProtocolError:
-        return False
-    return True
 
 
 # Version and total or payload length: what the inner packets of a train have in common at their front.
@@ -93,8 +75,9 @@ def _inner(rows: Octets, text: int) -> int | None:
     at, length = (2, inner) if version == 4 else (4, inner - 40)
     if first[at : at + 2] != length.to_bytes(2, "big"):
         return None
-    trailer = np.frombuffer(MONOTONE[:padding] + first[-2:], np.uint8)
-    if (rows[:, inner:text] != trailer).any() or ((rows[:, :6] ^ rows[0, :6]) & _LENGTHS[version]).any():
+    if rows[:, inner:text].tobytes() != (MONOTONE[:padding] + first[-2:]) * len(rows):
+        return None
+    if (rows[:, :6] & _LENGTHS[version]).tobytes() != (rows[0, :6] & _LENGTHS[version]).tobytes() * len(rows):
         return None
     if inner % 4:
         rows[:, inner : inner + -inner % 4] = 0  # sums take whole words

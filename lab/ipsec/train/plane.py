@@ -1,6 +1,6 @@
 """The data plane for trains: beside `Dataplane`, which keeps the children and takes whatever is unusual.
 
-    outbound    super-packet -> one flow, one policy -> cut and seal all full segments -> EspTrain
+    outbound    super-packet, or packets of one flow and length -> one policy -> seal all of full size -> EspTrain
     inbound     train -> one SA -> open all -> one look at the selectors for each flow -> join -> Deliver | DeliverTrain
 
 Rules of this file:
@@ -9,7 +9,7 @@ Rules of this file:
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -28,10 +28,12 @@ from lab.ipsec.outer import CE, ECT_1, traffic_class
 from lab.ipsec.policy import Protect
 from lab.ipsec.selector import Selectors
 from lab.ipsec.superpacket import Superpacket, completed
-from lab.ipsec.train.cut import Octets, cut
+from lab.ipsec.train.cut import cut
 from lab.ipsec.train.join import Layout, alike, joined, pieces
 from lab.ipsec.train.open import accept, sizes_in, unseal
-from lab.ipsec.train.room import Room, Rooms
+from lab.ipsec.train.room import Octets, Room
+from lab.ipsec.train.rooms import Rooms
+from lab.ipsec.train.run import Run, runs
 from lab.ipsec.train.seal import seal, sizes_out
 from lab.wire.packets import TCP, UDP_NUMBER
 from lab.wire.virtio import GSO_NONE, SIZE, VirtioHeader
@@ -50,20 +52,35 @@ class Trains:
 
     # -- out
 
-    def from_device(self, data: bytes, now: float) -> list[Outbound | EspTrain]:
-        """What becomes of what was read from the tunnel device, a virtio header in front."""
-        try:
-            virtio = VirtioHeader.decode(data)
-            if virtio.gso_type != GSO_NONE:
-                return self.outbound(Superpacket.of(virtio, memoryview(data)[SIZE:]), now)
-            return [*self._plane.outbound(completed(virtio, data[SIZE:]), now)]
-        except ProtocolError as error:
-            detail = error.detail if isinstance(error, Dropped) else error.reason
-            self._plane.drops.add(Reason.SUPERPACKET, direction="out", detail=detail)
-        return []
+    def from_device(self, read: Sequence[bytes], now: float) -> list[Outbound | EspTrain]:
+        """What becomes of what was read from the tunnel device, a virtio header in front of each."""
+        actions: list[Outbound | EspTrain] = []
+        alone: list[bytes] = []
+        for data in read:
+            try:
+                virtio = VirtioHeader.decode(data)
+                if virtio.gso_type == GSO_NONE:
+                    alone.append(completed(virtio, data[SIZE:]))
+                else:
+                    packet = Superpacket.of(virtio, memoryview(data)[SIZE:])
+                    actions += self._alone(alone, now)
+                    alone = []
+                    actions += self.outbound(packet, now)
+            except ProtocolError as error:
+                detail = error.detail if isinstance(error, Dropped) else error.reason
+                self._plane.drops.add(Reason.SUPERPACKET, direction="out", detail=detail)
+        return [*actions, *self._alone(alone, now)]
 
-    def outbound(self, packet: Superpacket, now: float) -> list[Outbound | EspTrain]:
-        """What becomes of a super-packet that came out of the tunnel device."""
+    def _alone(self, packets: list[bytes], now: float) -> Iterator[Outbound | EspTrain]:
+        for run in runs(packets) if len(packets) >= LEAST_OUT else ([packet] for packet in packets):
+            if len(run) >= LEAST_OUT:
+                yield from self.outbound(Run(run), now)
+            else:
+                for packet in run:
+                    yield from self._plane.outbound(packet, now)
+
+    def outbound(self, packet: Superpacket | Run, now: float) -> list[Outbound | EspTrain]:
+        """What becomes of a super-packet, or of packets as like as its segments, that came out of the tunnel device."""
         association = self._eligible(packet)
         carrier = association.carrier if association else None
         sizes = sizes_out(carrier.outgoing, packet.inner) if isinstance(carrier, EspCarrier) else None
@@ -71,9 +88,9 @@ class Trains:
         if sizes and association and association.cut_at(sizes.packet):
             sizes = None
         if association is None or not isinstance(carrier, EspCarrier) or sizes is None:
-            self.counts["super-packets cut one by one"] += 1
+            self.counts["super-packets cut one by one"] += isinstance(packet, Superpacket)
             return [action for segment in packet.segments() for action in self._plane.outbound(segment, now)]
-        room, full = self._out.get(sizes), len(packet.payload) // packet.size
+        room, full = self._out.get(sizes), packet.full
         most = min(MOST, LONGEST // sizes.packet)
         starts = range(0, full, most)
         trains = [
@@ -84,34 +101,43 @@ class Trains:
             return [*trains]
         return _coupled(trains, self._plane.outbound(packet.segment(full), now))
 
-    def _eligible(self, packet: Superpacket) -> Association | None:
+    def _eligible(self, packet: Superpacket | Run) -> Association | None:
         """The SA of a super-packet that has nothing unusual: ESP in tunnel mode, no limit near."""
         try:
             policy = self._plane.policies.find(flow_of(packet.headers))
         except ProtocolError:
             return None
-        if not isinstance(policy, Protect) or len(packet.payload) < LEAST_OUT * packet.size:
+        if not isinstance(policy, Protect) or packet.full < LEAST_OUT:
             return None
         association, count = policy.association, packet.count
-        octets = len(packet.payload) + count * len(packet.headers)
         carrier = association.carrier
         if not isinstance(carrier, EspCarrier) or association.transport:
             return None
-        if carrier.outgoing.sequence + count >= min(carrier.outgoing.last, _LAST_NUMBER):
+        newest, last = carrier.outgoing.sequence, carrier.outgoing.sequence + count
+        if last >= min(carrier.outgoing.last, _LAST_NUMBER) or (newest + 1) >> 32 != last >> 32:
             return None
-        return association if association.roomy(octets, count, inbound=False) else None
+        return association if association.roomy(packet.octets, count, inbound=False) else None
 
     def _sealed(
-        self, association: Association, out: EspOut, room: Room, packet: Superpacket, part: tuple[int, int], now: float
+        self,
+        association: Association,
+        out: EspOut,
+        room: Room,
+        packet: Superpacket | Run,
+        part: tuple[int, int],
+        now: float,
     ) -> EspTrain:
         start, count = part
-        cut(packet, room.plain[:count], start)
+        if isinstance(packet, Run):
+            packet.fill(room.plain[:count], start)
+        else:
+            cut(packet, room, start, count)
         data = bytes(seal(out, room, packet.inner, count))
         association.sealed(count * packet.inner, count, now)
         self.counts["trains out"] += 1
         self.counts["packets in trains out"] += count
         size, outer = room.sizes.packet, traffic_class(packet.headers)
-        whole = association.whole(packet.headers, size)
+        whole = association.whole(packet.headers, packet.inner, size)
         return EspTrain(data, size, association.path, association.child.encap, outer, dont_fragment=whole)
 
     # -- in
@@ -150,8 +176,8 @@ class Trains:
         inner, numbers = found
         rows = room.plain[:count]
         layout = Layout.of(rows[0, :inner].tobytes())
-        whole = layout if layout is not None and alike(rows, layout) else None
-        flows = _flows(rows[: 1 if whole else count], inner, association.selectors)
+        whole = layout if layout is not None and alike(room, count, layout) else None
+        flows = _flows(rows, inner, association.selectors, [0] if whole else None)
         if flows is None or not association.roomy(count * inner, count, inbound=True):
             return None
         accept(incoming, numbers)
@@ -161,7 +187,7 @@ class Trains:
         self.counts["packets in trains in"] += count
         moved = [Moved(association.child.spi_in, path)] if association.strayed(path) else []
         if whole is not None:
-            return [*moved, DeliverTrain(joined(rows, whole), count)]
+            return [*moved, DeliverTrain(*joined(rows, whole), count)]
         return [*moved, *self._delivered(rows, inner, flows)]
 
     def _delivered(self, rows: Octets, inner: int, flows: list[int]) -> Iterator[Deliver | DeliverTrain]:
@@ -173,7 +199,7 @@ class Trains:
             for first, behind in pieces(rows[start:end], layout):
                 part = rows[start + first : start + behind]
                 yield (
-                    DeliverTrain(joined(part, layout), len(part))
+                    DeliverTrain(*joined(part, layout), len(part))
                     if len(part) > 1
                     else Deliver(part[0, :inner].tobytes())
                 )
@@ -188,11 +214,12 @@ for _at in (6, *range(8, 44)):
     _KEYS[6][_at] = 0xFF
 
 
-def _flows(rows: Octets, inner: int, selectors: Selectors) -> list[int] | None:
-    """Where another flow begins, and the end; None where a packet is unusual or outside the selectors."""
-    fronts = rows[:, :_WIDTH]
-    changes = ((fronts[1:] ^ fronts[:-1]) & _KEYS[int(rows[0, 0]) >> 4][: fronts.shape[1]]).any(axis=1)
-    starts = [0, *(np.flatnonzero(changes) + 1).tolist()]
+def _flows(rows: Octets, inner: int, selectors: Selectors, starts: list[int] | None) -> list[int] | None:
+    """Where another flow begins, if not known yet, and the end; None if one is unusual or outside the selectors."""
+    if starts is None:
+        fronts = rows[:, :_WIDTH]
+        changes = ((fronts[1:] ^ fronts[:-1]) & _KEYS[int(rows[0, 0]) >> 4][: fronts.shape[1]]).any(axis=1)
+        starts = [0, *(np.flatnonzero(changes) + 1).tolist()]
     for start in starts:
         flow = flow_of(rows[start, : min(inner, 64)].tobytes())
         if flow.src_port is None or flow.protocol not in (TCP, UDP_NUMBER) or not selectors.inbound(flow):

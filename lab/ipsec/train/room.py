@@ -4,17 +4,20 @@
     wire rows     SPI | sequence number | IV | ciphertext | ICV               without a gap: as they are sent
 
 Making the views is dear (a memoryview per packet and field), so rooms are kept, the latest few; they belong to no SA.
+What turns one kind of rows into the other is the ciphers' own: `aead`, `chained`.
 """
 
-from collections import OrderedDict
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from lab.ipsec.batch import MOST
-from lab.ipsec.esp import HEADER
+from lab.ipsec.esp import HEADER, EspIn, EspOut
 
-_KEPT = 8
+Octets = npt.NDArray[np.uint8]
+Numbers = npt.NDArray[np.integer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,7 @@ class Sizes:
     icv: int
     salt: int
     esn: bool
+    chained: bool
 
     @property
     def packet(self) -> int:
@@ -33,48 +37,56 @@ class Sizes:
         return HEADER + self.iv + self.text + self.icv
 
 
-class Room:
-    """Rows and views for `MOST` packets."""
+class Room(ABC):
+    """Rows for `MOST` packets. In front of each plain row are `lead` octets, of the cipher's own use."""
 
-    def __init__(self, sizes: Sizes) -> None:
-        stride, size = sizes.text + -sizes.text % 8, sizes.packet
-        nonce, aad = sizes.salt + sizes.iv, HEADER + 4 * sizes.esn
-        plain, wire = bytearray(MOST * stride), bytearray(MOST * size)
-        nonces, aads = bytearray(MOST * nonce), bytearray(MOST * aad)
-        self.plain, self.wire, self.nonces, self.aads = (
-            np.frombuffer(octets, np.uint8).reshape(MOST, -1) for octets in (plain, wire, nonces, aads)
-        )
-        self.sizes, self.octets = sizes, memoryview(wire)
-        self._owner = b"", b""
-        self.texts = _views(plain, stride, 0, sizes.text)
-        self.sealed = _views(wire, size, HEADER + sizes.iv, size)
-        self.nonce_views, self.aad_views = _views(nonces, nonce, 0, nonce), _views(aads, aad, 0, aad)
+    def __init__(self, sizes: Sizes, lead: int = 0) -> None:
+        self.sizes = sizes
+        self.stride = lead + sizes.text + -sizes.text % 8
+        self._plain, self._wire = bytearray((MOST + 1) * self.stride), bytearray(MOST * sizes.packet)
+        whole = np.frombuffer(self._plain, np.uint8)[: MOST * self.stride].reshape(MOST, -1)
+        self.leads, self.plain = whole[:, :lead], whole[:, lead:]
+        self.wire = np.frombuffer(self._wire, np.uint8).reshape(MOST, -1)
+        self.octets = memoryview(self._wire)
+        self.numbers = self.wire[:, 4:HEADER].view(">u4")[:, 0]
+        self._fields: dict[tuple[int, str], Numbers] = {}
+        self._words: dict[tuple[int, int], Numbers] = {}
 
-    def belong(self, spi: bytes, salt: bytes) -> None:
-        """Set what is the same in every packet of an SA: SPIs and salts."""
-        if self._owner != (spi, salt):
-            self._owner = spi, salt
-            self.nonces[:, : len(salt)] = np.frombuffer(salt, np.uint8)
-            self.aads[:, :4] = self.wire[:, :4] = np.frombuffer(spi, np.uint8)
+    def field(self, at: int, kind: str) -> Numbers:
+        """The same field of all inner packets, as numbers: `at` octets behind their start, `>u2` or `>u4`."""
+        found = self._fields.get((at, kind))
+        if found is None:
+            octets = np.dtype(kind).itemsize
+            found = self._fields[at, kind] = self.plain[:, at : at + octets].view(kind)[:, 0]
+        return found
+
+    def words(self, start: int, end: int) -> Numbers:
+        """These columns of all inner packets in words of 32 bits, up to 3 octets behind `end` included."""
+        found = self._words.get((start, end))
+        if found is None:
+            found = self._words[start, end] = words(self.plain, start, end)
+        return found
+
+    @abstractmethod
+    def seal(self, out: EspOut, numbers: Octets) -> None:
+        """Encrypt plain rows into wire rows, which have SPIs and numbers by now; `numbers` are the 64-bit ones."""
+
+    @abstractmethod
+    def open(self, incoming: EspIn, numbers: Octets) -> bool:
+        """Check and decrypt wire rows into plain rows; whether each of them is authentic."""
 
 
-def _views(octets: bytearray, stride: int, start: int, end: int) -> list[memoryview]:
+def words(rows: Octets, start: int, end: int) -> Numbers:
+    """These columns in words of 32 bits, up to 3 octets behind `end` included."""
+    return rows[:, start : end + -end % 4].view("=u4")
+
+
+def octets(numbers: Numbers) -> Octets:
+    """64-bit numbers as 8 octets each, one row each."""
+    return numbers.astype(">u8").view(np.uint8).reshape(len(numbers), 8)
+
+
+def views(octets: bytearray, stride: int, start: int, end: int) -> list[memoryview]:
+    """The same part of each row."""
     whole = memoryview(octets)
     return [whole[at + start : at + end] for at in range(0, MOST * stride, stride)]
-
-
-class Rooms:
-    """The rooms that were used last, by their sizes."""
-
-    def __init__(self) -> None:
-        self._rooms: OrderedDict[Sizes, Room] = OrderedDict()
-
-    def get(self, sizes: Sizes) -> Room:
-        """The room of these sizes."""
-        room = self._rooms.get(sizes)
-        if room is None:
-            room = self._rooms[sizes] = Room(sizes)
-            if len(self._rooms) > _KEPT:
-                self._rooms.popitem(last=False)
-        self._rooms.move_to_end(sizes)
-        return room

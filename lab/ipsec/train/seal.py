@@ -2,19 +2,18 @@
 
 import numpy as np
 
-from lab.crypto.ciphers import Sealing
 from lab.ipsec.esp import HEADER, IPV4, IPV6, MONOTONE, TRAILER, EspOut
-from lab.ipsec.train.cut import COUNT, Octets, columns
-from lab.ipsec.train.room import Room, Sizes
+from lab.ipsec.train import rooms
+from lab.ipsec.train.cut import COUNT
+from lab.ipsec.train.room import Octets, Room, Sizes, octets
 
 
 def sizes_out(out: EspOut, inner: int) -> Sizes | None:
     """The sizes of a train of inner packets of this length; None where the plain way is the only one."""
-    shape = out.shape
-    if not isinstance(shape.cipher, Sealing) or out.fill > inner:
+    if out.fill > inner:
         return None
-    text = inner + TRAILER + -(inner + TRAILER) % shape.align
-    return Sizes(text, shape.iv, shape.icv, len(shape.cipher.salt), out.esn)
+    text = inner + TRAILER + -(inner + TRAILER) % out.shape.align
+    return rooms.sizes(out.shape, text, esn=out.esn)
 
 
 def seal(out: EspOut, room: Room, inner: int, count: int) -> memoryview:
@@ -22,16 +21,12 @@ def seal(out: EspOut, room: Room, inner: int, count: int) -> memoryview:
 
     What comes back holds until the room is used again.
     """
-    cipher, sizes = out.shape.cipher, room.sizes
-    assert isinstance(cipher, Sealing), "see sizes_out"
-    rows, wire = room.plain[:count], room.wire[:count]
-    _trail(rows, inner, sizes.text)
-    numbers = columns(COUNT[:count] + np.uint64(out.sequence + 1), ">u8")
-    room.belong(out.spi, cipher.salt)
+    sizes, wire = room.sizes, room.wire[:count]
+    _trail(room.plain[:count], inner, sizes.text)
+    numbers = octets(COUNT[:count] + np.uint64(out.sequence + 1))
+    wire[:, :4] = np.frombuffer(out.spi, np.uint8)
     wire[:, 4:HEADER] = numbers[:, 4:]
-    wire[:, HEADER : HEADER + sizes.iv] = room.nonces[:count, sizes.salt :] = numbers
-    room.aads[:count, 4:] = numbers if sizes.esn else numbers[:, 4:]
-    cipher.encrypt_each(room.sealed[:count], room.nonce_views, room.texts, room.aad_views)
+    room.seal(out, numbers)
     out.sequence += count
     return room.octets[: count * sizes.packet]
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from lab.report import facts
 from lab.report.facts import Facts
+from lab.report.why import first_version
 from lab.report.why.finding import Finding
 
 NOTIFY = re.compile(r"N\((\w+)\)")
@@ -30,11 +31,6 @@ MEANINGS = {
     "TEMPORARY_FAILURE": "it is busy with another exchange on the same SA (RFC 7296 2.25)",
     "CHILD_SA_NOT_FOUND": "it has no such CHILD SA (RFC 7296 2.25)",
     "STATE_NOT_FOUND": "it waits for no further key exchange (RFC 9370 2.2.4)",
-    # IKEv1 (RFC 2408 3.14.1)
-    "INVALID_ID_INFORMATION": "the identity or the selectors are not acceptable to it (RFC 2408 3.14.1)",
-    "INVALID_HASH_INFORMATION": "the hash does not verify: another key, or another message (RFC 2408 3.14.1)",
-    "PAYLOAD_MALFORMED": "it cannot read a payload, as with another pre-shared key (RFC 2408 3.14.1)",
-    "INVALID_COOKIE": "it knows no such ISAKMP SA (RFC 2408 3.14.1)",
 }
 # These ask for another try; they end nothing by themselves.
 AGAIN = frozenset({"INVALID_KE_PAYLOAD", "TEMPORARY_FAILURE"})
@@ -42,7 +38,7 @@ AGAIN = frozenset({"INVALID_KE_PAYLOAD", "TEMPORARY_FAILURE"})
 
 def findings(directory_ladder: Sequence[Facts]) -> list[Finding]:
     """Refusals and silences in the order of the ladder."""
-    return [*refusals(directory_ladder), *_silences(directory_ladder)]
+    return [*refusals(directory_ladder), *_silences(directory_ladder), *first_version.silences(directory_ladder)]
 
 
 def refusals(ladder: Sequence[Facts]) -> Iterator[Finding]:
@@ -52,7 +48,10 @@ def refusals(ladder: Sequence[Facts]) -> Iterator[Finding]:
             continue
         for payload in facts.texts(entry, "payloads"):
             named = NOTIFY.fullmatch(payload)
-            if named and named[1] in MEANINGS:
+            if named and facts.text(entry, "protocol") == "IKEv1":
+                if named[1] in first_version.NOTIFIES:
+                    yield _refusal_v1(ladder, entry, named[1])
+            elif named and named[1] in MEANINGS:
                 yield _refusal(entry, named[1])
 
 
@@ -60,11 +59,14 @@ def _refusal(entry: Facts, notify: str) -> Finding:
     to = facts.text(entry, "to") or "the other side"
     answer = facts.flag(entry, "response")
     what = f"{to}'s {_message(entry)}" if answer else f"what {to} sent before, by {_message(entry)}"
-    meaning = MEANINGS[notify]
-    if facts.text(entry, "protocol") == "IKEv1":
-        meaning = meaning.partition(" (RFC 7296")[0]
-    words = f"refuses {what}: {notify}, {meaning}"
+    words = f"refuses {what}: {notify}, {MEANINGS[notify]}"
     return Finding(_sent(entry), facts.text(entry, "from"), words, _proof(entry), refusal=notify not in AGAIN)
+
+
+def _refusal_v1(ladder: Sequence[Facts], entry: Facts, notify: str) -> Finding:
+    meaning = f"{first_version.NOTIFIES[notify]} (RFC 2408 3.14.1)"
+    words = f"refuses {first_version.refused(ladder, entry)}: {notify}, {meaning}"
+    return Finding(_sent(entry), facts.text(entry, "from"), words, _proof(entry), refusal=True)
 
 
 @dataclass(slots=True)
@@ -111,8 +113,7 @@ def _silence(asked: _Asked) -> Finding:
 
 
 def _message(entry: Facts) -> str:
-    kind = "request " if facts.text(entry, "protocol") == "IKEv2" else "message "
-    return f"{facts.text(entry, 'exchange')} {kind}{facts.text(entry, 'message_id')}"
+    return f"{facts.text(entry, 'exchange')} request {facts.text(entry, 'message_id')}"
 
 
 def _sent(entry: Facts) -> float:

@@ -12,8 +12,8 @@ from lab.ipsec.superpacket import Superpacket, completed
 from lab.trace import Trace
 from lab.wire.packets import UDP_NUMBER
 from lab.wire.payloads_v2 import TrafficSelector
-from lab.wire.virtio import NEEDS_CSUM, VirtioHeader
-from tests.ipsec.children import RIGHT, ah_child, child, mirror, predictable
+from lab.wire.virtio import NEEDS_CSUM, SIZE, VirtioHeader
+from tests.ipsec.children import RIGHT, ah_child, child, endless, mirror
 from tests.ipsec.superpackets import anything, raw, superpacket, taken_apart
 
 pytest.importorskip("numpy", reason="super-packets need numpy (pip install ikelab[fast])")
@@ -28,6 +28,10 @@ PROPOSALS = (
     "aes256ccm12",
     "aes128gcm8",
     "aes128-sha256",
+    "aes256-sha512",
+    "camellia256-sha384",
+    "3des-aesxcbc",
+    "aes128ctr-sha256",
 )
 BOTH = {
     "ts_local": tuple(map(TrafficSelector.of_network, ("10.1.0.0/24", "2001:db8:1::/64"))),
@@ -37,7 +41,7 @@ AWAY = Path(RIGHT.local_host, 4500, "203.0.113.77", 1029)
 
 
 def plane(sa: ChildSa, sequence: int = 0, top: int = 0, mtu: int = 1500) -> Dataplane:
-    made = Dataplane(Trace(), predictable)
+    made = Dataplane(Trace(), endless())
     carrier = made.install(sa).carrier
     made.fit(sa.spi_in, mtu, 28)
     carrier.outgoing.sequence, carrier.incoming.window.top = sequence, top
@@ -51,8 +55,8 @@ def one_by_one(actions: list[object]) -> list[object]:
         match action:
             case EspTrain():
                 out += action.packets()
-            case DeliverTrain(data=data, count=count):
-                packets = taken_apart(data)
+            case DeliverTrain(front=front, payload=payload, count=count):
+                packets = taken_apart(front + payload)
                 assert len(packets) == count
                 out += map(Deliver, packets)
             case _:
@@ -174,7 +178,8 @@ PLAIN_WAYS = {
     "a soft limit": (child(limits=Limits(rekey_bytes=5000), **BOTH), ORDINARY, 0, 1500),
     "the last numbers": (child(**BOTH), ORDINARY, 2**32 - 5, 1500),
     "transport mode": (child(mode="transport", **BOTH), ORDINARY, 0, 1500),
-    "CBC": (child("aes128-sha256", **BOTH), ORDINARY, 0, 1500),
+    "counter mode": (child("aes128ctr-sha256", **BOTH), ORDINARY, 0, 1500),
+    "another high half": (child(esn=True, **BOTH), ORDINARY, 2**32 - 5, 1500),
     "few segments": (child(**BOTH), {"payload": bytes(3000)}, 0, 1500),
     "AH": (ah_child(**BOTH), ORDINARY, 0, 1500),
 }
@@ -195,6 +200,13 @@ def test_a_train_asks_for_df_as_its_packets_would(copy: str, whole: bool) -> Non
     assert isinstance(train, EspTrain) and train.dont_fragment is whole
     (train,) = Trains(plane(child(copy_df=copy, **BOTH), mtu=1000)).outbound(superpacket(payload=bytes(9000)), 1.0)
     assert train.dont_fragment is (copy == "set"), "what is known not to fit loses a copied DF"
+
+
+@pytest.mark.parametrize(("size", "whole"), [(1208, False), (1209, True)])
+def test_a_train_of_ipv6_may_be_cut_up_to_the_least_mtu(size: int, whole: bool) -> None:
+    packet = superpacket(6, payload=bytes(9 * size), size=size, options=b"\1" * 12)
+    (train,) = Trains(plane(child(**BOTH))).outbound(packet, 1.0)
+    assert train.dont_fragment is whole
 
 
 def test_dummy_packets_in_a_train_are_counted_drops() -> None:
@@ -248,15 +260,17 @@ def test_hostile_batches_are_drops(octets: bytes, size: int) -> None:
 @given(st.binary(max_size=90))
 def test_whatever_the_device_gives_is_no_error(data: bytes) -> None:
     fast = plane(child(**BOTH))
-    assert Trains(fast).from_device(data, 1.0) == [] and sum(fast.drops.counts.values()) == 1
+    assert Trains(fast).from_device([data], 1.0) == [] and sum(fast.drops.counts.values()) == 1
 
 
-def test_a_forged_packet_in_a_train_moves_nothing_but_its_counter() -> None:
-    sa = child(**BOTH)
+@pytest.mark.parametrize("proposal", ["aes128gcm16", "aes128-sha256"])
+@pytest.mark.parametrize("at", [9, 40, -1])
+def test_a_forged_packet_in_a_train_moves_nothing_but_its_counter(proposal: str, at: int) -> None:
+    sa = child(proposal, **BOTH)
     sender, receiver = Trains(plane(sa)), Trains(plane(mirror(sa)))
     (train,) = sender.outbound(superpacket(payload=bytes(9000)), 1.0)
     forged = bytearray(train.data)
-    forged[2 * train.size + 40] ^= 1
+    forged[3 * train.size + at if at < 0 else 2 * train.size + at] ^= 1
     assert [type(action) for action in receiver.inbound(bytes(forged), train.size, RIGHT, 1.0)] == [Deliver] * 8
     assert receiver._plane.drops.counts == {"integrity check failed": 1}
     assert receiver.inbound(train.data, train.size, RIGHT, 1.0) and receiver._plane.drops.counts == {
@@ -270,7 +284,61 @@ def test_bare_packets_of_the_device_are_completed_and_sealed() -> None:
     fast = Trains(plane(child(**BOTH)))
     bare = VirtioHeader(NEEDS_CSUM, csum_start=header.csum_start, csum_offset=header.csum_offset)
     expected = plane(child(**BOTH)).outbound(completed(bare, packet), 1.0)
-    assert fast.from_device(bare.encode() + packet, 1.0) == expected
+    assert fast.from_device([bare.encode() + packet], 1.0) == expected
+
+
+def bare(payload: int, *, count: int = 6, **fields: object) -> list[bytes]:
+    """What the device gives of packets that are none of a super-packet, their checksums still to be made."""
+    read = []
+    for number in range(count):
+        header, packet = raw(payload=bytes([number]) * payload, ident=number, sequence=number * payload, **fields)
+        start = VirtioHeader(NEEDS_CSUM, csum_start=header.csum_start, csum_offset=header.csum_offset)
+        read.append(start.encode() + packet)
+    return read
+
+
+reads = st.lists(
+    st.builds(
+        bare,
+        st.sampled_from((1, 18, 64, 1000)),
+        count=st.integers(1, 9),
+        version=st.sampled_from((4, 6)),
+        protocol=st.sampled_from((6, UDP_NUMBER)),
+        ports=st.sampled_from(((1, 2), (3, 2))),
+        tos=st.sampled_from((0, 0xB8)),
+    ),
+    min_size=1,
+    max_size=3,
+).map(lambda parts: [data for part in parts for data in part])
+
+
+@settings(max_examples=150, deadline=None)
+@given(children, reads, starts)
+def test_packets_read_together_leave_as_they_would_alone(sa: ChildSa, read: list[bytes], start: int) -> None:
+    plain, fast = plane(sa, start), plane(sa, start)
+    whole = [completed(VirtioHeader.decode(data), data[SIZE:]) for data in read]
+    expected = [action for packet in whole for action in plain.outbound(packet, 1.0)]
+    assert one_by_one(Trains(fast).from_device(read, 1.0)) == expected
+    assert state(fast) == state(plain)
+
+
+def test_small_packets_of_one_flow_are_one_train() -> None:
+    header, packet = raw(payload=bytes(9000))
+    fast = Trains(plane(child(**BOTH)))
+    read = [*bare(64, protocol=UDP_NUMBER), header.encode() + packet, *bare(64, protocol=UDP_NUMBER, count=3)]
+    kinds = [type(action) for action in fast.from_device(read, 1.0)]
+    assert kinds == [EspTrain, EspTrain, EspPacket, EspPacket, EspPacket], "few are not worth a train; the order stays"
+
+
+def test_fragments_and_other_protocols_go_each_for_itself() -> None:
+    fast = Trains(plane(child(**BOTH)))
+    for place, value in ((6, 0x20), (7, 1), (9, 1), (0, 0x46)):
+        read = []
+        for data in bare(64, protocol=UDP_NUMBER):
+            changed = bytearray(data[SIZE:])
+            changed[place] = value
+            read.append(VirtioHeader().encode() + changed)
+        assert EspTrain not in map(type, fast.from_device(read, 1.0))
 
 
 def test_a_train_outside_the_selectors_is_dropped_packet_by_packet() -> None:

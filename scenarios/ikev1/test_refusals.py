@@ -1,0 +1,60 @@
+"""What does not come up, and how it looks on the wire: IKEv1 often answers with silence where IKEv2 says why."""
+
+import pytest
+
+from lab.matrix import IKEV1
+from lab.plugin import first_version as v1
+
+pytestmark = pytest.mark.pairings(*map(str, IKEV1))
+
+PATIENCE_S = 8
+OTHER = "10.9.0.0/24"
+
+
+def refused(lab, left, right):
+    """The left side initiates in vain, knows why, and neither side has a child."""
+    lab.step("handshake", f"{left} initiates")
+    outcome = left.initiate(timeout=PATIENCE_S)
+    assert not outcome.up, "a child came up"
+    assert outcome.reason, f"{left} does not say why"
+    assert not left.children() and not right.children(), "one side holds a child"
+    return lab.ladder()
+
+
+@pytest.mark.rfc("2409#5.4")
+@pytest.mark.needs("ikev1", "aggressive")
+@pytest.mark.parametrize("mode", [v1.MAIN, v1.AGGRESSIVE], ids=["main", "aggressive"])
+def test_wrong_psk(lab, left, right, mode):
+    """The pre-shared keys differ: message 5 of Main Mode does not open, HASH_R of Aggressive Mode does not verify."""
+    wishes = {"aggressive": "yes"} if mode == v1.AGGRESSIVE else {}
+    lab.up("direct", left=v1.tunnel(secret="another secret", connection=wishes), right=v1.tunnel(connection=wishes))
+    ladder = refused(lab, left, right)
+    assert not left.established() and not right.established(), "one side holds an SA"
+
+    lab.step("messages", "phase 1 ends before the proof that nobody can check")
+    last = max(entry["step"] for entry in v1.messages(ladder, mode))
+    assert last == {v1.MAIN: 5, v1.AGGRESSIVE: 2}[mode], f"message {last} of {mode} was sent: {ladder.words()}"
+    assert not v1.messages(ladder, v1.QUICK), f"phase 2 began: {ladder.words()}"
+    told = [entry for entry in v1.messages(ladder, "Informational") if not entry["encrypted"]]
+    lab.steps.note(f"said in clear: {[entry['payloads'] for entry in told] or 'nothing'}")
+
+
+@pytest.mark.rfc("2409#5.5", "2408#3.14")
+@pytest.mark.needs("ikev1")
+@pytest.mark.parametrize("what", ["proposal", "selectors"])
+def test_quick_mode_refused(lab, left, right, what):
+    """No ESP algorithm in common, or selectors that the responder has not: an encrypted notify, and phase 1 stays."""
+    if what == "proposal":
+        ours, notify = v1.tunnel(esp="aes128-sha1"), "N(NO_PROPOSAL_CHOSEN)"
+    else:
+        ours, notify = v1.tunnel(child={"local_ts": OTHER}), "N(INVALID_ID_INFORMATION)"
+    lab.up("direct", left=ours, right=v1.tunnel())
+    ladder = refused(lab, left, right)
+
+    lab.step("told", f"{right} refuses by {notify}, encrypted, and only message 1 of Quick Mode was sent")
+    v1.by_turns(ladder, v1.MAIN, 6)
+    quick = {entry["step"] for entry in v1.messages(ladder, v1.QUICK)}
+    assert quick == {1}, f"messages of Quick Mode: {ladder.words()}"
+    told = [entry for entry in v1.messages(ladder, "Informational") if notify in entry["payloads"]]
+    assert told and told[0]["from"] == "right", f"nobody says {notify}: {ladder.words()}"
+    assert told[0]["encrypted"] and told[0]["payloads"][0] == "HASH", f"{notify} is not authenticated: {told[0]}"
