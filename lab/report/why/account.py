@@ -39,6 +39,8 @@ def _conclusions(found: Sequence[Finding]) -> list[str]:
 
 
 def _because(refusal: Finding, found: Sequence[Finding]) -> str:
-    near = (one for one in found if one.reason and one.node == refusal.node and abs(one.t - refusal.t) <= NEAR_S)
+    who = refusal.silent or refusal.node
+    near = (one for one in found if one.reason and one.node == who and abs(one.t - refusal.t) <= NEAR_S)
     why = list(dict.fromkeys(one.words for one in near))
-    return f". Its reason: {'; '.join(why)}" if why else ""
+    says = f"The log of {who}" if refusal.silent else "Its reason"
+    return f". {says}: {'; '.join(why)}" if why else ""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 class Finding:
     """`node` said or did it at `t` (seconds since 1970); `proof` is the message or the line of a log.
 
-    `refusal` marks what ended an exchange or left it without an answer; `reason` what a daemon gave as its reason.
+    `refusal` marks what ended an exchange or left it without an answer; `reason` what a daemon gave as its reason. The
+    reasons that belong to a refusal are those of `silent`, who did not answer, or else those of `node` itself.
     """
 
     t: float
@@ -16,3 +17,4 @@ class Finding:
     proof: str
     refusal: bool = False
     reason: bool = False
+    silent: str = ""
