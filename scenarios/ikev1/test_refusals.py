@@ -21,24 +21,6 @@ def refused(lab, left, right):
     return lab.ladder()
 
 
-@pytest.mark.rfc("2409#5.4")
-@pytest.mark.needs("ikev1", "aggressive")
-@pytest.mark.parametrize("mode", [v1.MAIN, v1.AGGRESSIVE], ids=["main", "aggressive"])
-def test_wrong_psk(lab, left, right, mode):
-    """The pre-shared keys differ: message 5 of Main Mode does not open, HASH_R of Aggressive Mode does not verify."""
-    wishes = {"aggressive": "yes"} if mode == v1.AGGRESSIVE else {}
-    lab.up("direct", left=v1.tunnel(secret="another secret", connection=wishes), right=v1.tunnel(connection=wishes))
-    ladder = refused(lab, left, right)
-    assert not left.established() and not right.established(), "one side holds an SA"
-
-    lab.step("messages", "phase 1 ends before the proof that nobody can check")
-    last = max(entry["step"] for entry in v1.messages(ladder, mode))
-    assert last == {v1.MAIN: 5, v1.AGGRESSIVE: 2}[mode], f"message {last} of {mode} was sent: {ladder.words()}"
-    assert not v1.messages(ladder, v1.QUICK), f"phase 2 began: {ladder.words()}"
-    told = [entry for entry in v1.messages(ladder, "Informational") if not entry["encrypted"]]
-    lab.steps.note(f"said in clear: {[entry['payloads'] for entry in told] or 'nothing'}")
-
-
 @pytest.mark.rfc("2409#5.5", "2408#3.14")
 @pytest.mark.needs("ikev1")
 @pytest.mark.parametrize("what", ["proposal", "selectors"])

@@ -42,9 +42,11 @@ def _conclusions(found: Sequence[Finding]) -> list[str]:
 
 def _because(refusal: Finding, found: Sequence[Finding]) -> str:
     near = [one for one in found if one.node and abs(one.t - refusal.t) <= NEAR_S]
-    why = list(dict.fromkeys(one.words for one in near if one.reason and one.node == refusal.node))
+    who = refusal.silent or refusal.node
+    why = list(dict.fromkeys(one.words for one in near if one.reason and one.node == who))
     # Who was refused says what it had offered or claimed, in the brackets behind.
-    told = (OFFERED.search(one.words) for one in near if one.offered and one.node != refusal.node)
+    told = (OFFERED.search(one.words) for one in near if one.offered and one.node != who)
     offered = list(dict.fromkeys(found[1] for found in told if found))
-    reason = f". Its reason: {'; '.join(why)}" if why else ""
+    says = f"The log of {who}" if refusal.silent else "Its reason"
+    reason = f". {says}: {'; '.join(why)}" if why else ""
     return reason + (f". The other side says: {'; '.join(offered)}" if offered else "")

@@ -145,7 +145,8 @@ def _silence(one: _Waiting, what: str, likely: str) -> Finding:
         count = "all of them" if one.arrived == one.times else f"{one.arrived}"
         words += f"{count} arrived at {to}, which did not go on" + (f", {likely}" if likely else "")
     proof = f"message {facts.text(entry, 'n')} of the ladder"
-    return Finding(_sent(entry), facts.text(entry, "from"), words, proof, refusal=True)
+    silent = facts.text(entry, "to") if one.arrived else ""
+    return Finding(_sent(entry), facts.text(entry, "from"), words, proof, refusal=True, silent=silent)
 
 
 def _initiator(entry: Facts) -> str:

@@ -109,7 +109,8 @@ def _silence(asked: _Asked) -> Finding:
         words += f"{asked.arrived} arrived at {to}, whose answers were lost or never sent"
     else:
         words += f"all of them arrived at {to}, which did not answer or whose answers were lost"
-    return Finding(_sent(entry), facts.text(entry, "from"), words, _proof(entry), refusal=True)
+    silent = facts.text(entry, "to") if asked.arrived else ""
+    return Finding(_sent(entry), facts.text(entry, "from"), words, _proof(entry), refusal=True, silent=silent)
 
 
 def _message(entry: Facts) -> str:

@@ -91,6 +91,14 @@ def test_silence(tmp_path: Path, lost: bool, words: str) -> None:
     assert f"left sent IKE_AUTH request 1 3 times in 8 s and had no answer: {words}" in found.conclusion[0]
 
 
+def test_a_silence_is_joined_to_the_log_of_who_was_silent(tmp_path: Path) -> None:
+    silent = f"{CHARON_AT}could not decrypt payloads\n"
+    asking = f"{T0 + 0.4} drop something else  connection=gw\n"
+    place = scenario(tmp_path, exchange(repeated=2, answered=False), right_charon=silent, left_daemon=asking)
+    (said,) = account(place).conclusion
+    assert said.endswith(". The log of right: cannot decrypt a message, as with another pre-shared key")
+
+
 def test_a_repeated_request_with_an_answer_is_no_failure(tmp_path: Path) -> None:
     assert account(scenario(tmp_path, exchange("AUTH", repeated=1))).conclusion == ()
 
