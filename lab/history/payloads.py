@@ -90,7 +90,7 @@ def _shown(node: Node, name: str, parts: set[str]) -> str | None:
         return None
     if name == CHANCE_IN_ISAKMP and "ISAKMP header" in parts:
         return None
-    if name in CHANCE or (data and parts & CHANCE_DATA):
+    if name in CHANCE or (data and parts & CHANCE_DATA) or (name == "Identifier" and "EAP" in parts):
         return f"{node['at'][1]} octets"
     return str(node["value"])
 

@@ -23,6 +23,7 @@ SETTINGS = {
     "fragment_size": "fragment_size",
     "follow_redirects": "follow_redirects",
     "cookie_threshold": "cookie_threshold",
+    "block_threshold": "block_threshold",
     "half_open_timeout": "half_open_timeout",
     "dos_protection": "dos_protection",
     "signature_authentication": "signature_authentication",

@@ -26,7 +26,7 @@ from lab.errors import BrokenError
 from lab.peers import worker
 
 _MESSAGE = 1 << 16
-END_S = 10.0
+END_S, KEPT = 10.0, 6
 
 
 class Daemon:
@@ -98,9 +98,16 @@ class Nursery:
         return daemon
 
     def end(self, daemon: Daemon) -> None:
-        """End a daemon without a word to its peer, and keep its process for the next one if it is fit for that."""
-        if daemon.end():
+        """End a daemon without a word to its peer, and keep its process for the next one if it is fit for that.
+
+        A few are kept: after a scenario with many, the others would only hold memory, of which a guest has little.
+        """
+        if not daemon.end():
+            return
+        if len(self._idle) < KEPT:
             self._idle.append(daemon)
+        else:
+            daemon.kill()
 
     def _fork(self) -> Daemon:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

@@ -55,3 +55,13 @@ def test_diff_in_json_and_by_exit_code(runs: Path) -> None:
     assert found["schema"] == "ikelab.diff/1" and len(found["changed"]) == 2
     assert call("report", "diff", "--exit-code", runs / "one", runs / "two").exit_code == 1
     assert call("report", "diff", "--exit-code", runs / "one", runs / "one").exit_code == 0
+
+
+def test_a_replay_is_exact(runs: Path) -> None:
+    later, _ = ladder = messages()
+    later[3]["t_sent"] += 0.05
+    write(runs / "again", {"nat/a": "passed", "nat/b": "passed"}, ladder=ladder)
+    words = ("report", "diff", "--exit-code", runs / "one", runs / "again")
+    assert call(*words).exit_code == 0, "50 ms are no difference between two runs"
+    found = call(*words, "--replay")
+    assert found.exit_code == 1 and "time: packet 3 between left and right: absent -> +0.0500 s" in found.stdout

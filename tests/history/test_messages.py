@@ -112,6 +112,13 @@ def test_payloads_inside_sk_and_of_one_name() -> None:
     assert payloads.fields([inside]) == {"N/Type": "A (1)", "N 2/Type": "B (2)"}
 
 
+def test_the_identifier_of_eap_is_chance() -> None:
+    def tree(number: str) -> list[Any]:
+        return [part("EAP", leaf("Code", "Request (1)"), leaf("Identifier", number), leaf("Type", "MD5-Challenge (4)"))]
+
+    assert payloads.fields(tree("248")) == payloads.fields(tree("38"))
+
+
 def test_the_number_of_a_question_of_ikev1_liveness_is_chance() -> None:
     def tree(data: str) -> list[Any]:
         return [part("N", leaf("Type", "R_U_THERE (36136)"), leaf("Data", data))]
