@@ -7,11 +7,12 @@ from pathlib import Path
 
 from lab.report import facts
 from lab.report.facts import Doubts
-from lab.report.why import daemons, wire
+from lab.report.why import daemons, mappings, traffic, wire
 from lab.report.why.finding import Finding
 
 # A daemon gives its reason at about the time at which its refusal leaves it.
 NEAR_S = 1.0
+UNANSWERED = "had no answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,8 @@ class Account:
 def account(directory: Path) -> Account:
     """The account of the scenario in this directory."""
     ladder = facts.rows(facts.load(directory / "ladder.json", Doubts()))
-    found = sorted([*wire.findings(ladder), *daemons.findings(directory)], key=lambda one: one.t)
+    told = [*wire.findings(ladder), *mappings.findings(directory, ladder), *daemons.findings(directory)]
+    found = sorted([*told, *traffic.findings(directory, ladder)], key=lambda one: one.t)
     found = [two for one, two in pairwise([None, *found]) if two is not None and two != one]
     return Account(tuple(_conclusions(found)), tuple(found))
 
@@ -39,6 +41,10 @@ def _conclusions(found: Sequence[Finding]) -> list[str]:
 
 
 def _because(refusal: Finding, found: Sequence[Finding]) -> str:
-    near = (one for one in found if one.reason and one.node == refusal.node and abs(one.t - refusal.t) <= NEAR_S)
-    why = list(dict.fromkeys(one.words for one in near))
+    own = [one for one in found if one.reason and one.node == refusal.node]
+    why = list(dict.fromkeys(one.words for one in own if abs(one.t - refusal.t) <= NEAR_S))
+    if UNANSWERED in refusal.words:
+        # It gives up long after it asked, when it has waited for an answer to its last repetition as well.
+        end = next((one for one in own if one.t > refusal.t and one.words.startswith(daemons.GAVE_UP)), None)
+        return f". {end.t - refusal.t:.0f} s after the first it {end.words}" if end else ""
     return f". Its reason: {'; '.join(why)}" if why else ""
