@@ -13,6 +13,7 @@ from lab.report.facts import legible
 from lab.report.why.finding import Finding
 
 MOST_OCTETS = 8_000_000
+GAVE_UP = "gave up"
 _OURS = re.compile(r"(?P<t>\d+\.\d+) (?P<kind>\w+) (?P<text>.*?)(?:  [a-z_]+=.*)?")
 # What the peer refused is on the wire and no reason of ours; the line says what we had offered or claimed.
 _REFUSED = "peer refuses "
@@ -52,7 +53,26 @@ MEANINGS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"no matching CHILD_SA config found for (.+) === (.+)", "has no child between {0} and {1}"),
         (r"no peer config found", "has no connection for this identity"),
         (r"Aggressive Mode PSK disabled for security reasons", "does not allow Aggressive Mode with a pre-shared key"),
-        (r"giving up after (\d+) retransmits", "gave up after {0} repetitions"),
+        (r"giving up after (\d+) retransmits", GAVE_UP + " after {0} repetitions"),
+        (r"(?:establishing|rekeying) IKE_SA failed, peer not responding", GAVE_UP + ": the peer does not answer"),
+        (r"unable to install (.*)IPsec SA \(SAD\) in kernel", "could not install the {0}SA in its kernel"),
+        (r"unable to install IPsec policies \(SPD\) in kernel", "could not install the policies in its kernel"),
+        (r"unable to add SAD entry with SPI (\w+)", "could not add the SA with SPI {0} to its kernel"),
+        (r"algorithm (\S+) not supported by kernel!", "has a kernel that lacks {0}"),
+        (r"ignoring IKE_SA setup from (\S+?), (.+)", "ignored a new peer at {0}: {1}"),
+        (r"received unsupported IKE version (\S+) from (\S+), .*", "was asked in IKE version {0} by {1}"),
+        (r"received invalid IKE header from (\S+) - ignored", "ignored what is no IKE message from {0}"),
+        (r"message parsing failed", "could not read a message"),
+        (r"(\S+) (request|response) with message ID (\d+) processing failed", "could not process {0} {1} {2}"),
+        (r"received message ID (\d+), expected (\d+).*", "received message ID {0} where {1} had to come"),
+        (r"key derivation failed", "could not derive keys"),
+        (r"negotiated key exchange method (\S+) not supported", "cannot do the key exchange {0}"),
+        (r"peer selected invalid traffic selectors: (.*)", "was answered with traffic selectors it did not offer: {0}"),
+        (r"authentication of '(.+)' \(myself\) failed", "could not prove that it is {0}"),
+        (r"unable to resolve (\S+), initiate aborted", "could not find the address of {0}"),
+        (r"unable to rekey, (\S+) CHILD_SA with SPI (\w+) not found", "was asked to rekey SPI {1}, which it has not"),
+        (r"unable to create CHILD_SA while (rekeying|deleting) IKE_SA", "makes no CHILD SA while {0} the IKE SA"),
+        (r"installing virtual IP (\S+) failed", "could not take the virtual address {0}"),
         (r"integrity check failed", "received a message whose integrity checksum is wrong"),
         (r"message verification failed", "received a message that breaks a rule of its exchange"),
         (r"ignoring (.+) for (.+)", "passed over {0} for {1}"),
@@ -96,8 +116,9 @@ def _ours(line: str) -> tuple[float, str] | None:
         return None
     if refusal := _OUR_REFUSAL.fullmatch(found["text"]):
         return float(found["t"]), refusal["why"]
-    if found["kind"] == "failed" and not found["text"].startswith("peer does not answer"):
-        return float(found["t"]), found["text"]
+    if found["kind"] == "failed":
+        silent = found["text"].startswith("peer does not answer")
+        return float(found["t"]), f"{GAVE_UP}: {found['text']}" if silent else found["text"]
     return (float(found["t"]), f"dropped a datagram: {found['text']}") if found["kind"] == "drop" else None
 
 

@@ -142,3 +142,28 @@ def test_a_wrong_place_is_said(tmp_path: Path, path: str, words: str) -> None:
     write(tmp_path / "run", {"nat/a": "passed"})
     with pytest.raises(ConfigError, match=words):
         CliRunner().invoke(cli, ["explain", str(tmp_path / path)], catch_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("[KNL] unable to add SAD entry with SPI c5f69fa0 (FAILED)",
+         "could not add the SA with SPI c5f69fa0 to its kernel"),
+        ("[KNL] algorithm CHACHA20_POLY1305 not supported by kernel!", "has a kernel that lacks CHACHA20_POLY1305"),
+        ("[IKE] unable to install IPsec policies (SPD) in kernel", "could not install the policies in its kernel"),
+        ("[IKE] unable to install inbound and outbound IPsec SA (SAD) in kernel",
+         "could not install the inbound and outbound SA in its kernel"),
+        ("[NET] ignoring IKE_SA setup from 203.0.113.2, half-open IKE_SA count of 10 exceeds limit of 9",
+         "ignored a new peer at 203.0.113.2: half-open IKE_SA count of 10 exceeds limit of 9"),
+        ("[NET] received unsupported IKE version 3.0 from 203.0.113.2, sending INVALID_MAJOR_VERSION",
+         "was asked in IKE version 3.0 by 203.0.113.2"),
+        ("[ENC] could not decrypt payloads", "cannot decrypt a message, as with another pre-shared key"),
+        ("[IKE] received message ID 7, expected 2, ignored", "received message ID 7 where 2 had to come"),
+        ("[IKE] IKE_AUTH request with message ID 1 processing failed", "could not process IKE_AUTH request 1"),
+        ("[IKE] authentication of 'left.lab' (myself) failed", "could not prove that it is left.lab"),
+    ],
+)  # fmt: skip
+def test_charons_complaints_in_words(tmp_path: Path, line: str, words: str) -> None:
+    log = f"2026-11-27T11:49:51.383 10{line}\n"
+    (said,) = account(scenario(tmp_path, exchange("AUTH"), right_charon=log)).conclusion
+    assert said == f"right: {words}"
