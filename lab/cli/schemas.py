@@ -131,6 +131,8 @@ class Found(Struct, kw_only=True, forbid_unknown_fields=True):
     proof: str
     refusal: bool
     reason: bool
+    offered: bool
+    silent: str
 
 
 class Explained(Output):
