@@ -53,5 +53,5 @@ def test_many_are_counted(tmp_path: Path) -> None:
 def test_it_stands_beneath_the_verdict() -> None:
     stream = io.StringIO()
     result = Result(id="ikev2/wrong-psk", pairing="ours>strongswan", verdict="passed", dir="x")
-    Screen(1, stream).result(result, ["right refuses left"])
+    Screen(["ikev2/wrong-psk"], stream).result(result, ["right refuses left"])
     assert "ikev2/wrong-psk  ours>strongswan\n   right refuses left\n" in stream.getvalue()
