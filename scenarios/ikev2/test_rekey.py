@@ -62,7 +62,7 @@ def test_rekey_child_sa(lab, left, right, esp, asker):
     assert (question["from"], question["payloads"], answer["payloads"]) == (asker, ["D"], ["D"]), ladder.words()
 
 
-@pytest.mark.rfc("7296#1.3", "7296#2.17")
+@pytest.mark.rfc("7296#1.3.1", "7296#1.3.3", "7296#2.17")
 @pytest.mark.needs("rekey", "x25519", "ecp384")
 @pytest.mark.pairings(*map(str, IKEV2))
 @pytest.mark.parametrize("asker", SIDES)
