@@ -57,9 +57,10 @@ def test_soft_expiry_of_phase_1(lab, left, right, asker):
     lab.step("counted", "Main Mode anew by who was told to, the child untouched, and every echo request has its reply")
     ladder = lab.prove_protected()
     all_answered(echoes(lab.frames(), "left-host"), lab.inner("left"), lab.inner("right"), COUNT)
-    firsts = [entry for entry in v1.messages(ladder, v1.MAIN) if entry["step"] == 1]
+    firsts, lasts = ([e for e in v1.messages(ladder, v1.MAIN) if e["step"] == step] for step in (1, 6))
     assert [entry["from"] for entry in firsts[1:3]] == [asker] * 2, f"not twice anew by {asker}: {ladder.words()}"
-    gaps = [b["t_sent"] - a["t_sent"] for a, b in pairwise(firsts[:3])]
-    assert all(SOFT_S - 0.2 <= gap <= SOFT_S + 1.2 for gap in gaps), f"Main Modes are {gaps} s apart, not {SOFT_S}"
+    # From its end on: charon at times passes over the first reply to a Main Mode that it begins beside another one.
+    gaps = [begun["t_sent"] - over["t_sent"] for over, begun in zip(lasts, firsts[1:3], strict=False)]
+    assert all(SOFT_S - 0.2 <= gap <= SOFT_S + 1.2 for gap in gaps), f"anew {gaps} s after a Main Mode, not {SOFT_S}"
     assert len(v1.messages(ladder, v1.QUICK)) == 3, f"the child was made anew: {ladder.words()}"
     assert [one["spi_in"] for one in left.children()] == [child["spi_in"]], "the child changed with its ISAKMP SA"
