@@ -142,6 +142,7 @@ def _write_scenario(run_dir: Path, run: Run, result: Result, before: Sequence[Re
         columns_of_outage=outage.COLUMNS,
         sections=scenario.sections(page),
         section=sections.address,
+        levels=sections.level,
     )
     _write(run_dir / result.directory / "index.html", text)
 
