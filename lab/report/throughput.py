@@ -1,7 +1,8 @@
 """How much ESP and AH carried, and how long each packet was under way: two pictures for each direction, and a table.
 
 Rules of this file: all from ladder.json, so figures are those of the wire (octets of ESP or AH, from the tap of the
-sender to that of the receiver). The pictures are `aria-hidden`; the table says what they show. Few packets make no picture.
+sender to that of the receiver). The
+pictures are `aria-hidden`; the table says what they show. Few packets make no picture.
 """
 
 from collections.abc import Iterable, Sequence
