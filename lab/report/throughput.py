@@ -18,7 +18,7 @@ from lab.report.svg import element
 
 FEWEST = 6
 BINS, MOST_DOTS = 60, 600
-WIDTH, HEIGHT, TOP, LOW = 800.0, 96.0, 16.0, 80.0
+WIDTH, HEIGHT, TOP, LOW = 800.0, 102.0, 22.0, 86.0
 COLUMNS = (
     "Packets",
     "Lost",
