@@ -14,6 +14,7 @@ from lab.history.differences import diff as compare
 from lab.history.messages import TOLERANCE_S
 from lab.report import build as build_pages
 from lab.report import differences as write_page
+from lab.report import single as single_file
 from lab.run.merge import merge as join
 
 MOST_LINES = 12
@@ -27,10 +28,19 @@ def report() -> None:
 
 @report.command()
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--single-file", "single", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    help="Also join all pages, and the files they link to, in one HTML file.",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def build(directory: Path, as_json: bool) -> None:
+def build(directory: Path, single: Path | None, as_json: bool) -> None:
     """Write DIR/index.html and a page for every scenario in the run directory DIR."""
     index = build_pages(directory)
+    if single is not None:
+        octets = single_file.write(directory, single)
+        if octets > single_file.MAILABLE:
+            click.echo(f"ikelab: {single} has {octets // 1_000_000} MB, more than mail takes; select fewer", err=True)
+        index = single
     if as_json:
         click.echo(json.dumps({"schema": "ikelab.report/1", "index": str(index)}))
     else:

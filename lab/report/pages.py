@@ -31,6 +31,7 @@ from lab.report import (
     scenario,
     sections,
     side_by_side,
+    throughput,
     timed,
     trend,
     words,
@@ -146,8 +147,10 @@ def _write_scenario(run_dir: Path, run: Run, result: Result, before: Sequence[Re
         linked=aligned.linked,
         columns=scenario.columns,
         columns_of_outage=outage.COLUMNS,
+        columns_of_traffic=throughput.COLUMNS,
         sections=scenario.sections(page),
         section=sections.address,
+        levels=sections.level,
     )
     _write(run_dir / result.directory / "index.html", text)
 

@@ -24,6 +24,7 @@ from lab.report import (
     reasons,
     rungs,
     selectors,
+    throughput,
     timeline,
     words,
 )
@@ -96,6 +97,7 @@ class Page:
     topology: Markup | None
     coverage: Coverage | None
     outages: list[Outage]
+    traffic: list[throughput.Way]
     ladder: Ladder | None
     wire: Wire
     sides: list[associations.Side]
@@ -124,6 +126,7 @@ def load(directory: Path, result: Result) -> Page:
         topology=_topology(directory, doubts),
         coverage=coverage.load(directory, doubts),
         outages=outage.load(directory, doubts),
+        traffic=throughput.load(directory, doubts),
         ladder=ladder,
         wire=_wire(directory, result, ladder, keys, logs),
         sides=associations.sides(facts.load(directory / "sas.json", doubts)),
@@ -167,6 +170,7 @@ def sections(page: Page) -> list[tuple[str, str, bool]]:
         ("topology", "Topology", bool(page.topology)),
         ("coverage", "What the ICV covers", bool(page.coverage)),
         ("outage", "What it cost", bool(page.outages)),
+        ("traffic", "Throughput and latency", bool(page.traffic)),
         ("timeline", "Packets in time", bool(page.wire.timeline)),
         ("ladder", "Messages", bool(page.ladder)),
         ("sas", "Security associations", bool(page.sides or page.keys or page.wire.sas)),

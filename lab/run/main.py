@@ -7,6 +7,7 @@ Rules: results are written as they arise and stay readable however the run ends;
 run.json and its report. The exit code is the contract's: 0, 1 a scenario failed, 4 nothing selected, 5 the lab broke.
 """
 
+import shlex
 import shutil
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -74,7 +75,7 @@ def _head(options: Options, runner: kernels.Runner, run_id: str) -> Run:
     return Run(
         run_id=run_id,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
-        command=" ".join(options.command),
+        command=shlex.join(options.command),
         seed=options.seed,
         kernel=Kernel(kind=runner.kind, release=runner.release),
         versions={"ikelab": __version__, "source": source.digest()},

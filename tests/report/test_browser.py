@@ -10,7 +10,7 @@ import pytest
 playwright = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="the browser tests need axe")
 
-from lab.report import build  # noqa: E402 - after importorskip
+from lab.report import build, single  # noqa: E402 - after importorskip
 from tests.report.proven import write_proven  # noqa: E402
 from tests.report.synthetic import write_many, write_run  # noqa: E402
 from tests.report.test_hostile import PAGE as HOSTILE_PAGE  # noqa: E402
@@ -120,6 +120,34 @@ def test_two_runs_side_by_side_are_at_peace(browser: playwright.Browser, tmp_pat
         assert (visit.requests, visit.complaints) == ([page.as_uri()], [])
         visit.page.set_viewport_size(PHONE)
         assert visit.page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+
+
+@pytest.fixture(scope="module")
+def single_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = write_run(tmp_path_factory.mktemp("single") / "run", only=("nat/both_sides",))
+    build(run)
+    single.write(run, run.parent / "run.html")
+    return run.parent / "run.html"
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_one_file_shows_one_part_at_a_time(browser: playwright.Browser, single_file: Path, scripts: bool) -> None:
+    with Visit(browser, single_file, java_script_enabled=scripts) as visit:
+        shown = visit.page.locator(".part:visible")
+        assert shown.count() == 1 and shown.get_attribute("id") == "part-0"
+        visit.page.locator(".part:visible table.results a").first.click()
+        assert shown.count() == 1 and shown.get_attribute("id") != "part-0"
+        visit.page.locator(".part:visible .brand a").first.click()
+        assert shown.get_attribute("id") == "part-0"
+        assert (visit.requests, visit.complaints) == ([single_file.as_uri()], [])
+
+
+def test_axe_finds_nothing_in_one_file(browser: playwright.Browser, single_file: Path) -> None:
+    with Visit(browser, single_file) as visit:
+        assert (found := axe.Axe().run(visit.page)).violations_count == 0, found.generate_report()
+        visit.page.locator(".part:visible table.results a").first.click()
+        visit.open_everything()
+        assert (found := axe.Axe().run(visit.page)).violations_count == 0, found.generate_report()
 
 
 def test_both_schemes_are_drawn_and_differ(browser: playwright.Browser, run_dir: Path, tmp_path: Path) -> None:

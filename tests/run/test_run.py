@@ -209,3 +209,8 @@ def test_where_no_run_is_known_none_can_be_run_again(run, tmp_path, monkeypatch)
     (tmp_path / "empty").mkdir()
     with pytest.raises(ConfigError, match="no run directory"):
         run("a/passed", failed_in=tmp_path / "empty")
+
+
+def test_the_command_of_a_run_can_be_pasted_into_a_shell(run):
+    _, found = run("a/passed", command=("ikelab", "run", "a/passed:ours>strongswan"))
+    assert found["command"] == "ikelab run 'a/passed:ours>strongswan'"
