@@ -18,6 +18,7 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ from pathlib import Path
 import lab
 from lab.emulation import wires
 from lab.emulation.namespace import Namespace
-from lab.emulation.recorder import IGNORED
+from lab.emulation.recorder import IGNORED, TIMESPEC
 from lab.emulation.topology import Attachment, Topology
 from lab.errors import BrokenError
 from lab.wire.pcapng import PcapngWriter
@@ -116,6 +117,7 @@ class Capture:
         self._statistics: Statistics | None = None
         self._recorder = RecorderProcess.shared()
         taps = {name: tap(topology, topology.at(name), namespace) for name, namespace in namespaces.items()}
+        await_stamps(next(iter(namespaces.values())))
         places = {(end.node, end.link): place for place, end in enumerate(topology.attachments)}
         points = [{end.interface: places[end.node, end.link] for end in topology.at(name)} for name in taps]
         with open(path, "wb", buffering=0) as file:
@@ -158,6 +160,24 @@ def tap(topology: Topology, ends: Iterable[Attachment], namespace: Namespace) ->
     made.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
     made.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
     return made
+
+
+def await_stamps(namespace: Namespace) -> None:
+    """Return when the kernel stamps packets as they come; `namespace` has a loopback interface that is up.
+
+    It begins to a moment after the first socket asks for it (Linux, net/core/dev.c: a work item turns a static key).
+    Until then a packet has the time at which somebody reads it.
+    """
+    with namespace.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        probe.bind(("127.0.0.1", 0))
+        while True:
+            probe.sendto(b"", probe.getsockname())
+            sent = time.time_ns()
+            _, ancillary, _, _ = probe.recvmsg(1, 64)
+            seconds, nanoseconds = TIMESPEC.unpack(ancillary[0][2])
+            if seconds * 10**9 + nanoseconds <= sent:
+                return
 
 
 def _pass_only(tap: socket.socket, indexes: list[int]) -> None:

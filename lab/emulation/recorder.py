@@ -33,7 +33,7 @@ _SOL_PACKET, _PACKET_STATISTICS, _PACKET_OUTGOING = 263, 6, 4
 _LARGEST = 1 << 17
 _MESSAGE, _DESCRIPTORS = 1 << 20, 250
 _AT_ONCE, _PASSES, _FLUSHES = 4096, 16, 256  # bounds: a steady stream must not keep the file, nor the lab, waiting
-_TIMESPEC = struct.Struct("=qq")
+TIMESPEC = struct.Struct("=qq")
 
 
 class Tap:
@@ -54,7 +54,7 @@ class Tap:
                 break
             point = self._points.get(address[0])
             if point is not None and ancillary:
-                seconds, nanoseconds = _TIMESPEC.unpack(ancillary[0][2])
+                seconds, nanoseconds = TIMESPEC.unpack(ancillary[0][2])
                 outgoing = address[2] == _PACKET_OUTGOING
                 frames.append(Frame(seconds * 10**9 + nanoseconds, point, outgoing, data))
         return frames

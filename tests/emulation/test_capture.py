@@ -51,6 +51,17 @@ def test_both_ends_and_the_translation_between(up: Up) -> None:
     assert [packet.point for packet in found if packet.payload == b"answer"] == ROUTE[::-1]
 
 
+def test_the_first_packet_has_the_time_at_which_it_was_sent(up: Up) -> None:
+    network = up("nat-both")
+    with udp(network.node("left"), 4500) as left, udp(network.node("right"), 4500) as right:
+        before = time.time_ns()
+        left.sendto(b"first", ("198.51.100.2", 4500))
+        right.recvfrom(100)
+        after = time.time_ns()
+    first, *_, last = (packet for packet in seen(network) if packet.payload == b"first")
+    assert before <= first.time_ns <= last.time_ns <= after
+
+
 def test_causal_order_even_where_all_times_are_equal(up: Up) -> None:
     network = up("nat-both")
     with udp(network.node("left"), 4500) as left, udp(network.node("right"), 4500) as right:
