@@ -1,9 +1,10 @@
 """Two runs of one seed in virtual time: the same packets in the same order at the same times, or what is not so.
 
 Stricter than `messages`, which compares what different code or different peers do: here one packet answers to one
-packet by its place among those of its two ends, ESP, AH and keepalives as well. What different pairs of ends say at one
-time has no order: two processes are ready at once, and the kernel takes either. What chance decides anew is not looked
-at (SPIs, nonces, keys, the message IDs of IKEv1), nor are lengths of IKE messages, since signatures differ in length.
+packet by its place among those from its sender to its receiver, ESP, AH and keepalives as well. What different nodes
+send at one instant has no order: two processes are ready at once, and the kernel takes either; that of all others
+follows from their times. What chance decides anew is not looked at (SPIs, nonces, keys, the message IDs of IKEv1), nor
+are lengths of IKE messages, since signatures differ in length.
 """
 
 from collections.abc import Sequence
@@ -18,40 +19,39 @@ _SAME = ("protocol", "exchange", "response", "from", "to", "encrypted", "opened"
 
 
 def compare(before: Sequence[Entry], after: Sequence[Entry]) -> list[Difference]:
-    """For each pair of ends the first packet that is not the same, how many there are, or the first at another time."""
-    old, new = _conversations(before), _conversations(after)
-    began, again = (ladder[0]["t_sent"] if ladder else 0.0 for ladder in (before, after))
+    """Of each way the first packet that is not the same, how many there are, or the first at another time."""
+    old, new = _ways(before), _ways(after)
+    began, again = (min((entry["t_sent"] for entry in ladder), default=0.0) for ladder in (before, after))
     found: list[Difference] = []
-    for ends in dict.fromkeys((*old, *new)):
-        pair = old.get(ends, []), new.get(ends, [])
-        found += _packets(ends, *pair) or _times(ends, *pair, again - began)
+    for way in dict.fromkeys((*old, *new)):
+        pair = old.get(way, []), new.get(way, [])
+        found += _packets(way, *pair) or _times(way, *pair, again - began)
     return found
 
 
-def _conversations(ladder: Sequence[Entry]) -> dict[str, list[Entry]]:
-    """The packets of each pair of ends, in the order sent."""
+def _ways(ladder: Sequence[Entry]) -> dict[str, list[Entry]]:
+    """The packets from each node to each other, in the order sent."""
     found: dict[str, list[Entry]] = {}
     for entry in ladder:
-        ends = " and ".join(sorted(str(entry[end]) for end in ("from", "to")))
-        found.setdefault(ends, []).append(entry)
+        found.setdefault(f"from {entry['from']} to {entry['to']}", []).append(entry)
     return found
 
 
-def _packets(ends: str, old: Sequence[Entry], new: Sequence[Entry]) -> list[Difference]:
+def _packets(way: str, old: Sequence[Entry], new: Sequence[Entry]) -> list[Difference]:
     rows, again = _told(old), _told(new)
     for number, (was, now) in enumerate(zip(rows, again, strict=False)):
         if was != now:
-            return [Difference(PACKET, f"packet {number} between {ends}", _words(was), _words(now))]
+            return [Difference(PACKET, f"packet {number} {way}", _words(was), _words(now))]
     if len(rows) != len(again):
-        return [Difference(PACKET, f"packets between {ends}", str(len(rows)), str(len(again)))]
+        return [Difference(PACKET, f"packets {way}", str(len(rows)), str(len(again)))]
     return []
 
 
-def _times(ends: str, old: Sequence[Entry], new: Sequence[Entry], later: float) -> list[Difference]:
+def _times(way: str, old: Sequence[Entry], new: Sequence[Entry], later: float) -> list[Difference]:
     for number, (one, two) in enumerate(zip(old, new, strict=True)):
         off = two["t_sent"] - one["t_sent"] - later
         if abs(off) > TOLERANCE_S:
-            return [Difference(TIME, f"packet {number} between {ends}", "", f"{off:+.4f} s")]
+            return [Difference(TIME, f"packet {number} {way}", "", f"{off:+.4f} s")]
     return []
 
 

@@ -64,4 +64,4 @@ def test_a_replay_is_exact(runs: Path) -> None:
     words = ("report", "diff", "--exit-code", runs / "one", runs / "again")
     assert call(*words).exit_code == 0, "50 ms are no difference between two runs"
     found = call(*words, "--replay")
-    assert found.exit_code == 1 and "time: packet 3 between left and right: absent -> +0.0500 s" in found.stdout
+    assert found.exit_code == 1 and "time: packet 1 from right to left: absent -> +0.0500 s" in found.stdout

@@ -34,13 +34,13 @@ def test_chance_and_the_time_of_day_are_passed_over() -> None:
 @pytest.mark.parametrize(
     ("n", "edit", "where"),
     [
-        (2, {"payloads": ["SA"]}, "packet: packet 2 between left and right"),
-        (2, {"message_id": 9}, "packet: packet 2 between left and right"),
-        (3, {"lost": True}, "packet: packet 3 between left and right"),
-        (3, {"retransmit_of": 1}, "packet: packet 3 between left and right"),
-        (6, {"seq": 2}, "packet: packet 6 between left and right"),
-        (6, {"length": 124}, "packet: packet 6 between left and right"),
-        (4, {"t_sent": 5000.408}, "time: packet 4 between left and right"),
+        (2, {"payloads": ["SA"]}, "packet: packet 1 from left to right"),
+        (2, {"message_id": 9}, "packet: packet 1 from left to right"),
+        (3, {"lost": True}, "packet: packet 1 from right to left"),
+        (3, {"retransmit_of": 1}, "packet: packet 1 from right to left"),
+        (6, {"seq": 2}, "packet: packet 3 from left to right"),
+        (6, {"length": 124}, "packet: packet 3 from left to right"),
+        (4, {"t_sent": 5000.408}, "time: packet 2 from left to right"),
     ],
 )
 def test_what_is_no_replay(n: int, edit: dict[str, Any], where: str) -> None:
@@ -48,13 +48,13 @@ def test_what_is_no_replay(n: int, edit: dict[str, Any], where: str) -> None:
 
 
 def test_a_packet_more_or_in_another_order() -> None:
-    assert said(changed(0)[:-1]) == ["packet: packets between left and right"]
+    assert said(changed(0)[:-1]) == ["packet: packets from left to right"]
     ladder = changed(0)
-    ladder[1], ladder[2] = ladder[2], ladder[1]
-    assert said(ladder) == ["packet: packet 1 between left and right"]
+    ladder[0], ladder[2] = ladder[2], ladder[0]
+    assert said(ladder) == ["packet: packet 0 from left to right"]
 
 
-def test_two_conversations_have_no_order_between_them() -> None:
+def test_different_ways_have_no_order_between_them() -> None:
     other = ESP | {"from": "second", "n": 7, "t_sent": 1000.7}
     assert compare([*FIRST, ESP, other], [*FIRST, other, ESP]) == []
-    assert compare([*FIRST, ESP, other], [*FIRST, ESP])[0].where == "packets between right and second"
+    assert compare([*FIRST, ESP, other], [*FIRST, ESP])[0].where == "packets from second to right"

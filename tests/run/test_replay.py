@@ -83,13 +83,15 @@ def not_the_same(found: RunDiff) -> list[str]:
 
 
 def excused(one: Changed) -> bool:
-    """Whether what differs has its reason in one of the tables, or is the time that a peer which spins computes for.
+    """Whether what differs has its reason in one of the tables, or comes of a peer that spins.
 
-    Such a peer runs in a guest in which computing takes virtual time (lab.run.batches), as much as it does just then.
+    Such a peer runs in a guest in which computing takes virtual time (lab.run.batches), as much as it does just then:
+    its messages are the same, but other packets go between them.
     """
-    if all(d.kind == replay.TIME for d in one.differences) and any(peer(name).spins for name in one.pairing.split(">")):
+    kinds = {difference.kind for difference in one.differences}
+    if kinds <= {replay.TIME, replay.PACKET} and any(peer(name).spins for name in one.pairing.split(">")):
         return True
-    tables = (EXCUSED, EXCUSED_TIMES) if all(d.kind == replay.TIME for d in one.differences) else (EXCUSED,)
+    tables = (EXCUSED, EXCUSED_TIMES) if kinds == {replay.TIME} else (EXCUSED,)
     return any(one.id.startswith(name) for table in tables for name in table)
 
 
