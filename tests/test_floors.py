@@ -16,7 +16,7 @@ FLOORS = {
     **dict.fromkeys(("lab.ikev2", "lab.ikev1"), 3),
     **dict.fromkeys(("lab.ike", "lab.ipsec"), 2),
     "lab.crypto": 1,
-    **dict.fromkeys(("lab.wire", "lab.errors", "lab.trace", "lab"), 0),
+    **dict.fromkeys(("lab.wire", "lab.errors", "lab.progress", "lab.trace", "lab"), 0),
 }
 # The pairs on one floor that may meet: the CHILD SA of IKE is what the data plane carries, a daemon drives a backend,
 # a peer runs in a node, the packet gate reads IKE as the evidence does, a run is made of pairings and ends in a report,

@@ -8,6 +8,7 @@ from typing import Any
 import click
 import msgspec
 
+from lab.cli.bars import bars
 from lab.history.store import History, Past
 from lab.history.trend import Flaky, flaky, trend
 from lab.run.options import DEFAULT_PARENT
@@ -30,7 +31,8 @@ def history(select: str | None, last: int, rebuild: bool, parents: tuple[Path, .
     file = index_file()
     with History.at(file) as past:
         if rebuild or parents:
-            past.rebuild((DEFAULT_PARENT, *parents))
+            with bars() as progress:
+                past.rebuild((DEFAULT_PARENT, *parents), progress)
         past.forget_gone()
         runs = past.runs(last)
         unsteady = [one for one in flaky(past, runs) if one.id.startswith(select or "")]

@@ -4,28 +4,10 @@ import json
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from lab.cli.bars import bars
 from lab.guest import image as guest_image
-
-ERRORS = Console(stderr=True)
-
-
-class Bars:
-    """One progress bar per step of a build, on stderr; a line per step where stderr is no terminal."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._tasks: dict[str, TaskID] = {}
-
-    def __call__(self, what: str, done: int, total: int) -> None:
-        """Show that `done` of `total` of a step is finished; a total of 0 is unknown."""
-        if what not in self._tasks:
-            self._tasks[what] = self._progress.add_task(what, total=total or None)
-            if not ERRORS.is_terminal:
-                click.echo(f"ikelab: {what}", err=True)
-        self._progress.update(self._tasks[what], completed=done, total=total or None)
 
 
 @click.group()
@@ -36,9 +18,8 @@ def image() -> None:
 @image.command()
 def build() -> None:
     """Build what is missing; safe to interrupt and repeat."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=ERRORS, disable=not ERRORS.is_terminal) as progress:
-        built = guest_image.build(Bars(progress))
+    with bars(lines=True) as progress:
+        built = guest_image.build(progress)
     click.echo(f"guest kernel {built.release} is ready: {built.kernel}", err=True)
 
 

@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from lab.cli import EXIT_FAILED
+from lab.cli.bars import bars
 from lab.errors import ConfigError
 from lab.history.differences import Changed, RunDiff
 from lab.history.differences import diff as compare
@@ -35,7 +36,8 @@ def report() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def build(directory: Path, single: Path | None, as_json: bool) -> None:
     """Write DIR/index.html and a page for every scenario in the run directory DIR."""
-    index = build_pages(directory)
+    with bars() as progress:
+        index = build_pages(directory, progress)
     if single is not None:
         octets = single_file.write(directory, single)
         if octets > single_file.MAILABLE:
@@ -53,7 +55,8 @@ def open_(directory: Path) -> None:
     """Open DIR/index.html in the browser; it is written first if it is not there yet."""
     index = directory / "index.html"
     if not index.is_file():
-        index = build_pages(directory)
+        with bars() as progress:
+            index = build_pages(directory, progress)
     if click.launch(str(index)) != 0:
         raise ConfigError("no browser could be started; open this file in one", file=str(index.resolve()))
 
@@ -63,7 +66,9 @@ def open_(directory: Path) -> None:
 @click.argument("parts", metavar="DIR...", nargs=-1, required=True, type=click.Path(path_type=Path))
 def merge(out: Path, parts: tuple[Path, ...]) -> None:
     """Join the run directories DIR (of `ikelab run --shard`, say) into one, OUT, with one report."""
-    click.echo(str(join(out, parts)))
+    with bars() as progress:
+        index = join(out, parts, progress)
+    click.echo(str(index))
 
 
 @report.command()

@@ -15,8 +15,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from lab.errors import UnfitError
-from lab.guest.cache import Progress
 from lab.guest.mirror import KEYRING, Mirror
+from lab.progress import Progress
 
 NETWORK = re.compile(
     r"^Acquire::(http|https|Retries|ForceIPv4|ForceIPv6|Check-Valid-Until|Check-Date)\b", re.IGNORECASE

@@ -12,7 +12,7 @@ from pathlib import Path
 from lab.errors import UnfitError
 from lab.guest import recipe
 from lab.guest.apt import Apt, Package
-from lab.guest.cache import Progress
+from lab.progress import Progress
 
 # Started by the kernel; the rest of the start-up comes from the directory that `boot` made for this one run.
 FIRST_PROCESS = """\

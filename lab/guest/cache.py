@@ -16,8 +16,6 @@ from lab.errors import UnfitError
 
 UNFINISHED = ".unfinished"
 
-Progress = Callable[[str, int, int], None]  # what is being done, how much is done, of how much (0: unknown)
-
 
 def directory() -> Path:
     """The user's cache directory for the lab, by the XDG rules; it need not exist yet."""

@@ -14,7 +14,7 @@ from typing import Any
 from lab.errors import UnfitError
 from lab.guest import base, cache, kernel, mirror, python_layer, recipe
 from lab.guest.apt import Apt
-from lab.guest.cache import Progress
+from lab.progress import Progress
 
 Versions = dict[str, Any]
 

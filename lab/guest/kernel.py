@@ -16,8 +16,8 @@ from pathlib import Path
 from lab.errors import UnfitError
 from lab.guest import cache, recipe
 from lab.guest.apt import Apt
-from lab.guest.cache import Progress
 from lab.guest.mirror import Mirror
+from lab.progress import Progress
 
 TOOLS = ("gcc", "make", "flex", "bison", "bc", "xz", "tar", "dpkg-deb")
 WORK = ".work"

@@ -8,7 +8,7 @@ from pathlib import Path
 from lab.errors import UnfitError
 from lab.guest import recipe
 from lab.guest.base import compile_python
-from lab.guest.cache import Progress
+from lab.progress import Progress
 
 
 def build(target: Path, base: Path, progress: Progress) -> dict[str, str]:

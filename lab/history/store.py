@@ -14,6 +14,7 @@ import msgspec
 
 from lab.errors import ConfigError
 from lab.evidence.results import Result, Run, gather, read_run
+from lab.progress import Progress, silent
 
 FILE = "history.db"
 VERSION = 1
@@ -105,12 +106,16 @@ class History:
             self._db.executemany("INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
         return True
 
-    def rebuild(self, parents: Iterable[Path]) -> int:
+    def rebuild(self, parents: Iterable[Path], progress: Progress = silent) -> int:
         """Forget everything and read what lies in (or is) these directories; how many runs were found."""
         with self._together():
             self._db.execute("DELETE FROM runs")
-        found = {path.resolve() for parent in parents for path in (parent, *_children(parent))}
-        return sum(self.record(path) for path in sorted(found))
+        found = sorted({path.resolve() for parent in parents for path in (parent, *_children(parent))})
+        runs = 0
+        for number, path in enumerate(found):
+            progress("look for runs", number, len(found))
+            runs += self.record(path)
+        return runs
 
     def forget_gone(self) -> None:
         """Drop the runs whose directories are no more."""

@@ -17,6 +17,7 @@ from markupsafe import Markup
 from lab import __version__
 from lab.errors import ConfigError
 from lab.history.differences import RunDiff
+from lab.progress import Progress, silent
 from lab.report import (
     aligned,
     assets,
@@ -38,10 +39,10 @@ from lab.report import (
 )
 from lab.report.model import Result, Run
 
-WORTH_A_PROCESS = 50  # pages
+WORTH_A_PROCESS, SHARE = 50, 10  # pages
 
 
-def build(run_dir: Path) -> Path:
+def build(run_dir: Path, progress: Progress = silent) -> Path:
     """Write `index.html`, what it links to, and a page in every scenario's directory; returns the path of the index.
 
     ConfigError if `run_dir` is no run directory at all.
@@ -50,7 +51,7 @@ def build(run_dir: Path) -> Path:
         raise ConfigError("this is no run directory (neither run.json nor scenarios/)", file=str(run_dir))
     run = model.load_run(run_dir)
     linked = [one for one in run.results if one.directory and (run_dir / one.directory).is_dir()]
-    _write_scenarios(run_dir, run, linked)
+    _write_scenarios(run_dir, run, linked, progress)
     _write(run_dir / "compared.html", _compared(run_dir, run))
     _write(run_dir / "claims.html", _claims(run))
     _write(run_dir / "collisions.html", _collisions(run_dir, run))
@@ -68,16 +69,21 @@ def differences(found: RunDiff, target: Path) -> None:
     _write(target, _render("differences.html", "", found=found, pairs=pairs))
 
 
-def _write_scenarios(run_dir: Path, run: Run, linked: Sequence[Result]) -> None:
+def _write_scenarios(run_dir: Path, run: Run, linked: Sequence[Result], progress: Progress) -> None:
     """All pages of results; many of them by as many processes as there are CPUs."""
-    processes = min(len(os.sched_getaffinity(0)), len(linked) // WORTH_A_PROCESS)
+    what, count = "write the report", len(linked)
+    processes = min(len(os.sched_getaffinity(0)), count // WORTH_A_PROCESS)
+    shares = [range(start, min(start + SHARE, count)) for start in range(0, count, SHARE)]
+    progress(what, 0, count)
     if processes < 2:
-        _write_some(run_dir, run, linked, range(len(linked)))
+        for share in shares:
+            _write_some(run_dir, run, linked, share)
+            progress(what, share.stop, count)
         return
     with ProcessPoolExecutor(processes, mp_context=get_context("fork")) as pool:
-        shares = [range(start, len(linked), processes) for start in range(processes)]
-        for done in [pool.submit(_write_some, run_dir, run, linked, share) for share in shares]:
+        for share, done in [(share, pool.submit(_write_some, run_dir, run, linked, share)) for share in shares]:
             done.result()
+            progress(what, share.stop, count)
 
 
 def _write_some(run_dir: Path, run: Run, linked: Sequence[Result], places: Iterable[int]) -> None:

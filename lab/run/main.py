@@ -62,7 +62,7 @@ def carry_out(scenarios: Sequence[Scenario], options: Options) -> tuple[list[Res
             finished = writer.finish(interrupted=interrupted)
             if options.suite is None:  # the index compares runs of the lab's own scenarios
                 past.remember(out, screen.say)
-            index = pages.build(out)
+            index = pages.build(out, screen.step)
             _link_latest(out, options, screen)
     if options.junit:
         junit.write(results, options.junit, seed=options.seed)

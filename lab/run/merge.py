@@ -14,10 +14,11 @@ from msgspec.structs import replace
 from lab.errors import ConfigError
 from lab.evidence.files import write_json
 from lab.evidence.results import Result, Run, count, gather, read_run
+from lab.progress import Progress, silent
 from lab.report import pages
 
 
-def merge(out: Path, parts: Sequence[Path]) -> Path:
+def merge(out: Path, parts: Sequence[Path], progress: Progress = silent) -> Path:
     """Make the run directory `out` of these, with its report; the path of its index. ConfigError for what cannot be."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError("there is something already; name a directory that is empty or not there", file=str(out))
@@ -25,10 +26,11 @@ def merge(out: Path, parts: Sequence[Path]) -> Path:
     results = _results(parts)
     beside = out.with_name(f".{out.name}.{os.getpid()}")
     try:
-        for part in parts:
+        for number, part in enumerate(parts):
+            progress("join the runs", number, len(parts))
             shutil.copytree(part / "scenarios", beside / "scenarios", dirs_exist_ok=True)
         write_json(beside / "run.json", _whole(runs, results))
-        pages.build(beside)
+        pages.build(beside, progress)
         if out.exists():
             out.rmdir()
         beside.rename(out)

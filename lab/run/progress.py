@@ -52,6 +52,10 @@ class Screen:
         """Name what is running."""
         self._bar.update(self._task, description=", ".join(running) or "checking")
 
+    def step(self, what: str, done: int, total: int) -> None:
+        """What comes behind the scenarios; see `lab.progress`."""
+        self._bar.update(self._task, description=f"{what} ({done} of {total})")
+
     def more(self, ids: Sequence[str]) -> None:
         """There is more to do than was thought (a retry)."""
         self._count += len(ids)

@@ -30,6 +30,18 @@ def run_dir(tmp_path: Path) -> Path:
     return run
 
 
+@pytest.mark.parametrize("number", [15, 130])
+def test_it_tells_how_many_pages_are_written(tmp_path: Path, number: int) -> None:
+    told: list[tuple[str, int, int]] = []
+    run = write_many(tmp_path / "run", number)
+    for one in json.loads((run / "run.json").read_text())["results"]:
+        (run / one["dir"]).mkdir(parents=True, exist_ok=True)
+    build(run, lambda *step: told.append(step))
+    steps = [done for _, done, _ in told]
+    assert steps == sorted(set(steps)) and (steps[0], steps[-1]) == (0, number)
+    assert {(what, total) for what, _, total in told} == {("write the report", number)}
+
+
 def test_every_page_is_well_formed_and_every_link_leads_somewhere(built: Path) -> None:
     pages = sorted(built.rglob("*.html"))
     assert len([page for page in pages if page.name == "index.html"]) == 2 + 2 * len(SCENARIOS)
