@@ -14,6 +14,7 @@ from tests.history.recorded import messages, write
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with two runs that differ."""
     monkeypatch.setenv("IKELAB_HISTORY", str(tmp_path / "history.db"))
+    monkeypatch.chdir(tmp_path)  # away from runs that somebody has made in reports/out
     write(tmp_path / "runs" / "one", {"nat/a": "passed", "nat/b": "passed"}, started="1")
     write(tmp_path / "runs" / "two", {"nat/a": "failed", "nat/b": "passed"}, started="2", ladder=messages(encr="3DES"))
     return tmp_path / "runs"
