@@ -20,7 +20,9 @@ NETS = "10.1.0.0/24, 10.3.0.0/24"
 COMPANY = ("alike", "mixed")
 # In Main Mode the responder must choose the secret before it knows a name: by the address, which both have in common.
 SHARED = {"ike-lab": {"id-second": f"{SECOND}.lab", "id-nat": OUTSIDE}}
-ONE_WAY, EVERY_S, COUNT, LEAST = "50ms", 0.05, 24, 5
+# charon sends through its new child together with the last message of Quick Mode, which the responder has to read
+# before it knows that child. So no ping may leave at that moment, which is two round trips behind one of them.
+ONE_WAY, EVERY_S, COUNT, LEAST = "50ms", 0.06, 24, 5
 SETTLED_S = 10
 EVERY_PLANE = tuple(map(str, (*IKEV2, *ON_XFRM)))
 
