@@ -33,26 +33,8 @@ def test_a_day(lab, left, right):
     lifetimes = {"rekey_time": f"{IKE_S}", "dpd_delay": f"{DPD_S}"}
     lab.up("direct", Tunnel(esp="aes256gcm16-x25519", connection=lifetimes, child={"rekey_time": f"{CHILD_S}"}))
     lab.establish()
-    (ours,) = (gateway for gateway in (left, right) if gateway.peer.name == "ours")
-    ends, host = (lab.inner("left"), lab.inner("right")), lab.network.node("left-host")
-    first, tables, calm = left.sas(), [], []
-
-    for hour in range(1, HOURS + 1):
-        lab.step(f"hour {hour}")
-        lossy(lab, LOSS)
-        host.run([*SPARSE, ends[1]], timeout=HOUR_S)
-        lossy(lab, "0%")
-        began = time.time()
-        Pinging(host, ends[1], DENSE, DENSE_EVERY_S).ended()
-        calm.append((began, time.time()))
-        lab.until(lambda: settled(left, right), LEFT_OVER, SETTLED_S, every=1.0)
-        tables.append({name.partition(".")[2]: size for name, size in ours.driver.counters().items()})
-
-    lab.step("counted", "every ping without loss was answered, and the tables are as they were after an hour")
-    seen = echoes(lab.frames(), "left-host")
-    for began, ended in calm:
-        all_answered([echo for echo in seen if began <= echo.t <= ended], *ends, DENSE)
-    steady(tables)
+    first = left.sas()
+    lived(lab, left, right, [f"hour {hour}" for hour in range(1, HOURS + 1)], SPARSE, HOUR_S)
 
     lab.step("rekeyed", "by lifetime, again and again, and never set up anew")
     ladder = lab.ladder()
@@ -64,6 +46,29 @@ def test_a_day(lab, left, right):
     assert any(entry["lost"] for entry in ladder.ike()), "nothing was lost, so nothing was shown"
     assert {entry["from"] for entry in asked} == set(SIDES), "only one side ever began a rekeying"
     assert left.sas()[0]["spi_i"] != first[0]["spi_i"], "the IKE SA is still the first"
+
+
+def lived(lab, left, right, spans, sparse, at_most):
+    """Spans of time with loss and few pings, the end of each without loss, and there no ping is lost."""
+    (ours,) = (gateway for gateway in (left, right) if gateway.peer.name == "ours")
+    ends, host = (lab.inner("left"), lab.inner("right")), lab.network.node("left-host")
+    tables, calm = [], []
+    for span in spans:
+        lab.step(span)
+        lossy(lab, LOSS)
+        host.run([*sparse, ends[1]], timeout=at_most)
+        lossy(lab, "0%")
+        began = time.time()
+        Pinging(host, ends[1], DENSE, DENSE_EVERY_S).ended()
+        calm.append((began, time.time()))
+        lab.until(lambda: settled(left, right), LEFT_OVER, SETTLED_S, every=1.0)
+        tables.append({name.partition(".")[2]: size for name, size in ours.driver.counters().items()})
+
+    lab.step("counted", f"every ping without loss was answered, and the tables are as they were after {spans[0]}")
+    seen = echoes(lab.frames(), "left-host")
+    for began, ended in calm:
+        all_answered([echo for echo in seen if began <= echo.t <= ended], *ends, DENSE)
+    steady(tables)
 
 
 def lossy(lab, loss):
@@ -84,25 +89,7 @@ def test_a_week(lab, left, right):
     """Seven days at production lifetimes with 1 % loss: no SA is lost, and no ping in the hour of each day without."""
     lab.up("direct", Tunnel(esp="aes256gcm16-x25519", connection={"dpd_delay": f"{WEEK_DPD_S}"}))
     lab.establish()
-    (ours,) = (gateway for gateway in (left, right) if gateway.peer.name == "ours")
-    ends, host = (lab.inner("left"), lab.inner("right")), lab.network.node("left-host")
-    tables, calm = [], []
-    for day in range(1, WEEK_DAYS + 1):
-        lab.step(f"day {day}")
-        lossy(lab, LOSS)
-        host.run([*QUIET, ends[1]], timeout=2 * DAY_S)
-        lossy(lab, "0%")
-        began = time.time()
-        Pinging(host, ends[1], DENSE, DENSE_EVERY_S).ended()
-        calm.append((began, time.time()))
-        lab.until(lambda: settled(left, right), LEFT_OVER, SETTLED_S, every=1.0)
-        tables.append({name.partition(".")[2]: size for name, size in ours.driver.counters().items()})
-
-    lab.step("counted", "every ping without loss was answered, and the tables are as they were after a day")
-    steady(tables)
-    seen = echoes(lab.frames(), "left-host")
-    for began, ended in calm:
-        all_answered([echo for echo in seen if began <= echo.t <= ended], *ends, DENSE)
+    lived(lab, left, right, [f"day {day}" for day in range(1, WEEK_DAYS + 1)], QUIET, 2 * DAY_S)
 
     lab.step("rekeyed", "by lifetime, again and again, and never set up anew")
     ladder = lab.ladder()
