@@ -99,13 +99,16 @@ def tables(keys: Keys, sightings: Sequence[Sighting]) -> Tables:
 
 
 def _ports(sightings: Iterable[Sighting]) -> dict[int, str]:
-    """What travels at the ports that are neither 500 nor 4500: what their first datagram's other port says."""
-    found: dict[int, str] = {}
+    """What travels at the ports that are neither 500 nor 4500: what the other port of their datagrams says.
+
+    A port that NATs chose for both, one after the other, is left out: 500 and 4500 then decide for each datagram.
+    """
+    found: dict[int, set[str]] = {}
     for sighting in sightings:
         for here, there in ((sighting.sport, sighting.dport), (sighting.dport, sighting.sport)):
             if here and here not in _DISSECTORS and there in _DISSECTORS:
-                found.setdefault(here, _DISSECTORS[there])
-    return found
+                found.setdefault(here, set()).add(_DISSECTORS[there])
+    return {port: min(names) for port, names in found.items() if len(names) == 1}
 
 
 def _encr(name: str, length: int | None) -> Transform | None:

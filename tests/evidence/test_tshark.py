@@ -122,9 +122,14 @@ def test_octet_changed_on_the_wire_is_found_in_its_frame(tmp_path: Path) -> None
     assert [problem.frame for problem in witness.problems] == [last + 1]
 
 
+BOOTP_ENTRIES = ["decode_as_entry: udp.port,67,(none),ISAKMP", "decode_as_entry: udp.port,68,(none),UDPENCAP"]
+
+
 @needs_tshark
-def test_ports_that_belong_to_other_protocols(tmp_path: Path) -> None:
-    """A NAT may map 500 and 4500 to the ports of BOOTP."""
+@pytest.mark.parametrize(("high", "named"), [((67, 68), BOOTP_ENTRIES), ((25073, 25073), [])])
+def test_ports_that_belong_to_other_protocols(tmp_path: Path, high: tuple[int, int], named: list[str]) -> None:
+    """A NAT may map 500 and 4500 to the ports of BOOTP, or both to one port, one after the other."""
+    mapped = dict(zip(BOOTP, high, strict=True))
     directory = Path(shutil.copytree(CAPTURES / "nat-gcm", tmp_path / "bootp"))
     frames = capture.read(directory / "raw.pcapng")
     with (directory / "raw.pcapng").open("wb") as file:
@@ -135,12 +140,14 @@ def test_ports_that_belong_to_other_protocols(tmp_path: Path) -> None:
         for frame in frames:
             packet = Ether(frame.data)
             if UDP in packet:
-                packet[UDP].sport, packet[UDP].dport = (BOOTP.get(n, n) for n in (packet[UDP].sport, packet[UDP].dport))
+                packet[UDP].sport, packet[UDP].dport = (
+                    mapped.get(n, n) for n in (packet[UDP].sport, packet[UDP].dport)
+                )
                 del packet[UDP].chksum
             writer.packet(Packet(frame.time_ns, points.index(frame.point), bytes(packet)))
     finish.finish(directory)
     entries = (directory / "wireshark" / "decode_as_entries").read_text().splitlines()[1:]
-    assert entries == ["decode_as_entry: udp.port,67,(none),ISAKMP", "decode_as_entry: udp.port,68,(none),UDPENCAP"]
+    assert entries == named
     witness = finish.check(directory)
     assert witness.problems == []
     assert witness.ike_decrypted == witness.ike_total > 0
