@@ -14,7 +14,6 @@ from lab.report.why.finding import Finding
 # A daemon gives its reason at about the time at which its refusal leaves it.
 NEAR_S = 1.0
 OFFERED = re.compile(r"\((we (?:offer|ask|call) .+)\)$")
-UNANSWERED = "had no answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ def _conclusions(found: Sequence[Finding]) -> list[str]:
 
 
 def _because(refusal: Finding, found: Sequence[Finding]) -> str:
-    unanswered = UNANSWERED in refusal.words
+    unanswered = wire.UNANSWERED in refusal.words
     near = [one for one in found if one.node and abs(one.t - refusal.t) <= NEAR_S]
     who = refusal.silent or refusal.node
     own = (one for one in near if one.reason and one.node == who)

@@ -6,11 +6,11 @@ refuses is the last message of a mode that reached its sender, since a notify na
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from lab.report import facts
 from lab.report.facts import Facts
 from lab.report.why.finding import Finding
+from lab.report.why.repeated import Repeated, arrived
 
 # What an error notify says of the message before it (RFC 2408 3.14.1).
 NOTIFIES = {
@@ -61,23 +61,6 @@ LIKELY = {
 ASKS, ANSWERS = "N(R_U_THERE)", "N(R_U_THERE_ACK)"
 
 
-@dataclass(slots=True)
-class _Waiting:
-    """A message that waits for the next one of its mode."""
-
-    entry: Facts
-    times: int = 0
-    arrived: int = 0
-    answered: bool = False
-    last: float = 0.0
-
-    def again(self, entry: Facts) -> None:
-        """It was sent (again)."""
-        self.times += 1
-        self.arrived += arrived(entry)
-        self.last = _sent(entry)
-
-
 def refused(ladder: Sequence[Facts], entry: Facts) -> str:
     """What a notify refuses: `left's Main Mode message 5`, or that nothing came before."""
     sender, spi = facts.text(entry, "from"), _initiator(entry)
@@ -98,14 +81,9 @@ def title(entry: Facts) -> str:
     return f"{facts.text(entry, 'exchange')} message" + ("" if step is None else f" {step}")
 
 
-def arrived(entry: Facts) -> bool:
-    """Whether the receiver had it."""
-    return not facts.flag(entry, "lost") and facts.number(entry, "t_received") is not None
-
-
 def silences(ladder: Sequence[Facts]) -> Iterator[Finding]:
     """Messages that were repeated and that nothing followed, and questions whether the peer lives without an answer."""
-    waiting: dict[tuple[str, str, str, int], _Waiting] = {}
+    waiting: dict[tuple[str, str, str, int], Repeated] = {}
     for entry in ladder:
         exchange, step = facts.text(entry, "exchange"), facts.whole(entry, "step")
         if step is None:
@@ -114,7 +92,7 @@ def silences(ladder: Sequence[Facts]) -> Iterator[Finding]:
         if (before := waiting.get((*place, step - 1))) is not None and arrived(entry):
             before.answered = True
         if step < LAST.get(exchange, 0):
-            waiting.setdefault((*place, step), _Waiting(entry)).again(entry)
+            waiting.setdefault((*place, step), Repeated(entry)).again(entry)
     for one in waiting.values():
         if one.times > 1 and not one.answered:
             step = facts.whole(one.entry, "step") or 0
@@ -124,11 +102,11 @@ def silences(ladder: Sequence[Facts]) -> Iterator[Finding]:
 
 def _dead(ladder: Sequence[Facts]) -> Iterator[Finding]:
     """R-U-THERE several times in a row (RFC 3706); each has a message ID of its own."""
-    asking: dict[tuple[str, str], _Waiting] = {}
+    asking: dict[tuple[str, str], Repeated] = {}
     for entry in ladder:
         said, spi = facts.texts(entry, "payloads"), facts.text(entry, "spi")
         if ASKS in said:
-            asking.setdefault((spi, facts.text(entry, "from")), _Waiting(entry)).again(entry)
+            asking.setdefault((spi, facts.text(entry, "from")), Repeated(entry)).again(entry)
         elif ANSWERS in said and arrived(entry):
             asking.pop((spi, facts.text(entry, "to")), None)
     for one in asking.values():
@@ -136,22 +114,16 @@ def _dead(ladder: Sequence[Facts]) -> Iterator[Finding]:
             yield _silence(one, "R-U-THERE", "as where it has gone or has lost the ISAKMP SA")
 
 
-def _silence(one: _Waiting, what: str, likely: str) -> Finding:
-    entry, to = one.entry, facts.text(one.entry, "to") or "its peer"
-    words = f"sent {what} {one.times} times in {one.last - _sent(entry):.0f} s and nothing followed: "
+def _silence(one: Repeated, what: str, likely: str) -> Finding:
+    to = facts.text(one.entry, "to") or "its peer"
+    words = f"sent {what} {one.times} times in {one.over_s:.0f} s and nothing followed: "
     if one.arrived == 0:
         words += f"none of them arrived at {to}, the network lost them"
     else:
         count = "all of them" if one.arrived == one.times else f"{one.arrived}"
         words += f"{count} arrived at {to}, which did not go on" + (f", {likely}" if likely else "")
-    proof = f"message {facts.text(entry, 'n')} of the ladder"
-    silent = facts.text(entry, "to") if one.arrived else ""
-    return Finding(_sent(entry), facts.text(entry, "from"), words, proof, refusal=True, silent=silent)
+    return one.finding(words)
 
 
 def _initiator(entry: Facts) -> str:
     return facts.text(entry, "spi").partition(":")[0]
-
-
-def _sent(entry: Facts) -> float:
-    return facts.number(entry, "t_sent") or 0.0

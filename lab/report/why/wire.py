@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from lab.report import facts
 from lab.report.facts import Facts
 from lab.report.why import first_version
 from lab.report.why.finding import Finding
+from lab.report.why.repeated import Repeated, proof, sent
 
+UNANSWERED = "had no answer"  # what a request comes to that is given up, and how it is known again
 NOTIFY = re.compile(r"N\((\w+)\)")
 # What an error notify says of the message before it (RFC 7296 3.10.1), and the clause that asks for it.
 MEANINGS = {
@@ -60,29 +61,18 @@ def _refusal(entry: Facts, notify: str) -> Finding:
     answer = facts.flag(entry, "response")
     what = f"{to}'s {_message(entry)}" if answer else f"what {to} sent before, by {_message(entry)}"
     words = f"refuses {what}: {notify}, {MEANINGS[notify]}"
-    return Finding(_sent(entry), facts.text(entry, "from"), words, _proof(entry), refusal=notify not in AGAIN)
+    return Finding(sent(entry), facts.text(entry, "from"), words, proof(entry), refusal=notify not in AGAIN)
 
 
 def _refusal_v1(ladder: Sequence[Facts], entry: Facts, notify: str) -> Finding:
     meaning = f"{first_version.NOTIFIES[notify]} (RFC 2408 3.14.1)"
     words = f"refuses {first_version.refused(ladder, entry)}: {notify}, {meaning}"
-    return Finding(_sent(entry), facts.text(entry, "from"), words, _proof(entry), refusal=True)
-
-
-@dataclass(slots=True)
-class _Asked:
-    """A request, and what became of it."""
-
-    entry: Facts
-    times: int = 1
-    arrived: int = 0
-    answered: bool = False
-    last: float = 0.0
+    return Finding(sent(entry), facts.text(entry, "from"), words, proof(entry), refusal=True)
 
 
 def _silences(ladder: Sequence[Facts]) -> Iterator[Finding]:
     """Requests of IKEv2 that were repeated and never answered."""
-    asked: dict[tuple[str, str, str], _Asked] = {}
+    asked: dict[tuple[str, str, str], Repeated] = {}
     for entry in ladder:
         number, spi = facts.text(entry, "message_id"), facts.text(entry, "spi").partition(":")[0]
         if facts.text(entry, "protocol") != "IKEv2" or not number:
@@ -93,33 +83,21 @@ def _silences(ladder: Sequence[Facts]) -> Iterator[Finding]:
                 request.answered = True
             continue
         key = (spi, number, facts.text(entry, "from"))
-        found = asked.setdefault(key, _Asked(entry, times=0))
-        found.times += 1
-        found.arrived += not facts.flag(entry, "lost") and facts.number(entry, "t_received") is not None
-        found.last = _sent(entry)
+        asked.setdefault(key, Repeated(entry)).again(entry)
     yield from (_silence(one) for one in asked.values() if one.times > 1 and not one.answered)
 
 
-def _silence(asked: _Asked) -> Finding:
-    entry, to = asked.entry, facts.text(asked.entry, "to") or "its peer"
-    words = f"sent {_message(entry)} {asked.times} times in {asked.last - _sent(entry):.0f} s and had no answer: "
+def _silence(asked: Repeated) -> Finding:
+    to = facts.text(asked.entry, "to") or "its peer"
+    words = f"sent {_message(asked.entry)} {asked.times} times in {asked.over_s:.0f} s and {UNANSWERED}: "
     if asked.arrived == 0:
         words += f"none of them arrived at {to}, the network lost them"
     elif asked.arrived < asked.times:
         words += f"{asked.arrived} arrived at {to}, whose answers were lost or never sent"
     else:
         words += f"all of them arrived at {to}, which did not answer or whose answers were lost"
-    silent = facts.text(entry, "to") if asked.arrived else ""
-    return Finding(_sent(entry), facts.text(entry, "from"), words, _proof(entry), refusal=True, silent=silent)
+    return asked.finding(words)
 
 
 def _message(entry: Facts) -> str:
     return f"{facts.text(entry, 'exchange')} request {facts.text(entry, 'message_id')}"
-
-
-def _sent(entry: Facts) -> float:
-    return facts.number(entry, "t_sent") or 0.0
-
-
-def _proof(entry: Facts) -> str:
-    return f"message {facts.text(entry, 'n')} of the ladder"
