@@ -8,7 +8,9 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from ipaddress import IPv6Address
 from typing import Any
 
 from pyroute2.iproute.linux import IPBatch
@@ -20,6 +22,8 @@ _HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
 _NLMSG_ERROR = 2
 _RTM_GETLINK, _NLM_F_REQUEST = 18, 1
 _IFLA_OPERSTATE, _IF_OPER_UP = 16, 6
+_RTM_NEWROUTE, _RTM_GETROUTE, _RTA_DST = 24, 26, 1
+_ROUTE_TYPE, _RTN_LOCAL = 7, 2  # where a route message has its type
 _UP_S = 10.0
 _RTM_NEWQDISC, _RTM_NEWTFILTER, _TC_H_ROOT = 36, 44, 0xFFFFFFFF
 _TCA_KIND, _TCA_OPTIONS = 1, 2
@@ -138,17 +142,36 @@ class RouteSocket:
         kernel's link watch has run; until then packets vanish. Asking for a link runs the link watch (Linux 6.8 and
         later), so the first answer is the last; older kernels take their time.
         """
+        self._wait("its links did not come up", [partial(self._operational, index) for index in indexes])
+
+    def wait_until_local(self, addresses: Sequence[IPv6Address]) -> None:
+        """Wait until what is sent to these addresses is taken in.
+
+        An IPv6 address can be bound as soon as the kernel has acknowledged it, but has its route in the local table
+        only when deferred work has run, without duplicate address detection too; until then packets to it vanish.
+        """
+        self._wait("its IPv6 addresses did not get ready", [partial(self._local, address) for address in addresses])
+
+    def _wait(self, failure: str, conditions: Sequence[Callable[[], bool]]) -> None:
         deadline = time.monotonic() + _UP_S
-        while not all(self._operational(index) for index in indexes):
+        while not all(holds() for holds in conditions):
             if time.monotonic() > deadline:
-                raise BrokenError(f"{self._name}: its links did not come up within {_UP_S} s")
+                raise BrokenError(f"{self._name}: {failure} within {_UP_S} s")
             time.sleep(0.001)
 
     def _operational(self, index: int) -> bool:
-        message = _HEADER.pack(32, _RTM_GETLINK, _NLM_F_REQUEST, 0, 0) + struct.pack("=BxHiII", 0, 0, index, 0, 0)
-        self._socket.send(message)
-        data = self._socket.recv(_RECEIVE)
+        data = self._asked(_RTM_GETLINK, struct.pack("=BxHiII", 0, 0, index, 0, 0))
         return _attribute(data, _IFLA_OPERSTATE) == bytes([_IF_OPER_UP])
+
+    def _local(self, address: IPv6Address) -> bool:
+        destination = struct.pack("=HH", 4 + len(address.packed), _RTA_DST) + address.packed
+        data = self._asked(_RTM_GETROUTE, struct.pack("=BB10x", socket.AF_INET6, address.max_prefixlen) + destination)
+        _, kind, *_ = _HEADER.unpack_from(data)  # an error where nothing leads there
+        return kind == _RTM_NEWROUTE and data[_HEADER.size + _ROUTE_TYPE] == _RTN_LOCAL
+
+    def _asked(self, kind: int, body: bytes) -> bytes:
+        self._socket.send(_HEADER.pack(_HEADER.size + len(body), kind, _NLM_F_REQUEST, 0, 0) + body)
+        return self._socket.recv(_RECEIVE)
 
     def close(self) -> None:
         """Close the socket."""

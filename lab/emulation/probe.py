@@ -8,7 +8,8 @@ The client stands behind the boxes; the outside is a node with two addresses tha
 of RFC 5780 has. Each question has sockets of its own, so that no answer depends on an earlier question. A lifetime is
 bracketed: with as many mappings as there are ages, each is tried once, at its age, for trying renews it.
 
-Rules: what does not arrive within `WAIT_S` does not arrive; under a virtual clock waiting is free.
+Rules: links keep the order of what they carry. So what has not arrived when a datagram sent after it has been outside
+and back does not arrive, however long that takes: no answer depends on how busy the machine is.
 """
 
 import socket
@@ -23,8 +24,8 @@ from lab.emulation.node import Node
 from lab.emulation.units import nanoseconds
 from lab.errors import BrokenError, ConfigError
 
-WAIT_S = 0.25
 PORTS = 3478, 3479
+_ECHO_PORT, _ECHO_S, _PATIENCE_S = 3480, 0.25, 10.0
 KEPT = 500, 4500, 40500
 _LARGE, _ASSURED_S = 3000, 2.5
 _DEPENDENCE: tuple[Dependence, ...] = ("endpoint-independent", "address-dependent", "address-and-port-dependent")
@@ -85,11 +86,11 @@ class _Probe:
             raise ConfigError(f"`{outside.name}` needs two addresses of IPv{version} to be asked from")
         self._tokens = count(1)
         self.servers = [[self._socket(outside, a, port) for port in PORTS] for a in addresses[:2]]
+        self._echo = self.client(), self._socket(outside, addresses[0], _ECHO_PORT)
 
     def _socket(self, node: Node, address: str = "", port: int = 0) -> socket.socket:
         channel = self._stack.enter_context(node.socket(self._family))
         channel.bind((address, port))
-        channel.settimeout(WAIT_S)
         return channel
 
     def client(self, port: int = 0) -> socket.socket:
@@ -98,16 +99,27 @@ class _Probe:
 
     def sent(self, sender: socket.socket, target: Place, receiver: socket.socket, size: int = 8) -> Place | None:
         """Send a datagram of its own kind; where the receiver sees it come from, None if it does not arrive."""
-        token = next(self._tokens).to_bytes(8, "big") + bytes(size - 8)
+        token = self._token(size)
         with suppress(OSError):  # a firewall may say that it refuses
             sender.sendto(token, target)
-        deadline = time.monotonic() + WAIT_S
+        self._settle()
+        return _arrived(token, receiver)
+
+    def _token(self, size: int = 8) -> bytes:
+        return next(self._tokens).to_bytes(8, "big") + bytes(size - 8)
+
+    def _settle(self) -> None:
+        """Return when a datagram of the client has been outside and back, with all that was sent before it."""
+        deadline = time.monotonic() + _PATIENCE_S
+        client, server = self._echo
         while time.monotonic() < deadline:
-            with suppress(OSError):
-                data, source = receiver.recvfrom(1 << 16)
-                if data == token:
-                    return source[0], source[1]
-        return None
+            asked, answered = self._token(), self._token()
+            client.sendto(asked, server.getsockname()[:2])
+            if place := _arrived(asked, server, _ECHO_S):
+                server.sendto(answered, place)
+                if _arrived(answered, client, _ECHO_S):
+                    return
+        raise BrokenError(f"no datagram of `{self._client.name}` reaches the outside and is answered")
 
     def seen(self, client: socket.socket, address: int = 0, port: int = 0, size: int = 8) -> Place | None:
         """Where the outside sees the client, asked at one of its addresses and ports."""
@@ -177,6 +189,18 @@ class _Probe:
         for client, place in zip(clients, mapped, strict=True):
             self.seen(client)
             self.sent(self.servers[0][0], place, client)
+
+
+def _arrived(token: bytes, receiver: socket.socket, patience_s: float = 0.0) -> Place | None:
+    """Where this datagram came from, if it has arrived or does so in time."""
+    deadline = time.monotonic() + patience_s
+    with suppress(BlockingIOError, TimeoutError):
+        while True:
+            receiver.settimeout(max(0.0, deadline - time.monotonic()))
+            data, source = receiver.recvfrom(1 << 16)
+            if data == token:
+                return source[0], source[1]
+    return None
 
 
 def lifetime(client: Node, outside: Node, ages: Sequence[float], *, answered: bool = False) -> tuple[float, float]:

@@ -12,7 +12,7 @@ import socket
 import struct
 from collections.abc import Iterator, Mapping
 from functools import cache
-from ipaddress import ip_interface, ip_network
+from ipaddress import IPv6Address, ip_interface, ip_network
 from pathlib import Path
 
 from lab.emulation.model import Firewall, Nat, NodeSpec
@@ -197,3 +197,12 @@ def realise(topology: Topology, namespaces: Mapping[str, Namespace], sockets: Ma
         sockets[name].send(node(topology, name))
     for name in namespaces:
         sockets[name].wait_until_up([index(topology, end) for end in topology.at(name)])
+        sockets[name].wait_until_local(list(_global_addresses(topology, name)))
+
+
+def _global_addresses(topology: Topology, name: str) -> Iterator[IPv6Address]:
+    """Those that a route leads to without an interface being named."""
+    for text in itertools.chain.from_iterable(end.end.addresses for end in topology.at(name)):
+        address = ip_interface(text).ip
+        if isinstance(address, IPv6Address) and not address.is_link_local:
+            yield address

@@ -5,6 +5,7 @@ import fcntl
 import os
 import select
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from lab.emulation.network import Network
 from lab.errors import ConfigError, UnfitError
 from lab.wire import pcapng
 from tests.emulation.conftest import VIRTUAL, Up
-from tests.emulation.wire import nothing_arrives, udp
+from tests.emulation.wire import DEADLINE_S, nothing_arrives, udp
 
 
 def pings(network: Network, source: str, target: str, wait_s: str = "2") -> bool:
@@ -34,11 +35,17 @@ def test_what_can_reach_what(up: Up, name: str) -> None:
     assert not pings(network, "left-host", "10.2.0.10", "0.2"), "without a tunnel the inner hosts do not"
 
 
-def test_the_first_packet_passes(up: Up) -> None:
-    for _ in range(10):  # a veth end can be up, and still lack a queue to send from
-        network = up("direct")
-        with udp(network.node("left"), 500) as left, udp(network.node("right"), 500) as right:
-            left.sendto(b"first", ("198.51.100.2", 500))
+@pytest.mark.parametrize(("name", "version"), [("direct", 4), ("ipv6-firewall", 6)])
+def test_the_first_packet_passes(up: Up, name: str, version: int) -> None:
+    # A veth end can be up, and still lack a queue to send from; an IPv6 address can be there, and lack its route.
+    for _ in range(10):
+        network = up(name)
+        far = network.node("right").addresses(version)[0]
+        family = socket.AF_INET if version == 4 else socket.AF_INET6
+        with network.node("left").socket(family) as left, network.node("right").socket(family) as right:
+            right.bind((far, 500))
+            right.settimeout(DEADLINE_S)
+            left.sendto(b"first", (far, 500))
             assert right.recv(100) == b"first"
         network.stop()
 
