@@ -48,7 +48,7 @@ def neighbors(text: str, detail: str) -> list[Neighbor]:
             state=row["nbrState"].partition("/")[0],
             address=row["ifaceAddress"],
             interface=row["ifaceName"].partition(":")[0],
-            up_s=row["upTimeInMsec"] / 1000,
+            up_s=row.get("upTimeInMsec", 0) / 1000,  # absent while no hello has started the inactivity timer
             changes=changes.get((router, row["ifaceAddress"]), 0),
         )
         for router, row in found

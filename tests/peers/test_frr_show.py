@@ -1,5 +1,6 @@
 """What FRR 10.3 answered, recorded, and what its answers may not be."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,13 @@ def test_a_neighbour():
 
 def test_a_neighbour_that_went_between_the_questions_has_no_details():
     assert neighbors(NEIGHBOR, '{"neighbors":{}}')[0].changes == 0
+
+
+def test_a_neighbour_that_no_hello_keeps_yet() -> None:
+    row = json.loads(NEIGHBOR)
+    for key in ("upTimeInMsec", "upTime", "deadTime"):
+        del row["neighbors"]["2.2.2.2"][0][key]
+    assert neighbors(json.dumps(row), DETAIL)[0].up_s == 0.0
 
 
 @pytest.mark.parametrize("nothing", ['{"neighbors":{}}', "{}"])
