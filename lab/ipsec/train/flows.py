@@ -7,7 +7,7 @@ import numpy as np
 
 from lab.errors import ProtocolError
 from lab.ipsec.association import Association
-from lab.ipsec.flow import flow_of
+from lab.ipsec.flow import flow_of, key_of
 from lab.ipsec.train.join import Layout, pieces
 from lab.ipsec.train.room import Octets, Room
 from lab.wire.packets import TCP, UDP_NUMBER
@@ -92,18 +92,8 @@ class _UnusualError(Exception):
 
 def _key(front: bytes) -> bytes:
     """All that flow and layout depend on; empty where more than fixed places has to be looked at."""
-    if front[0] == 0x45 and len(front) > 32:
-        return (
-            front[:1]
-            + front[2:4]
-            + front[6:8]
-            + front[9:10]
-            + front[12:24]
-            + (front[32:33] if front[9] == TCP else b"")
-        )
-    if front[0] >> 4 == 6 and front[6] in (TCP, UDP_NUMBER) and len(front) > 52:
-        return b"\x60" + front[4:7] + front[8:44] + (front[52:53] if front[6] == TCP else b"")
-    return b""
+    key, (length, offset) = key_of(front), (2, 32) if front[0] >> 4 == 4 else (4, 52)
+    return key and key + front[length : length + 2] + (front[offset : offset + 1] if key[0] == TCP else b"")
 
 
 def _starts(rows: Octets) -> Iterator[int]:

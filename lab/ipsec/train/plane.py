@@ -20,7 +20,6 @@ from lab.ipsec.carrier import EspCarrier
 from lab.ipsec.dataplane import Dataplane, Deliver, EspPacket, Inbound, Moved, Outbound
 from lab.ipsec.drops import Dropped, Reason
 from lab.ipsec.esp import EspIn, EspOut
-from lab.ipsec.flow import flow_of
 from lab.ipsec.outer import CE, ECT_1, traffic_class
 from lab.ipsec.policy import Policy, Protect
 from lab.ipsec.superpacket import Superpacket, completed
@@ -94,7 +93,7 @@ class Trains:
 
     def _policy(self, packet: Superpacket | Load | Run) -> Policy | None:
         try:
-            return self._plane.policies.find(flow_of(packet.headers))
+            return self._plane.policies.of(packet.headers)
         except ProtocolError:
             return None
 
