@@ -23,7 +23,6 @@ from lab.wire.packets import TCP, UDP_NUMBER, checksum
 from lab.wire.virtio import GSO_TCPV4, GSO_TCPV6, GSO_UDP_L4, NEEDS_CSUM, VirtioHeader
 
 ACK = 0x10
-_ACK = bytes((ACK,))
 _LONGEST = 65535
 _MODULUS = np.uint64(0xFFFF)
 
@@ -111,11 +110,10 @@ def _flags(room: Room, start: int, end: int, layout: Layout, breaks: set[int]) -
     """The rows with flags of TCP that may not be joined. Behind PSH comes a break."""
     if layout.protocol != TCP:
         return []
-    flags = room.field(layout.behind + 13, "u1")[start:end].tobytes()
-    if flags == _ACK * len(flags):
-        return []
-    breaks |= {start + 1 + at for at, flag in enumerate(flags) if flag == ACK | PSH}
-    return [start + at for at, flag in enumerate(flags) if flag | PSH != ACK | PSH]
+    flags = room.field(layout.behind + 13, "u1")
+    others = _where(flags[start:end] != ACK, start)
+    breaks |= {row + 1 for row in others}
+    return [row for row in others if flags[row] != ACK | PSH]
 
 
 def _wrong(room: Room, start: int, end: int, layout: Layout) -> list[int]:
