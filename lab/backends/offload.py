@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lab.ipsec.train.plane import Trains
 
 SUPER_PACKETS, UDP, NONE = OFFLOADS
+_LONG = 4 << 20
 
 
 def device(wish: str) -> Tun:
@@ -46,4 +47,14 @@ def trains(plane: Dataplane, tun: Tun) -> "Trains | None":
     # numpy is an extra, and its import takes a tenth of a second that only this needs.
     from lab.ipsec.train.plane import Trains  # noqa: PLC0415
 
+    _keep_memory()
     return Trains(plane, udp=tun.udp)
+
+
+def _keep_memory() -> None:
+    """Let malloc keep what the buffers of a pass took, some hundred KB, instead of asking the system for it each time.
+
+    glibc gives free memory back from twice the length on of the longest block that it mapped for itself and that was
+    freed so far (mallopt(3), M_MMAP_THRESHOLD). Such a block is made here; nobody touches it, so it takes no memory.
+    """
+    bytearray(_LONG)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lab.errors import BrokenError, UnfitError
+from lab.ipsec.batch import TRAINS
 from lab.wire import virtio
 
 DEVICE = "/dev/net/tun"
@@ -79,16 +80,18 @@ class Tun:
             raise BrokenError(f"the interface {self.name} is gone: {error.strerror}") from error
 
     def batches(self, most: int) -> Iterator[list[bytes]]:
-        """The packets that wait, `most` at the most; one that may be a super-packet ends a batch."""
+        """The packets that wait, `most` at the most; a batch ends with so many super-packets as go in one pass."""
         packets: list[bytes] = []
+        long = 0
         for _ in range(most):
             packet = self.read()
             if packet is None:
                 break
             packets.append(packet)
-            if len(packet) > ORDINARY:
+            long += len(packet) > ORDINARY
+            if long == TRAINS:
                 yield packets
-                packets = []
+                packets, long = [], 0
         if packets:
             yield packets
 

@@ -7,7 +7,7 @@ Rules of this file:
 """
 
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path as File
 
@@ -16,6 +16,7 @@ from lab.backends.datagrams import Datagram
 from lab.daemon import commands
 from lab.daemon.addresses import Addresses
 from lab.daemon.control import Connection, Control
+from lab.daemon.gather import gathered
 from lab.daemon.journal import Journal
 from lab.daemon.loop import Loop
 from lab.daemon.ports import Ports, source_towards
@@ -135,6 +136,13 @@ class Server:
     # -- what comes in
 
     def _datagrams(self, source: int, _mask: int) -> None:
+        for datagram, path in gathered(self._received(source)):
+            if 0 < datagram.segment < len(datagram.data):
+                self._train(datagram, path)
+            else:
+                self._datagram(datagram.data, path, datagram.traffic_class)
+
+    def _received(self, source: int) -> Iterator[tuple[Datagram, Path]]:
         for _ in range(BATCH):
             try:
                 found = self.ports.receive(source)
@@ -143,11 +151,7 @@ class Server:
                 continue
             if found is None:
                 return
-            datagram, path = found
-            if 0 < datagram.segment < len(datagram.data):
-                self._train(datagram, path)
-            else:
-                self._datagram(datagram.data, path, datagram.traffic_class)
+            yield found
 
     def _train(self, datagram: Datagram, path: Path) -> None:
         """Several datagrams of one length that the system gave us in one piece."""

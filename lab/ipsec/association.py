@@ -8,18 +8,20 @@ from lab.ike.path import Path
 from lab.ipsec import dummies
 from lab.ipsec.carrier import EspCarrier, carrier
 from lab.ipsec.drops import Dropped, Reason
-from lab.ipsec.flow import flow_of
+from lab.ipsec.flow import flow_of, key_of
 from lab.ipsec.outer import dont_fragment, with_congestion
 from lab.ipsec.selector import Selectors
 from lab.wire.ids import ProtocolId
 
 LARGEST = 65535
+_MOST = 1024  # flows that are remembered
 
 
 class Association:
     """A child in the data plane."""
 
     __slots__ = (
+        "_admitted",
         "_told",
         "_warned",
         "bytes_in",
@@ -40,6 +42,7 @@ class Association:
         self.child, self.path, self._told = child, child.path, child.path
         self.carrier = carrier(child, random)
         self.selectors = Selectors.of(child.ts_local, child.ts_remote)
+        self._admitted: set[bytes] = set()
         self.bytes_in = self.bytes_out = self.packets_in = self.packets_out = 0
         self.last_in = self.last_out = 0.0
         self._warned = False
@@ -99,13 +102,24 @@ class Association:
         if self.child.limits.hard(self.bytes_in, self.packets_in):
             raise Dropped(Reason.LIFETIME)
         inner = self.carrier.unwrap(packet, path, outer_class)
-        flow = flow_of(inner)
-        if not self.selectors.inbound(flow):
-            raise Dropped(Reason.INNER_SELECTORS, str(flow))
+        self._admit(inner)
         if not self.transport:
             inner = with_congestion(inner, outer_class)
         self.opened(len(inner), 1, path, now)
         return inner
+
+    def _admit(self, inner: bytes) -> None:
+        """Dropped where the selectors do not allow this packet in here (RFC 4301 5.2 step 4)."""
+        key = key_of(inner)
+        if key in self._admitted:
+            return
+        flow = flow_of(inner)
+        if not self.selectors.inbound(flow):
+            raise Dropped(Reason.INNER_SELECTORS, str(flow))
+        if key:
+            if len(self._admitted) >= _MOST:
+                self._admitted.clear()
+            self._admitted.add(key)
 
     def roomy(self, octets: int, packets: int, *, inbound: bool) -> bool:
         """Whether these go through before any limit, be it the soft one, has to be looked at."""

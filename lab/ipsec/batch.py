@@ -7,6 +7,7 @@ from lab.ike.path import Path
 from lab.ipsec.dataplane import EspPacket
 
 MOST = 64  # datagrams in one send (Linux, UDP_MAX_SEGMENTS of the kernels before 6.9)
+TRAINS = 4  # that are sealed or opened in one pass where so many wait: measured, more are worth no more
 LONGEST = 65535 - 40 - 8  # octets in one send, over either IP version
 
 

@@ -25,7 +25,7 @@ from lab.ipsec.esp import HEADER
 from lab.ipsec.flow import Flow, flow_of
 from lab.ipsec.outer import traffic_class
 from lab.ipsec.path_mtu import PathMtus
-from lab.ipsec.policy import Discard, Policies, Trap
+from lab.ipsec.policy import Discard, Policies, Protect, Trap
 from lab.trace import Trace
 from lab.wire.icmp import TooBig
 from lab.wire.ids import ProtocolId
@@ -175,8 +175,11 @@ class Dataplane:
         return []
 
     def _protect(self, packet: bytes) -> list[Outbound]:
+        policy = self.policies.of(packet)
+        if isinstance(policy, Protect):
+            return self._send(policy.association, packet)
         flow = flow_of(packet)
-        match self.policies.find(flow):
+        match policy:
             case None:
                 raise Dropped(Reason.NO_POLICY, str(flow))
             case Discard(name=name):
@@ -184,8 +187,6 @@ class Dataplane:
             case Trap(child=child):
                 self.drops.add(Reason.NO_SA, direction="out", child=child, detail=str(flow))
                 return self._acquire(child, flow)
-            case policy:
-                return self._send(policy.association, packet)
 
     def _acquire(self, child: str, flow: Flow) -> list[Outbound]:
         if child in self._asked:

@@ -10,6 +10,7 @@ _PORTS = frozenset((_TCP, _UDP, _DCCP, _SCTP, _UDPLITE))
 # IPv6 extension headers with the length in units of 8 octets: hop-by-hop options, routing, destination options.
 _EXTENSIONS = frozenset((0, 43, 60))
 _FRAGMENT = 44
+_COMMON = (_TCP, _UDP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,17 @@ class Flow:
         if self.src_port is None:
             return ends
         return f"{ends}, type/code {self.src_port}" if self.single else f"{ends}, {self.src_port} -> {self.dst_port}"
+
+
+def key_of(packet: bytes) -> bytes:
+    """Octets that the packets of one flow of TCP or UDP have in common, and those of no other flow.
+
+    Empty where telling the flow takes more than a look at fixed places: other protocols, options, fragments.
+    """
+    if len(packet) < 44 or packet[0] == 0x45:
+        plain = len(packet) >= 24 and packet[0] == 0x45 and packet[9] in _COMMON
+        return packet[9:10] + packet[12:24] if plain and not (packet[6] & 0x3F or packet[7]) else b""
+    return packet[6:7] + packet[8:44] if packet[0] >> 4 == 6 and packet[6] in _COMMON else b""
 
 
 def flow_of(packet: bytes) -> Flow:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lab.ipsec.association import Association
-from lab.ipsec.flow import Flow
+from lab.ipsec.flow import Flow, flow_of, key_of
 from lab.ipsec.selector import Selectors
 from lab.wire.payloads_v2 import TrafficSelector
 
@@ -54,6 +54,7 @@ class Protect:
     breadth: int
 
 
+_MOST = 1024  # flows whose policy is remembered
 Policy = Discard | Protect | Trap
 _RANK: dict[type, int] = {Discard: 0, Protect: 1, Trap: 2}
 
@@ -61,13 +62,15 @@ _RANK: dict[type, int] = {Discard: 0, Protect: 1, Trap: 2}
 class Policies:
     """The ordered list of policies."""
 
-    __slots__ = ("_ordered",)
+    __slots__ = ("_known", "_ordered")
 
     def __init__(self) -> None:
         self._ordered: list[Policy] = []
+        self._known: dict[bytes, Policy | None] = {}  # by flow, until the list changes
 
     def add(self, policy: Policy) -> None:
         """Put a policy before all that are as broad and of its kind."""
+        self._known.clear()
         # The sort is stable: a newer policy that compares equal stays in front.
         self._ordered.insert(0, policy)
         self._ordered.sort(key=lambda entry: (entry.breadth, _RANK[type(entry)]))
@@ -88,11 +91,25 @@ class Policies:
 
     def forget(self, association: Association) -> None:
         """Take a child's policy away."""
+        self._known.clear()
         self._ordered = [p for p in self._ordered if not (isinstance(p, Protect) and p.association is association)]
 
     def untrap(self, child: str) -> None:
         """Take a trap away."""
+        self._known.clear()
         self._ordered = [p for p in self._ordered if not (isinstance(p, Trap) and p.child == child)]
+
+    def of(self, packet: bytes) -> Policy | None:
+        """The policy that decides about this outbound packet; raises ProtocolError as `flow_of` does."""
+        key = key_of(packet)
+        if key in self._known:
+            return self._known[key]
+        found = self.find(flow_of(packet))
+        if key:
+            if len(self._known) >= _MOST:
+                self._known.clear()
+            self._known[key] = found
+        return found
 
     def find(self, flow: Flow) -> Policy | None:
         """The policy that decides about an outbound packet."""

@@ -13,7 +13,6 @@ Rules of this file:
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from lab.ipsec.drops import Dropped, Reason
 from lab.wire.packets import TCP, UDP_NUMBER, checksum
@@ -27,18 +26,20 @@ _SHORTEST = {4: 20, 6: 40}
 MOST_SEGMENTS = 4096  # 64 KB in the smallest segments that make sense
 
 
-@dataclass(frozen=True, slots=True)
 class Superpacket:
     """Headers of one segment that stands for all, their payload, and how it is to be cut.
 
-    `behind` is where TCP or UDP begins in `headers`; `size` counts octets of payload.
+    `behind` is where TCP or UDP begins in `headers`; `size` counts octets of payload in a segment, `inner` all octets
+    of one. It makes `count` segments; `full` of them, all or all but the last, have this size.
     """
 
-    headers: bytes
-    behind: int
-    protocol: int
-    payload: memoryview
-    size: int
+    __slots__ = ("behind", "count", "full", "headers", "inner", "payload", "protocol", "size")
+
+    def __init__(self, headers: bytes, behind: int, protocol: int, payload: memoryview, size: int) -> None:
+        self.headers, self.behind, self.protocol = headers, behind, protocol
+        self.payload, self.size, self.inner = payload, size, len(headers) + size
+        self.full, rest = divmod(len(payload), size)
+        self.count = self.full + (rest > 0)
 
     @classmethod
     def of(cls, virtio: VirtioHeader, packet: memoryview) -> "Superpacket":
@@ -62,24 +63,9 @@ class Superpacket:
         return cls(bytes(packet[:end]), behind, protocol, packet[end:], virtio.gso_size)
 
     @property
-    def count(self) -> int:
-        """How many segments it makes."""
-        return -(-len(self.payload) // self.size)
-
-    @property
-    def full(self) -> int:
-        """How many of them have full size: all, or all but the last."""
-        return len(self.payload) // self.size
-
-    @property
     def octets(self) -> int:
         """Octets of all segments."""
         return len(self.payload) + self.count * len(self.headers)
-
-    @property
-    def inner(self) -> int:
-        """Octets of a whole segment."""
-        return len(self.headers) + self.size
 
     @property
     def partial(self) -> int:

@@ -5,8 +5,7 @@ one set of headers, which somebody still has to cut into segments of `gso_size` 
 """
 
 import struct
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 from lab.errors import Truncated
 
@@ -17,8 +16,7 @@ GSO_NONE, GSO_TCPV4, GSO_TCPV6, GSO_UDP_L4 = 0, 1, 4, 5
 GSO_ECN = 0x80  # with TCP: CWR belongs to the first segment only
 
 
-@dataclass(frozen=True, slots=True)
-class VirtioHeader:
+class VirtioHeader(NamedTuple):
     """What is left to do to the packet behind it; offsets and lengths in octets.
 
     +-------+-----+---------+----------+------------+-------------+
@@ -38,8 +36,8 @@ class VirtioHeader:
         """Read the header at the front."""
         if len(data) < SIZE:
             raise Truncated("virtio header is cut short")
-        return cls(*_FIELDS.unpack_from(data))
+        return cls._make(_FIELDS.unpack_from(data))
 
     def encode(self) -> bytes:
         """The 10 octets."""
-        return _FIELDS.pack(self.flags, self.gso_type, self.hdr_len, self.gso_size, self.csum_start, self.csum_offset)
+        return _FIELDS.pack(*self)

@@ -1,11 +1,14 @@
 """RFC 4301 4.4.1.1 and the IPv6 extension headers of RFC 8200 4."""
 
+from collections.abc import Callable
 from ipaddress import ip_address
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lab.errors import ProtocolError
-from lab.ipsec.flow import flow_of
+from lab.ipsec.flow import flow_of, key_of
 from lab.wire.packets import IPv4, IPv6
 
 V4, V6 = ip_address("10.1.0.5"), ip_address("2001:db8:1::5")
@@ -50,6 +53,36 @@ def test_a_cut_packet_gives_a_flow_or_a_protocol_error(whole: bytes) -> None:
                 flow_of(whole[:size])
         else:
             assert flow_of(whole[:size]).src == flow_of(whole).src
+
+
+@given(
+    st.sampled_from((packet, lambda *parts: IPv6(V6, FAR6, *parts).encode())),
+    st.sampled_from((6, 17, 1, 60, 47)),
+    st.sampled_from((ports(1, 2), ports(1, 3), ports(1, 2)[:6], b"\x06\0" + bytes(6) + ports(1, 2))),
+    st.dictionaries(st.sampled_from((0, 1, 2, 6, 7, 9, 12, 19, 23, 30, 39)), st.integers(0, 255), max_size=2),
+    st.integers(0, 60),
+)
+def test_packets_of_one_key_are_of_one_flow(
+    make: Callable[[int, bytes], bytes], protocol: int, payload: bytes, changes: dict[int, int], size: int
+) -> None:
+    changed = bytearray(make(protocol, payload))
+    for at, octet in changes.items():
+        if at < len(changed):
+            changed[at] = octet
+    whole = bytes(changed[:size])
+    if key := key_of(whole):
+        assert _FLOWS.setdefault(key, flow_of(whole)) == flow_of(whole)
+
+
+_FLOWS: dict[bytes, object] = {}
+
+
+def test_a_key_leaves_out_what_needs_a_closer_look() -> None:
+    plain = packet(6, ports(1, 2))
+    assert key_of(plain) and key_of(plain) == key_of(plain[:1] + b"\x02" + plain[2:] + b"more")
+    assert key_of(IPv6(V6, FAR6, 17, ports(1, 2)).encode())
+    for other in (packet(1, ports(1, 2)), packet(6, ports(1, 2), fragment=0x2000), packet(6, ports(1, 2), fragment=9)):
+        assert not key_of(other)
 
 
 def test_what_is_no_ip_packet() -> None:

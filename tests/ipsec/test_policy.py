@@ -15,9 +15,13 @@ def ts(text: str, protocol: int = 0, port: int | None = None) -> tuple[TrafficSe
     return (TrafficSelector.of_network(text, protocol, low, high),)
 
 
-def flow(dst: str = "10.2.0.7", port: int = 80) -> object:
+def packet(dst: str = "10.2.0.7", port: int = 80) -> bytes:
     ports = (1234).to_bytes(2, "big") + port.to_bytes(2, "big")
-    return flow_of(IPv4(ip_address("10.1.0.5"), ip_address(dst), 6, ports).encode())
+    return IPv4(ip_address("10.1.0.5"), ip_address(dst), 6, ports).encode()
+
+
+def flow(dst: str = "10.2.0.7", port: int = 80) -> object:
+    return flow_of(packet(dst, port))
 
 
 def installed(**changes: object) -> Association:
@@ -74,3 +78,20 @@ def test_breadth_counts_addresses_protocol_and_ports() -> None:
     widths = [breadth((), side) for side in sides]
     assert widths == sorted(widths) and len(set(widths)) == len(widths)
     assert breadth((), ()) == 0
+
+
+def test_what_is_remembered_of_a_flow_holds_until_the_policies_change() -> None:
+    policies, old, new = Policies(), installed(), installed(spi_in=b"\xc1\x00\x00\x09")
+    assert policies.of(packet()) is None
+    policies.trap("net", old.child.ts_local, old.child.ts_remote)
+    assert isinstance(policies.of(packet()), Trap)
+    policies.protect(old)
+    assert policies.of(packet()).association is old
+    policies.protect(new)
+    assert policies.of(packet()).association is new and policies.of(packet("10.3.0.1")) is None
+    policies.forget(new)
+    assert policies.of(packet()).association is old
+    policies.forget(old)
+    assert isinstance(policies.of(packet()), Trap)
+    policies.untrap("net")
+    assert policies.of(packet()) is None

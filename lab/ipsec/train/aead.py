@@ -4,9 +4,8 @@ import numpy as np
 
 from lab.crypto.ciphers import Sealing
 from lab.errors import ProtocolError
-from lab.ipsec.batch import MOST
 from lab.ipsec.esp import HEADER, EspIn, EspOut
-from lab.ipsec.train.room import Octets, Room, Sizes, views
+from lab.ipsec.train.room import Numbers, Room, Sizes, column, views
 
 
 class AeadRoom(Room):
@@ -14,30 +13,32 @@ class AeadRoom(Room):
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__(sizes)
-        nonce, aad = sizes.salt + sizes.iv, HEADER + 4 * sizes.esn
-        nonces, aads = bytearray(MOST * nonce), bytearray(MOST * aad)
-        self._nonces, self._aads = (np.frombuffer(octets, np.uint8).reshape(MOST, -1) for octets in (nonces, aads))
-        self._texts = views(self._plain, self.stride, 0, sizes.text)
-        self._sealed = views(self._wire, sizes.packet, HEADER + sizes.iv, sizes.packet)
-        self._nonce_views, self._aad_views = views(nonces, nonce, 0, nonce), views(aads, aad, 0, aad)
+        assert sizes.iv == 8, "the IV of every AEAD cipher is a sequence number"
+        rows, nonce, aad = self.rows, sizes.salt + sizes.iv, HEADER + 4 * sizes.esn
+        nonces, aads = bytearray(rows * nonce), bytearray(rows * aad)
+        self._nonces, self._aads = (np.frombuffer(octets, np.uint8).reshape(rows, -1) for octets in (nonces, aads))
+        self._ivs, self._nonce_ivs = column(self.wire, HEADER, ">u8"), column(self._nonces, sizes.salt, ">u8")
+        self._aad_numbers = column(self._aads, 4, ">u8" if sizes.esn else ">u4")
+        self._texts = views(self._plain, self.stride, 0, sizes.text, rows)
+        self._sealed = views(self._wire, sizes.packet, HEADER + sizes.iv, sizes.packet, rows)
+        self._nonce_views, self._aad_views = views(nonces, nonce, 0, nonce, rows), views(aads, aad, 0, aad, rows)
         self._owner = b"", b""
 
-    def seal(self, out: EspOut, numbers: Octets) -> None:
+    def seal(self, out: EspOut, numbers: Numbers) -> None:
         """Encrypt each, under its sequence number as IV."""
-        cipher, sizes, count = out.shape.cipher, self.sizes, len(numbers)
+        cipher, count = out.shape.cipher, len(numbers)
         assert isinstance(cipher, Sealing), "see `rooms.sizes`"
         self._belong(out.spi, cipher.salt)
-        self.wire[:count, HEADER : HEADER + sizes.iv] = self._nonces[:count, sizes.salt :] = numbers
-        self._aads[:count, 4:] = numbers if sizes.esn else numbers[:, 4:]
+        self._ivs[:count] = self._nonce_ivs[:count] = self._aad_numbers[:count] = numbers
         cipher.encrypt_each(self._sealed[:count], self._nonce_views, self._texts, self._aad_views)
 
-    def open(self, incoming: EspIn, numbers: Octets) -> bool:
+    def open(self, incoming: EspIn, numbers: Numbers) -> bool:
         """Decrypt each under the IV that it brings."""
-        cipher, sizes, count = incoming.shape.cipher, self.sizes, len(numbers)
+        cipher, count = incoming.shape.cipher, len(numbers)
         assert isinstance(cipher, Sealing), "see `rooms.sizes`"
         self._belong(incoming.spi, cipher.salt)
-        self._nonces[:count, sizes.salt :] = self.wire[:count, HEADER : HEADER + sizes.iv]
-        self._aads[:count, 4:] = numbers if sizes.esn else numbers[:, 4:]
+        self._nonce_ivs[:count] = self._ivs[:count]
+        self._aad_numbers[:count] = numbers
         try:
             cipher.decrypt_each(self._texts[:count], self._nonce_views, self._sealed, self._aad_views)
         except ProtocolError:

@@ -14,9 +14,8 @@ import numpy as np
 
 from lab.crypto.ciphers import Chaining
 from lab.crypto.macs import CutMac
-from lab.ipsec.batch import MOST
 from lab.ipsec.esp import HEADER, EspIn, EspOut
-from lab.ipsec.train.room import Octets, Room, Sizes, views
+from lab.ipsec.train.room import Numbers, Room, Sizes, high, views
 
 
 class ChainedRoom(Room):
@@ -24,14 +23,15 @@ class ChainedRoom(Room):
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__(sizes, lead=sizes.iv)
-        chain = bytearray((MOST + 1) * self.stride)
+        rows = self.rows
+        chain = bytearray((rows + 1) * self.stride)
         self._blocks, self._chain = memoryview(self._plain), memoryview(chain)
-        self._links = np.frombuffer(chain, np.uint8)[: MOST * self.stride].reshape(MOST, -1)
-        self._covered = views(self._wire, sizes.packet, 0, sizes.packet - sizes.icv)
+        self._links = np.frombuffer(chain, np.uint8)[: rows * self.stride].reshape(rows, -1)
+        self._covered = views(self._wire, sizes.packet, 0, sizes.packet - sizes.icv, rows)
         self._icvs = self.wire[:, sizes.packet - sizes.icv :]
         self._bodies = self.wire[:, HEADER : sizes.packet - sizes.icv]
 
-    def seal(self, out: EspOut, numbers: Octets) -> None:
+    def seal(self, out: EspOut, numbers: Numbers) -> None:
         """Encrypt all, then sign each (RFC 4303 3.3.2.1)."""
         cipher, mac, count = out.shape.cipher, out.shape.mac, len(numbers)
         assert isinstance(cipher, Chaining) and isinstance(mac, CutMac), "see `rooms.sizes`"
@@ -39,14 +39,14 @@ class ChainedRoom(Room):
         end = count * self.stride
         cipher.chain_into(self._blocks[:end], self._chain[: end + self.stride])
         self._bodies[:count] = self._links[:count]
-        icvs = mac.sign_each(self._covered[:count], numbers[0, :4].tobytes() if self.sizes.esn else b"")
+        icvs = mac.sign_each(self._covered[:count], high(numbers) if self.sizes.esn else b"")
         self._icvs[:count] = np.frombuffer(icvs, np.uint8).reshape(count, -1)
 
-    def open(self, incoming: EspIn, numbers: Octets) -> bool:
+    def open(self, incoming: EspIn, numbers: Numbers) -> bool:
         """Verify each, then decrypt all (RFC 4303 3.4.4.1)."""
         cipher, mac, count = incoming.shape.cipher, incoming.shape.mac, len(numbers)
         assert isinstance(cipher, Chaining) and isinstance(mac, CutMac), "see `rooms.sizes`"
-        icvs = mac.sign_each(self._covered[:count], numbers[0, :4].tobytes() if self.sizes.esn else b"")
+        icvs = mac.sign_each(self._covered[:count], high(numbers) if self.sizes.esn else b"")
         if not compare_digest(icvs, self._icvs[:count].tobytes()):
             return False
         self._links[:count] = self._bodies[:count]

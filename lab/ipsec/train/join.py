@@ -11,14 +11,14 @@ So what the system cuts again are the packets that came.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
 from lab.ipsec.superpacket import CHECKSUM_AT, PSH
-from lab.ipsec.train.cut import native, steps, sums
-from lab.ipsec.train.room import Numbers, Octets, Room, words
+from lab.ipsec.train.cut import native, sums
+from lab.ipsec.train.room import Numbers, Octets, Room
 from lab.wire.packets import TCP, UDP_NUMBER, checksum
 from lab.wire.virtio import GSO_TCPV4, GSO_TCPV6, GSO_UDP_L4, NEEDS_CSUM, VirtioHeader
 
@@ -27,8 +27,7 @@ _LONGEST = 65535
 _MODULUS = np.uint64(0xFFFF)
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """Where things are in the packets of one flow, in octets."""
 
     version: int
@@ -43,105 +42,93 @@ class Layout:
         return self.inner - self.headers
 
     @classmethod
-    def of(cls, packet: bytes) -> "Layout | None":
-        """The layout of a packet; None where it is none that could be joined."""
-        version, behind = packet[0] >> 4, 20 if packet[0] >> 4 == 4 else 40
-        protocol = packet[9 if version == 4 else 6]
-        if protocol not in CHECKSUM_AT or len(packet) < behind + 20:
+    def of(cls, front: bytes, inner: int) -> "Layout | None":
+        """The layout of a packet of so many octets that begins with these; None where it is none to be joined."""
+        version, behind = front[0] >> 4, 20 if front[0] >> 4 == 4 else 40
+        protocol = front[9 if version == 4 else 6]
+        if protocol not in CHECKSUM_AT or inner < behind + 20:
             return None
-        if version == 4 and (packet[0] != 0x45 or packet[6] & 0x3F or packet[7]):
+        if version == 4 and (front[0] != 0x45 or front[6] & 0x3F or front[7]):
             return None
-        headers = behind + (8 if protocol == UDP_NUMBER else (packet[behind + 12] >> 4) * 4)
-        return cls(version, protocol, behind, headers, len(packet)) if behind + 8 <= headers < len(packet) else None
-
-    @lru_cache(64)  # noqa: B019  (a few frozen values, for ever the same)
-    def same(self) -> Octets:
-        """The bits of the headers that neighbours have in common."""
-        mask = np.full(self.headers, 0xFF, np.uint8)
-        if self.version == 4:
-            mask[4:6] = mask[10:12] = 0
-        if self.protocol == TCP:
-            mask[self.behind + 4 : self.behind + 8] = 0
-            mask[self.behind + 13] = 0xFF ^ PSH
-        check = self.behind + CHECKSUM_AT[self.protocol]
-        mask[check : check + 2] = 0
-        return mask
+        headers = behind + (8 if protocol == UDP_NUMBER else (front[behind + 12] >> 4) * 4)
+        return cls(version, protocol, behind, headers, inner) if behind + 8 <= headers < inner else None
 
 
-def alike(room: Room, count: int, layout: Layout) -> bool:
-    """Whether all rows are of one run of TCP, as they mostly are: what `pieces` would find out, in fewer steps.
+@lru_cache(64)
+def _same(layout: Layout) -> Numbers:
+    """The bits of the headers that neighbours have in common, in words of 64 bits."""
+    mask = np.zeros(layout.headers + -layout.headers % 8, np.uint8)
+    mask[: layout.headers] = 0xFF
+    if layout.version == 4:
+        mask[4:6] = mask[10:12] = 0
+    if layout.protocol == TCP:
+        mask[layout.behind + 4 : layout.behind + 8] = 0
+        mask[layout.behind + 13] = 0  # see `_flags`
+    check = layout.behind + CHECKSUM_AT[layout.protocol]
+    mask[check : check + 2] = 0
+    return mask.view("=u8")
 
-    Once all headers are known to be like the first one, its addresses are those of all.
+
+def pieces(room: Room, start: int, end: int, layout: Layout) -> Iterator[tuple[int, int]]:
+    """Runs of these rows that make one packet each: first row and the one behind the last.
+
+    Rows of another layout begin one too, but what follows them means nothing.
     """
-    at = layout.behind
-    if layout.protocol != TCP or count * layout.size > _LONGEST - layout.headers:
-        return False
-    same = room.plain[:count, : layout.headers] & layout.same()
-    if same.tobytes() != same[0].tobytes() * count:
-        return False
-    flags = room.plain[:count, at + 13].tobytes()
-    if flags[-1] | PSH != ACK | PSH or flags[:-1] != bytes((ACK,)) * (count - 1):
-        return False
-    if layout.version == 4 and not _counts(room.field(4, ">u2")[:count], 1, 0xFFFF):
-        return False
-    if not _counts(room.field(at + 4, ">u4")[:count], layout.size, 0xFFFFFFFF):
-        return False
-    addresses = room.words(12, 20) if layout.version == 4 else room.words(8, 40)
-    pseudo = sums(addresses[:1]) + np.uint64(native(TCP) + native(layout.inner - at))
-    good = not ((sums(room.words(at, layout.inner)[:count]) + pseudo) % _MODULUS).any()
-    return good and (layout.version == 6 or not (sums(room.words(0, 20)[:count]) % _MODULUS).any())
-
-
-def _counts(field: Numbers, step: int, most: int) -> bool:
-    """Whether a field goes on by this step from row to row, beyond the most it can hold too."""
-    expected = (steps(step)[: len(field)] + np.uint64(field[0])) & np.uint64(most)
-    return bool((field == expected).all())
-
-
-def pieces(rows: Octets, layout: Layout) -> Iterator[tuple[int, int]]:
-    """Runs of rows that make one packet each: first row and the one behind the last."""
-    good = _right(rows, layout)
-    breaks = np.flatnonzero(~(_follows(rows, layout) & good[1:] & good[:-1])) + 1
+    breaks = {*_follow(room, start, end, layout), end}
+    for row in {*_wrong(room, start, end, layout), *_flags(room, start, end, layout, breaks)}:
+        breaks |= {row, row + 1}  # alone
+    breaks.discard(start)
     most = (_LONGEST - layout.headers) // layout.size
-    start = 0
-    for end in (*breaks.tolist(), len(rows)):
-        while end - start > most:
+    for stop in sorted(breaks):
+        while stop - start > most:
             yield start, start + most
             start += most
-        yield start, end
-        start = end
+        yield start, stop
+        start = stop
 
 
-def _right(rows: Octets, layout: Layout) -> Octets:
-    """Which rows have right checksums, and flags that may be joined (RFC 1071: a right sum is 0 modulo 65535)."""
-    octets = layout.inner - layout.behind
-    addresses = sums(words(rows, 12, 20) if layout.version == 4 else words(rows, 8, 40))
-    pseudo = native(layout.protocol) + native(octets)
-    good = (sums(words(rows, layout.behind, layout.inner)) + addresses + np.uint64(pseudo)) % _MODULUS == 0
+def _where(found: Octets | Numbers, first: int) -> list[int]:
+    """The rows for which it is so; `first` is the number of the first one."""
+    return (np.flatnonzero(found) + first).tolist() if np.count_nonzero(found) else []
+
+
+def _follow(room: Room, start: int, end: int, layout: Layout) -> list[int]:
+    """The rows that do not go on where the one before ended."""
+    mask, fronts = _same(layout), room.fronts(layout.headers)[start:end]
+    differ = (fronts[1:] ^ fronts[:-1]) & mask
+    found = [start + 1 + at // len(mask) for at in _where(differ, 0)]
     if layout.version == 4:
-        good &= sums(words(rows, 0, 20)) % _MODULUS == 0
+        ident = room.field(4, ">u2")[start:end]
+        found += _where(ident[1:] - ident[:-1] != 1, start + 1)
     if layout.protocol == TCP:
-        good &= (rows[:, layout.behind + 13] | PSH) == ACK | PSH
-    else:
-        at = layout.behind
-        good &= (rows[:, at + 4] == octets >> 8) & (rows[:, at + 5] == octets & 0xFF)
-        good &= (rows[:, at + 6] | rows[:, at + 7]) != 0
-    return np.asarray(good)
+        sequence = room.field(layout.behind + 4, ">u4")[start:end]
+        found += _where(sequence[1:] - sequence[:-1] != layout.size, start + 1)
+    return found
 
 
-def _follows(rows: Octets, layout: Layout) -> Octets:
-    """Which rows but the first go on where the one before ended."""
-    fronts, mask = rows[:, : layout.headers], layout.same()
-    good = ~(((fronts[1:] ^ fronts[:-1]) & mask).any(axis=1))
+def _flags(room: Room, start: int, end: int, layout: Layout, breaks: set[int]) -> list[int]:
+    """The rows with flags of TCP that may not be joined. Behind PSH comes a break."""
+    if layout.protocol != TCP:
+        return []
+    flags = room.field(layout.behind + 13, "u1")
+    others = _where(flags[start:end] != ACK, start)
+    breaks |= {row + 1 for row in others}
+    return [row for row in others if flags[row] != ACK | PSH]
+
+
+def _wrong(room: Room, start: int, end: int, layout: Layout) -> list[int]:
+    """The rows with wrong checksums, or lengths of UDP (RFC 1071: a right sum is 0 modulo 65535)."""
+    at, octets = layout.behind, layout.inner - layout.behind
+    pseudo = np.uint64(native(layout.protocol) + native(octets))
+    # The addresses, which are the rest of the pseudo-header, stand right before TCP and UDP.
+    whole = sums(room.words(12 if layout.version == 4 else 8, layout.inner)[start:end])
+    found = _where((whole + pseudo) % _MODULUS, start)
     if layout.version == 4:
-        ident = rows[:, 4:6].view(">u2")[:, 0].astype(np.int32)
-        good &= (ident[1:] - ident[:-1]) & 0xFFFF == 1
-    if layout.protocol == TCP:
-        at = layout.behind
-        sequence = rows[:, at + 4 : at + 8].view(">u4")[:, 0].astype(np.int64)
-        good &= (sequence[1:] - sequence[:-1]) & 0xFFFFFFFF == layout.size
-        good &= rows[:-1, at + 13] & PSH == 0
-    return np.asarray(good)
+        found += _where(sums(room.words(0, 20)[start:end]) % _MODULUS, start)
+    if layout.protocol == UDP_NUMBER:
+        found += _where(room.field(at + 4, ">u2")[start:end] != octets, start)
+        found += _where(room.field(at + 6, ">u2")[start:end] == 0, start)
+    return found
 
 
 def joined(rows: Octets, layout: Layout) -> tuple[bytes, bytes]:
@@ -163,9 +150,10 @@ def joined(rows: Octets, layout: Layout) -> tuple[bytes, bytes]:
     addresses = bytes(front[12:20] if layout.version == 4 else front[8:40])
     pseudo = addresses + layout.protocol.to_bytes(2, "big") + octets.to_bytes(2, "big")
     front[at : at + 2] = (~checksum(pseudo) & 0xFFFF).to_bytes(2, "big")
-    return bytes(_virtio(layout) + front), payload
+    return _virtio(layout) + front, payload
 
 
+@lru_cache(64)
 def _virtio(layout: Layout) -> bytes:
     tcp = GSO_TCPV4 if layout.version == 4 else GSO_TCPV6
     return VirtioHeader(

@@ -1,4 +1,4 @@
-"""Opens a train: what `EspIn.decapsulate` does to each packet (RFC 4303 3.4), for all at once.
+"""Opens trains: what `EspIn.decapsulate` does to each packet (RFC 4303 3.4), for all at once.
 
 Nothing moves before everything was looked at: where one packet is not as the others, the answer is None, and the plain
 functions find out packet by packet what is wrong with it.
@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from lab.ipsec.esp import IPV4, IPV6, MONOTONE, TRAILER, EspIn
 from lab.ipsec.train import rooms
-from lab.ipsec.train.room import Octets, Room, Sizes, octets
+from lab.ipsec.train.room import Octets, Room, Sizes
 
 _FARTHEST = 1 << 16  # from the first number to the last: so no high half changes within a train
 Numbers = npt.NDArray[np.int64]
@@ -32,7 +32,7 @@ def unseal(incoming: EspIn, room: Room, train: memoryview) -> tuple[int, Numbers
     count = len(train) // room.sizes.packet
     room.octets[: len(train)] = train
     numbers = _numbers(incoming, room, count)
-    if numbers is None or not room.open(incoming, octets(numbers)):
+    if numbers is None or not room.open(incoming, numbers):
         return None
     inner = _inner(room.plain[:count], room.sizes.text)
     return None if inner is None else (inner, numbers)
@@ -50,13 +50,13 @@ def accept(incoming: EspIn, numbers: Numbers) -> None:
 def _numbers(incoming: EspIn, room: Room, count: int) -> Numbers | None:
     """Whole sequence numbers where all go up from the top of the window, under one SPI."""
     window = incoming.window
-    if room.wire[:count, :4].tobytes() != incoming.spi * count:
+    if room.spis[:count].tobytes() != incoming.spi * count:
         return None
     low = room.numbers[:count].astype(np.int64)
     first = window.whole(int(low[0]))
     if first <= window.top or first == 0 or low[-1] - low[0] >= _FARTHEST or first >> 62:
         return None
-    if (low[1:] <= low[:-1]).any():
+    if np.count_nonzero(low[1:] <= low[:-1]):
         return None
     return np.asarray(low + (first - int(low[0])))
 

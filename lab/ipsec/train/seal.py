@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from lab.ipsec.esp import HEADER, IPV4, IPV6, MONOTONE, TRAILER, EspOut
+from lab.ipsec.esp import IPV4, IPV6, MONOTONE, TRAILER, EspOut
 from lab.ipsec.train import rooms
-from lab.ipsec.train.cut import COUNT
-from lab.ipsec.train.room import Octets, Room, Sizes, octets
+from lab.ipsec.train.room import COUNT, Octets, Room, Sizes
 
 
 def sizes_out(out: EspOut, inner: int) -> Sizes | None:
@@ -16,23 +15,21 @@ def sizes_out(out: EspOut, inner: int) -> Sizes | None:
     return rooms.sizes(out.shape, text, esn=out.esn)
 
 
-def seal(out: EspOut, room: Room, inner: int, count: int) -> memoryview:
-    """The train of the `count` inner packets in the plain rows, for which the caller has seen numbers enough.
+def seal(out: EspOut, room: Room, version: int, inner: int, count: int) -> memoryview:
+    """The ESP packets of the `count` inner ones in the plain rows, for which the caller has seen numbers enough.
 
-    What comes back holds until the room is used again.
+    They are of one IP version and length. What comes back holds until the room is used again.
     """
-    sizes, wire = room.sizes, room.wire[:count]
-    _trail(room.plain[:count], inner, sizes.text)
-    numbers = octets(COUNT[:count] + np.uint64(out.sequence + 1))
-    wire[:, :4] = np.frombuffer(out.spi, np.uint8)
-    wire[:, 4:HEADER] = numbers[:, 4:]
+    _trail(room.plain[:count], inner, room.sizes.text, IPV6 if version == 6 else IPV4)
+    numbers = COUNT[:count] + np.uint64(out.sequence + 1)
+    room.spis[:count] = int.from_bytes(out.spi, "big")
+    room.numbers[:count] = numbers
     room.seal(out, numbers)
     out.sequence += count
-    return room.octets[: count * sizes.packet]
+    return room.octets[: count * room.sizes.packet]
 
 
-def _trail(rows: Octets, inner: int, text: int) -> None:
+def _trail(rows: Octets, inner: int, text: int, next_header: int) -> None:
     """Padding, pad length and next header, behind each inner packet."""
     padding = text - TRAILER - inner
-    next_header = IPV6 if rows[0, 0] >> 4 == 6 else IPV4
     rows[:, inner:text] = np.frombuffer(MONOTONE[:padding] + bytes((padding, next_header)), np.uint8)

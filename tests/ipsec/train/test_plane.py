@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from lab.ike.child import TO_THE_MTU, ChildSa, Limits
 from lab.ike.path import Path
-from lab.ipsec.batch import DeliverTrain, EspTrain
+from lab.ipsec.batch import LONGEST, MOST, DeliverTrain, EspTrain
 from lab.ipsec.dataplane import Dataplane, Deliver, EspPacket
 from lab.ipsec.superpacket import Superpacket, completed
 from lab.trace import Trace
@@ -18,6 +18,7 @@ from tests.ipsec.superpackets import anything, raw, superpacket, taken_apart
 
 pytest.importorskip("numpy", reason="super-packets need numpy (pip install ikelab[fast])")
 
+from lab.ipsec.train.load import Load
 from lab.ipsec.train.plane import Trains
 
 PROPOSALS = (
@@ -72,12 +73,12 @@ def state(plane: Dataplane) -> tuple[object, ...]:
     return *counted, outgoing.sequence, window.top, window._bits, incoming.newest
 
 
-def batches(packets: list[bytes]) -> list[tuple[bytes, int]]:
-    """As the system receives them: runs of one length, a shorter one may end a run."""
+def batches(packets: list[bytes], most: int = 65507) -> list[tuple[bytes, int]]:
+    """As the system receives them: runs of one length, a shorter one may end a run; up to so many octets together."""
     out: list[tuple[bytes, int]] = []
     ended = True
     for packet in packets:
-        if not ended and len(packet) <= out[-1][1] and len(out[-1][0]) + len(packet) <= 65507:
+        if not ended and len(packet) <= out[-1][1] and len(out[-1][0]) + len(packet) <= most:
             ended = len(packet) < out[-1][1]
             out[-1] = (out[-1][0] + packet, out[-1][1])
         else:
@@ -109,8 +110,60 @@ def test_out_is_what_the_plain_way_sends(sa: ChildSa, packets: list[Superpacket]
     trains = Trains(fast)
     for packet in packets:
         expected = [action for segment in packet.segments() for action in plain.outbound(segment, 1.0)]
-        assert one_by_one(trains.outbound(packet, 1.0)) == expected
+        assert one_by_one(trains.outbound(Load(packet), 1.0)) == expected
     assert state(fast) == state(plain)
+
+
+supers = st.builds(
+    lambda count, rest, flags, **fields: raw(
+        payload=bytes([count]) * (count * 700 + rest), size=700, flags=flags, **fields
+    ),
+    st.integers(2, 45),
+    st.sampled_from((0, 0, 0, 300)),
+    st.sampled_from((0x10, 0x18, 0x90, 0x11)),
+    version=st.sampled_from((4, 4, 6)),
+    protocol=st.sampled_from((6, 6, UDP_NUMBER)),
+    ports=st.sampled_from(((1, 2), (3, 2), (3, 9))),
+    tos=st.sampled_from((0, 0, 0xB8)),
+    sequence=st.sampled_from((7, 2**32 - 5000)),
+    ident=st.sampled_from((3, 65530)),
+    options=st.sampled_from((b"", b"\x01\x01\x08\x0a12345678", b"\x01\x01\x08\x0a12345679")),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(children, st.lists(supers, min_size=2, max_size=5), starts)
+def test_super_packets_read_together_leave_as_they_would_alone(
+    sa: ChildSa, read: list[tuple[VirtioHeader, bytes]], start: int
+) -> None:
+    plain, fast = plane(sa, start), plane(sa, start)
+    segments = [one for virtio, packet in read for one in Superpacket.of(virtio, memoryview(packet)).segments()]
+    expected = [action for segment in segments for action in plain.outbound(segment, 1.0)]
+    sent = Trains(fast).from_device([virtio.encode() + packet for virtio, packet in read], 1.0)
+    assert one_by_one(sent) == expected
+    assert all(action.count <= MOST and len(action.data) <= LONGEST for action in sent if isinstance(action, EspTrain))
+    assert state(fast) == state(plain)
+
+
+def test_super_packets_of_several_flows_are_sealed_and_opened_in_one_pass() -> None:
+    sa = child(**BOTH)
+    sender, receiver = Trains(plane(sa)), Trains(plane(mirror(sa)))
+    read = [raw(payload=bytes(40 * 1000), ports=(port, 443), ident=port) for port in (1, 2, 3)]
+    sent = sender.from_device([virtio.encode() + packet for virtio, packet in read], 1.0)
+    assert [train.count for train in sent] == [60, 60], "as many as one send takes, whatever super-packet they are of"
+    assert len({len(train.data) // train.count for train in sent}) == 1
+    actions = receiver.inbound(b"".join(train.data for train in sent), sent[0].size, RIGHT, 1.0)
+    assert [action.count for action in actions] == [40, 40, 40] and receiver.counts["trains in"] == 1
+
+
+def test_headers_longer_than_what_is_looked_at_go_the_plain_way() -> None:
+    sa = child(**BOTH)
+    sender, receiver = plane(sa), Trains(plane(mirror(sa)))
+    virtio, packet = raw(6, payload=bytes(100), size=100)
+    options = bytes((6, 7)) + bytes((1, 60)) + bytes(60)  # destination options of 64 octets, mostly padding
+    inner = packet[:4] + (len(packet) + 24).to_bytes(2, "big") + b"\x3c" + packet[7:40] + options + packet[40:]
+    sent = b"".join(sender.outbound(inner, 1.0)[0].data for _ in range(8))
+    assert virtio and receiver.inbound(sent, len(sent) // 8, RIGHT, 1.0) == [Deliver(inner)] * 8
 
 
 @settings(max_examples=200, deadline=None)
@@ -125,7 +178,7 @@ def test_in_is_what_the_plain_way_delivers(
     plain, fast = plane(mirror(sa), top=top), plane(mirror(sa), top=top)
     trains = Trains(fast, udp=data.draw(st.booleans()))
     path, outer = data.draw(st.sampled_from((RIGHT, AWAY))), data.draw(st.sampled_from((0, 2, 1, 3, 0xB8)))
-    for train, size in batches(came):
+    for train, size in batches(came, data.draw(st.sampled_from((65507, 3 * 65507)))):
         expected = []
         for at in range(0, len(train), size):
             expected += plain.inbound(train[at : at + size], path, 2.0, outer)
@@ -161,7 +214,7 @@ def disturbed(draw: st.DrawFn, packets: list[bytes]) -> list[bytes]:
 def test_a_train_really_is_one() -> None:
     sa = child(**BOTH)
     sender, receiver = Trains(plane(sa)), Trains(plane(mirror(sa)))
-    (train,) = sender.outbound(superpacket(payload=bytes(9500)), 1.0)
+    (train,) = sender.outbound(Load(superpacket(payload=bytes(9500))), 1.0)
     assert isinstance(train, EspTrain) and len(train.data) // train.size == 9 and len(train.data) % train.size
     *joined, tail = receiver.inbound(train.data, train.size, RIGHT, 1.0)
     assert [type(action) for action in joined] == [DeliverTrain] and isinstance(tail, Deliver)
@@ -190,22 +243,24 @@ def test_what_is_unusual_goes_the_plain_way(why: str) -> None:
     sa, fields, start, mtu = PLAIN_WAYS[why]
     plain, fast = plane(sa, start, mtu=mtu), plane(sa, start, mtu=mtu)
     trains, packet = Trains(fast), superpacket(**fields)
-    assert trains.outbound(packet, 1.0) == [a for s in packet.segments() for a in plain.outbound(s, 1.0)]
+    assert trains.outbound(Load(packet), 1.0) == [a for s in packet.segments() for a in plain.outbound(s, 1.0)]
     assert trains.counts == {"super-packets cut one by one": 1}
 
 
 @pytest.mark.parametrize(("copy", "whole"), [("yes", True), ("no", False), ("set", True)])
 def test_a_train_asks_for_df_as_its_packets_would(copy: str, whole: bool) -> None:
-    (train,) = Trains(plane(child(copy_df=copy, **BOTH))).outbound(superpacket(payload=bytes(9000)), 1.0)
+    (train,) = Trains(plane(child(copy_df=copy, **BOTH))).outbound(Load(superpacket(payload=bytes(9000))), 1.0)
     assert isinstance(train, EspTrain) and train.dont_fragment is whole
-    (train,) = Trains(plane(child(copy_df=copy, **BOTH), mtu=1000)).outbound(superpacket(payload=bytes(9000)), 1.0)
+    (train,) = Trains(plane(child(copy_df=copy, **BOTH), mtu=1000)).outbound(
+        Load(superpacket(payload=bytes(9000))), 1.0
+    )
     assert train.dont_fragment is (copy == "set"), "what is known not to fit loses a copied DF"
 
 
 @pytest.mark.parametrize(("size", "whole"), [(1208, False), (1209, True)])
 def test_a_train_of_ipv6_may_be_cut_up_to_the_least_mtu(size: int, whole: bool) -> None:
     packet = superpacket(6, payload=bytes(9 * size), size=size, options=b"\1" * 12)
-    (train,) = Trains(plane(child(**BOTH))).outbound(packet, 1.0)
+    (train,) = Trains(plane(child(**BOTH))).outbound(Load(packet), 1.0)
     assert train.dont_fragment is whole
 
 
@@ -221,9 +276,46 @@ def test_dummy_packets_in_a_train_are_counted_drops() -> None:
 def test_flows_are_joined_each_for_itself() -> None:
     sa = child(**BOTH)
     sender, receiver = Trains(plane(sa)), Trains(plane(mirror(sa)))
-    trains = [sender.outbound(superpacket(payload=bytes(9000), ports=(port, 443)), 1.0)[0] for port in (1, 2)]
+    trains = [sender.outbound(Load(superpacket(payload=bytes(9000), ports=(port, 443))), 1.0)[0] for port in (1, 2)]
     actions = receiver.inbound(b"".join(train.data for train in trains), trains[0].size, RIGHT, 1.0)
     assert [action.count for action in actions] == [9, 9]
+
+
+NEXT = {"sequence": 7 + 9000, "ident": 3 + 9}  # what goes on behind `ORDINARY`
+BEHIND = {
+    "it goes on": (NEXT, [18]),
+    "another identification": (NEXT | {"ident": 4}, [9, 9]),
+    "another sequence number": (NEXT | {"sequence": 8}, [9, 9]),
+    "PSH before it": (NEXT, [9, 9]),
+    "CWR": (NEXT | {"flags": 0x90}, [9, 1, 8]),
+    "another traffic class": (NEXT | {"tos": 0xB8}, [9, 9]),
+    "other options": (NEXT | {"options": b"\x01\x01\x08\x0a12345679"}, [9, 9]),
+}
+
+
+@pytest.mark.parametrize("why", BEHIND)
+def test_only_what_goes_on_is_joined(why: str) -> None:
+    fields, expected = BEHIND[why]
+    sa = child(**BOTH)
+    sender, receiver = plane(sa), Trains(plane(mirror(sa)))
+    options = {"options": b"\x01\x01\x08\x0a12345678"}
+    first = superpacket(**ORDINARY, **options, flags=0x18 if why == "PSH before it" else 0x10)
+    segments = [*first.segments(), *superpacket(**ORDINARY | options | fields).segments()]
+    sent = b"".join(sender.outbound(segment, 1.0)[0].data for segment in segments)
+    actions = receiver.inbound(sent, len(sent) // 18, RIGHT, 1.0)
+    assert [action.count if isinstance(action, DeliverTrain) else 1 for action in actions] == expected
+    assert one_by_one(actions) == [Deliver(segment) for segment in segments]
+
+
+def test_super_packets_of_two_children_are_sealed_each_with_its_own_keys() -> None:
+    ends = {f"ts_{side}": (TrafficSelector.of_network(f"10.{n}.0.0/25"),) for n, side in ((1, "local"), (2, "remote"))}
+    sa, other = child(**BOTH), child(spi_in=b"\x51" * 4, spi_out=b"\x52" * 4, **ends)
+    fast = plane(sa)
+    fast.install(other)
+    fast.fit(other.spi_in, 1500, 28)
+    read = [raw(payload=bytes(9000)), raw(payload=bytes(9000), ends=("10.1.0.5", "10.2.0.200"))]
+    sent = Trains(fast).from_device([virtio.encode() + packet for virtio, packet in read], 1.0)
+    assert [train.data[:4] for train in sent] == [other.spi_out, sa.spi_out]
 
 
 def test_what_was_wrong_before_the_tunnel_stays_wrong() -> None:
@@ -242,7 +334,7 @@ def test_rooms_do_not_pile_up(protocol: int) -> None:
     sa = child(**BOTH)
     trains = Trains(plane(sa))
     for size in range(100, 140):
-        trains.outbound(superpacket(4, protocol, bytes(size * 4), size), 1.0)
+        trains.outbound(Load(superpacket(4, protocol, bytes(size * 4), size)), 1.0)
     assert len(trains._out._rooms) == 8
 
 
@@ -268,7 +360,7 @@ def test_whatever_the_device_gives_is_no_error(data: bytes) -> None:
 def test_a_forged_packet_in_a_train_moves_nothing_but_its_counter(proposal: str, at: int) -> None:
     sa = child(proposal, **BOTH)
     sender, receiver = Trains(plane(sa)), Trains(plane(mirror(sa)))
-    (train,) = sender.outbound(superpacket(payload=bytes(9000)), 1.0)
+    (train,) = sender.outbound(Load(superpacket(payload=bytes(9000))), 1.0)
     forged = bytearray(train.data)
     forged[3 * train.size + at if at < 0 else 2 * train.size + at] ^= 1
     assert [type(action) for action in receiver.inbound(bytes(forged), train.size, RIGHT, 1.0)] == [Deliver] * 8
@@ -346,7 +438,7 @@ def test_a_train_outside_the_selectors_is_dropped_packet_by_packet() -> None:
     wide = child(**BOTH | {"ts_local": (TrafficSelector.of_network("0.0.0.0/0"),)})
     sender, receiver = Trains(plane(wide)), Trains(plane(mirror(sa)))
     stranger = superpacket(payload=bytes(9000), ends=("10.9.0.1", "10.2.0.7"))
-    trains = [sender.outbound(packet, 1.0)[0] for packet in (superpacket(payload=bytes(9000)), stranger)]
+    trains = [sender.outbound(Load(packet), 1.0)[0] for packet in (superpacket(payload=bytes(9000)), stranger)]
     actions = receiver.inbound(b"".join(train.data for train in trains), trains[0].size, RIGHT, 1.0)
     assert [type(action) for action in actions] == [Deliver] * 9
     assert receiver._plane.drops.counts == {"inner packet is outside the selectors": 9}
