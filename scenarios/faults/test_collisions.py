@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from lab.matrix import OUR_PEERS
+from lab.matrix import DEFAULT, IKEV2, OUR_PEERS, SELVES
 from lab.plugin import collisions, echoes
 from lab.plugin.collisions import SIDES, Play
 from lab.plugin.tunnel import CHILD, CONNECTION
@@ -26,6 +26,10 @@ PAIRS = {
     "rekeyed-ike-deleted-child": ("rekey ike", "delete child"),
     "rekeyed-child-deleted-ike": ("rekey child", "delete ike"),
 }
+# Both rekey the same: the nonces decide (2.8.1, 2.8.2). The rest of what charon does here is as old as 5.9.
+WITH_EVERY_STRONGSWAN = ("child-child", "ike-ike")
+WITH_ONE = pytest.mark.pairings(*map(str, (*DEFAULT, *SELVES)))
+PARAMETERS = [pytest.param(pair, marks=() if pair in WITH_EVERY_STRONGSWAN else WITH_ONE) for pair in PAIRS]
 
 
 def begin(gateway, action):
@@ -119,8 +123,8 @@ def unanswered(lab, frames, began, ended):
 @pytest.mark.rfc("7296#2.25", "7296#2.25.1", "7296#2.25.2", "7296#2.8.1", "7296#2.8.2")
 @pytest.mark.needs("rekey")
 @pytest.mark.clock("virtual")
-@pytest.mark.pairings("ours>strongswan", "strongswan>ours", "strongswan>strongswan")
-@pytest.mark.parametrize("pair", PAIRS)
+@pytest.mark.pairings(*map(str, IKEV2), "strongswan>strongswan")
+@pytest.mark.parametrize("pair", PARAMETERS)
 def test_collision(lab, left, right, pair):
     """Both sides begin at once; in each of six orders one view of the SAs is left, and 2.25 says who answers what."""
     actions = dict(zip(SIDES, PAIRS[pair], strict=True))
