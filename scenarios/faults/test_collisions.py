@@ -11,6 +11,7 @@ import pytest
 from lab.matrix import DEFAULT, IKEV2, OUR_PEERS, SELVES
 from lab.plugin import collisions, echoes
 from lab.plugin.collisions import SIDES, Play
+from lab.plugin.renewal import alike, spis
 from lab.plugin.tunnel import CHILD, CONNECTION
 
 PINGS, EVERY_S = 20, 0.1
@@ -44,14 +45,12 @@ def begin(gateway, action):
 
 def view(gateway):
     """The SPIs of the SAs of a side that are up; the children's as (in, out)."""
-    ike = {(sa["spi_i"], sa["spi_r"]) for sa in gateway.established()}
-    return ike, {(child["spi_in"], child["spi_out"]) for child in gateway.children()}
+    return spis(gateway, "ike"), spis(gateway, "child")
 
 
 def agree(left, right):
     """Whether both sides list the same SAs."""
-    (ike, ours), (ike_there, theirs) = view(left), view(right)
-    return ike == ike_there and ours == {(there, here) for here, there in theirs}
+    return alike(left, right, "ike") and alike(left, right, "child")
 
 
 def quiet(lab, left, right):

@@ -6,6 +6,7 @@ import pytest
 
 from lab.matrix import DEFAULT, IKEV2, SELVES
 from lab.plugin import repeats
+from lab.plugin.renewal import one_new, spis
 from lab.plugin.repeats import Round
 from lab.plugin.tunnel import CHILD
 
@@ -45,23 +46,18 @@ def play(lab, gate, fault, what, asker, response):
             assert not gateway.sas(), f"{gateway} still has an SA of the round before"
         lab.establish()
     else:
-        before = {name: [child["spi_in"] for child in one.children()] for name, one in gateways.items()}
+        before = spis(lab.left, "child")
         outcome = gateways[asker].rekey(child=CHILD)
         assert outcome.up, f"{asker} could not rekey: {outcome.reason}"
-        lab.until(lambda: settled(gateways, before), "one new CHILD SA on both sides", SETTLED_S, every=0.25)
+        lab.until(
+            lambda: one_new(*lab.gateways, "child", before), "one new CHILD SA on both sides", SETTLED_S, every=0.25
+        )
     again = 1 if fault == "duplicated" else 2
     lab.until(lambda: rule.seen() >= again and not rule.held(), "its repeat has come", SETTLED_S, every=0.25)
     lab.ping(1)
     assert rule.acted() == 1, f"the gate acted on {rule.acted()} messages"
     rule.remove()
     return Round(exchange, fault, response, asker, began, time.time())
-
-
-def settled(gateways, before):
-    """Both sides have one CHILD SA, and not the one before."""
-    return all(
-        len(found := one.children()) == 1 and found[0]["spi_in"] not in before[name] for name, one in gateways.items()
-    )
 
 
 @pytest.mark.rfc("7296#2.1", "7296#2.2", "7296#2.3")
