@@ -124,7 +124,7 @@ class Endpoint:
         demand = self._gate.demand(header, data, path)
         if demand is not None:
             self.host.act(Send(demand, path))
-            self.host.trace.emit("note", "cookie demanded: many half-open SAs")
+            self.host.trace.emit("refusal", "cookie demanded: many half-open SAs")
             return
         self._stranger = (header, path)
         message = self._gate.admit(data, path)
@@ -174,7 +174,7 @@ class Endpoint:
             notify = Notify(NotifyType(error.notify), error.data)
             self.host.act(Send(unprotected(header, notify, path), path))
             self.host.trace.emit(
-                "note", f"{header.exchange.name} refused with {notify.notify_type.name}: {error.reason}"
+                "refusal", f"{header.exchange.name} refused with {notify.notify_type.name}: {error.reason}"
             )
             if notify.notify_type == NotifyType.NO_PROPOSAL_CHOSEN and self._gate.told():
                 peer = {"connection": "", "role": "responder", "path": str(path)}

@@ -3,12 +3,17 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+PROVOKED = ("drop", "refusal", "repeat")
 Sink = Callable[["Record"], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One traced fact: `now` in seconds, `kind` a short noun (`drop`, `state`, `message`, `note`), `text` in words."""
+    """One traced fact: `now` in seconds, `kind` a short noun, `text` in words.
+
+    `drop`, `refusal` (of a stranger) and `repeat` (of a message that was answered) are those that anybody can have us
+    write as often as he sends (`PROVOKED`); the others are `state`, `message`, `failed` and `note`.
+    """
 
     now: float
     kind: str

@@ -46,7 +46,8 @@ COMMANDS = {
 }
 # What the completion scripts set (`ikelab completion`), whatever name we were called by.
 COMPLETE = "_IKELAB_COMPLETE"
-EXIT_FAILED, EXIT_USAGE, EXIT_UNFIT, EXIT_NOTHING, EXIT_BROKEN, EXIT_INTERRUPTED = 1, 2, 3, 4, 5, 130
+# Those of a run are `lab.run.main`'s, 4 (nothing selected) among them.
+EXIT_FAILED, EXIT_USAGE, EXIT_UNFIT, EXIT_BROKEN, EXIT_INTERRUPTED = 1, 2, 3, 5, 130
 
 
 class Commands(click.Group):

@@ -133,6 +133,7 @@ class Found(Struct, kw_only=True, forbid_unknown_fields=True):
     reason: bool
     offered: bool
     silent: str
+    unanswered: bool | UnsetType = UNSET
 
 
 class Explained(Output):

@@ -11,10 +11,10 @@ from typing import TextIO
 
 from lab.errors import UnfitError
 from lab.ike.actions import Event, KeyLog
-from lab.trace import Record
+from lab.trace import PROVOKED, Record
 
-# Lines about dropped packets in one second; who sends nonsense must not be able to fill the disk with it.
-MOST_DROPS = 100
+# Lines in one second that anybody can have us write; who sends nonsense must not be able to fill the disk with it.
+MOST_PROVOKED = 100
 
 
 def _text(value: object) -> str:
@@ -35,7 +35,7 @@ class Journal:
 
     def __init__(self, run_dir: Path | None, keylog: Path | None, *, offset: float) -> None:
         self._offset = offset
-        self._drops, self._drops_until = 0, 0.0
+        self._provoked, self._provoked_until = 0, 0.0
         self._log = self._open(run_dir / "daemon.log") if run_dir else sys.stderr
         self._events = self._open(run_dir / "events.jsonl") if run_dir else None
         self._keys = self._open(keylog / "keys.jsonl") if keylog else None
@@ -55,15 +55,16 @@ class Journal:
         return self._keys is not None
 
     def record(self, record: Record) -> None:
-        """A record of the trace; of many drops in one second only their number."""
-        if record.now >= self._drops_until:
-            unwritten, self._drops, self._drops_until = self._drops - MOST_DROPS, 0, record.now + 1
+        """A record of the trace; of many that were provoked in one second only their number."""
+        if record.now >= self._provoked_until:
+            unwritten = self._provoked - MOST_PROVOKED
+            self._provoked, self._provoked_until = 0, record.now + 1
             if unwritten > 0:
-                text = f"{unwritten} more packets were dropped in a second"
+                text = f"{unwritten} more packets were dropped, refused or repeated in a second"
                 self._line(self._log, line_of(Record(record.now, "note", text), self._offset))
-        if record.kind == "drop":
-            self._drops += 1
-            if self._drops > MOST_DROPS:
+        if record.kind in PROVOKED:
+            self._provoked += 1
+            if self._provoked > MOST_PROVOKED:
                 return
         self._line(self._log, line_of(record, self._offset))
 

@@ -6,7 +6,6 @@
 What a node writes to /run lies in `run_dir/nodes/NAME/run`. One thread only: everything else is a forked process.
 """
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from lab.emulation import box, checks, convert, graph, gre, impair, wires
+from lab.emulation import box, checks, convert, gre, impair, wires
 from lab.emulation.box import Box
 from lab.emulation.capture import Capture, Statistics
 from lab.emulation.gate import filter as filters
@@ -192,11 +191,6 @@ class Network:
                 link["corrupted"] = True  # now or before: some packets on it were changed under way
         head = {"schema": "ikelab.topology/1", "name": self.topology.name, "description": self.topology.description}
         return {**head, "nodes": nodes, "links": links}
-
-    def write_description(self) -> None:
-        """Write topology.json and topology.svg into the run directory."""
-        (self.run_dir / "topology.json").write_text(json.dumps(self.describe(), indent=2) + "\n")
-        (self.run_dir / "topology.svg").write_text(graph.svg(self.topology))
 
     # -- devices
 

@@ -26,11 +26,6 @@ def counter(namespace: Namespace, table: str, name: str) -> int:
     return int(found[1])
 
 
-def ruleset(namespace: Namespace) -> str:
-    """All rules of a namespace, as nft lists them."""
-    return _run(namespace, "list ruleset")
-
-
 @cache
 def _library() -> Any:
     """libnftables(3), with the types of what it returns."""

@@ -30,7 +30,6 @@ class Attachment:
     link: str
     end: End
     peer: str
-    peer_end: End
 
     @property
     def interface(self) -> str:
@@ -139,8 +138,8 @@ class Topology:
 def _attachments(links: dict[str, LinkSpec]) -> Iterator[Attachment]:
     for name, link in links.items():
         (one, end_one), (two, end_two) = link.ends.items()
-        yield Attachment(one, name, end_one, two, end_two)
-        yield Attachment(two, name, end_two, one, end_one)
+        yield Attachment(one, name, end_one, two)
+        yield Attachment(two, name, end_two, one)
 
 
 def first_address(end: End, version: int) -> str | None:

@@ -1,7 +1,9 @@
 """keys.json (schema ikelab.keys/1): the secrets of both sides, and whether the two sides agree on them.
 
 An IKE SA has one entry per side that logged it; a CHILD SA has one entry per side and direction. Equal keys on both
-sides, from two programs that share no code, are evidence in themselves; `compare` says so for every SA.
+sides, from two programs that share no code, are evidence in themselves; `compare` says so for every SA. Where the sides
+were given different pre-shared keys it is the other way round: SKEYID comes of that key (RFC 2409 5), so all that comes
+of SKEYID must differ.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -74,9 +76,10 @@ class ChildKeys(Struct, kw_only=True, frozen=True):
 
 
 class Keys(Struct, kw_only=True, frozen=True):
-    """All that keys.json holds."""
+    """All that keys.json holds; `apart` where the sides were given different pre-shared keys."""
 
     schema: str = SCHEMA
+    apart: bool = False
     ike: list[IkeKeys] = []
     child: list[ChildKeys] = []
 
@@ -89,20 +92,35 @@ _IKE_FIELDS = (
 )  # fmt: skip
 # Not compared where a side says that it shows the keys of its messages only: what others come from.
 _DERIVING = ("SK_d", "SK_pi", "SK_pr")
+# What comes of the pre-shared key in IKEv1; the first IV comes of the public values alone.
+_OF_SECRET = ("SKEYID", "SKEYID_d", "SKEYID_a", "SKEYID_e", "Ka")
 _CHILD_FIELDS = ("protocol", "encr", "encr_key", "salt", "integ", "integ_key", "esn")
 
 
 class Agreement(Struct, frozen=True):
-    """Whether the sides that logged one SA hold the same keys; `differs` names the first field that does not match."""
+    """Whether the sides that logged one SA hold the same keys; `differs` names the first field that does not match.
+
+    `same` names the first field that matches although it comes of pre-shared keys that differ.
+    """
 
     kind: Literal["ike", "child"]
     spi: str
     sources: list[str]
     equal: bool
     differs: str = ""
+    same: str = ""
+    apart: bool = False
+
+    @property
+    def wrong(self) -> str:
+        """What is wrong with it, in words; empty is good."""
+        sides = " and ".join(self.sources)
+        if self.differs:
+            return f"{sides} differ in {self.differs}"
+        return f"{sides} have the same {self.same}, of different pre-shared keys" if self.same else ""
 
 
-def merge(parts: Iterable[Mapping[str, Any]]) -> Keys:
+def merge(parts: Iterable[Mapping[str, Any]], *, apart: bool = False) -> Keys:
     """One Keys from the dicts that each side gives (`{"ike": [...], "child": [...]}`); equal entries are kept once."""
     ike: dict[Any, IkeKeys] = {}
     child: dict[Any, ChildKeys] = {}
@@ -110,7 +128,7 @@ def merge(parts: Iterable[Mapping[str, Any]]) -> Keys:
         keys = msgspec.convert({"ike": part.get("ike", []), "child": part.get("child", [])}, Keys)
         ike |= {msgspec.json.encode(entry): entry for entry in keys.ike}
         child |= {msgspec.json.encode(entry): entry for entry in keys.child}
-    return Keys(ike=list(ike.values()), child=list(child.values()))
+    return Keys(apart=apart, ike=list(ike.values()), child=list(child.values()))
 
 
 def of_log(lines: Iterable[str], source: str) -> dict[str, list[dict[str, Any]]]:
@@ -127,12 +145,24 @@ def of_log(lines: Iterable[str], source: str) -> dict[str, list[dict[str, Any]]]
 
 
 def latest(keys: Keys) -> Keys:
-    """Of each IKE SA only the last generation of keys: for readers that know one set per pair of SPIs."""
+    """Of each IKE SA only the last generation of keys: for readers that know one set per pair of SPIs.
+
+    Where the sides' keys are `apart`, of an ISAKMP SA only those of the side that is named first.
+    """
     last: dict[tuple[str, str], int] = {}
+    side: dict[tuple[str, str], str] = {}
     for entry in keys.ike:
         spis = (entry.spi_i, entry.spi_r)
         last[spis] = max(entry.generation, last.get(spis, 0))
-    return Keys(ike=[e for e in keys.ike if e.generation == last[e.spi_i, e.spi_r]], child=keys.child)
+        if keys.apart and entry.version == 1:
+            side.setdefault(spis, entry.source)
+    kept = [
+        entry
+        for entry in keys.ike
+        if (spis := (entry.spi_i, entry.spi_r))
+        and (entry.generation, entry.source) == (last[spis], side.get(spis, entry.source))
+    ]
+    return Keys(apart=keys.apart, ike=kept, child=keys.child)
 
 
 def compare(keys: Keys) -> list[Agreement]:
@@ -146,9 +176,12 @@ def compare(keys: Keys) -> list[Agreement]:
         child.setdefault(direction.spi, []).append(direction)
     for (spi, _), entries in ike.items():
         partial = any(entry.partial for entry in entries)
-        fields = [name for name in _IKE_FIELDS if not (partial and name in _DERIVING)]
-        differs = _difference(entries, fields)
-        found.append(Agreement("ike", spi, [e.source for e in entries], not differs, differs))
+        apart = keys.apart and entries[0].version == 1
+        passed_over = (*(_DERIVING if partial else ()), *(_OF_SECRET if apart else ()))
+        differs = _difference(entries, [name for name in _IKE_FIELDS if name not in passed_over])
+        same = _shared(entries, _OF_SECRET) if apart else ""
+        equal = not differs and not apart
+        found.append(Agreement("ike", spi, [e.source for e in entries], equal, differs, same, apart))
     for spi, directions in child.items():
         differs = _difference(directions, _CHILD_FIELDS)
         found.append(Agreement("child", spi, [d.source for d in directions], not differs, differs))
@@ -157,18 +190,22 @@ def compare(keys: Keys) -> list[Agreement]:
 
 def _difference(entries: Sequence[Struct], fields: Sequence[str]) -> str:
     """The first field in which the entries are not all equal, case of hex digits aside."""
-    for name in fields:
-        if len({str(getattr(entry, name) or "").lower() for entry in entries}) > 1:
-            return name
-    return ""
+    return next((name for name in fields if len(_values(entries, name)) > 1), "")
+
+
+def _shared(entries: Sequence[IkeKeys], fields: Sequence[str]) -> str:
+    """The first field of which two sides have the same value."""
+    return next((name for name in fields if len(_values(entries, name)) < len({e.source for e in entries})), "")
+
+
+def _values(entries: Sequence[Struct], name: str) -> set[str]:
+    return {str(getattr(entry, name) or "").lower() for entry in entries}
 
 
 def disagreements(keys: Keys) -> list[str]:
     """A sentence for every SA on which the sides do not agree; empty is good."""
     return [
-        f"{'IKE' if a.kind == 'ike' else 'CHILD'} SA {a.spi}: {' and '.join(a.sources)} differ in {a.differs}"
-        for a in compare(keys)
-        if not a.equal
+        f"{'IKE' if one.kind == 'ike' else 'CHILD'} SA {one.spi}: {one.wrong}" for one in compare(keys) if one.wrong
     ]
 
 

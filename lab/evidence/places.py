@@ -7,13 +7,11 @@ points and the directions of frames tell sender from receiver.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv6Address, ip_interface
+from ipaddress import ip_interface
 from pathlib import Path
 from typing import Any
 
 from lab.errors import BrokenError
-
-Address = IPv4Address | IPv6Address
 
 FORWARDING = frozenset({"nat", "firewall", "router", "switch", "bridge"})
 # Only these take part in IKE; a `host` behind a gateway does not.
@@ -22,13 +20,12 @@ SPEAKING = frozenset({"gateway"})
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Owners of addresses (without prefix length), kinds of nodes, and the addresses at each capture point; the nodes
-    whose IKE messages are wrong on purpose; whether a link has changed packets under way.
+    """Owners of addresses (without prefix length), kinds of nodes, the nodes whose IKE messages are wrong on purpose,
+    and whether a link has changed packets under way.
     """
 
     owners: Mapping[str, str] = field(default_factory=dict)
     kinds: Mapping[str, str] = field(default_factory=dict)
-    points: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)
     impaired: frozenset[str] = frozenset()
     corrupted: bool = False
 
@@ -48,15 +45,15 @@ class Places:
 def of_topology(topology: Mapping[str, Any]) -> Places:
     """Places from a realised topology: `nodes` with a kind, `links` whose ends have an interface and addresses."""
     kinds = {name: str(node.get("kind", "")) for name, node in topology.get("nodes", {}).items()}
-    points: dict[str, tuple[Address, ...]] = {}
-    for link in topology.get("links", {}).values():
-        for node, end in link.get("ends", {}).items():
-            found = tuple(ip_interface(address).ip for address in end.get("addresses", ()))
-            points[f"{node}:{end.get('interface', '')}"] = found
-    owners = {str(address): point.partition(":")[0] for point, found in points.items() for address in found}
+    owners = {
+        str(ip_interface(address).ip): node
+        for link in topology.get("links", {}).values()
+        for node, end in link.get("ends", {}).items()
+        for address in end.get("addresses", ())
+    }
     impaired = frozenset(name for name, node in topology.get("nodes", {}).items() if node.get("impaired"))
     corrupted = any(link.get("corrupted") is True for link in topology.get("links", {}).values())
-    return Places(owners, kinds, points, impaired, corrupted)
+    return Places(owners, kinds, impaired, corrupted)
 
 
 def read(path: Path) -> Places:

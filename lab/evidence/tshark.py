@@ -8,10 +8,11 @@ What counts as decrypted, and why it proves something:
 - Neither has a malformed part. Frames are counted from the capture by our decoder, so that one which tshark takes for
   something else is missed, not forgotten.
 An algorithm that tshark does not know is `unsupported`, by name: its packets are neither proof nor problem. So are the
-messages sealed with keys that IKE_INTERMEDIATE has renewed since: tshark takes one set of keys for a pair of SPIs. A
-message with ID_NULL it must decrypt and find authentic, but calls malformed: it reads an identity where none may be. Of
-IKEv1, whose IVs tshark takes from the messages before, it cannot tell those that a capture point saw again, or before
-the end of phase 1; for the same reason each capture point is looked at alone there.
+messages sealed with keys that IKE_INTERMEDIATE has renewed since, and those of the second of two sides whose pre-shared
+keys differ: tshark takes one set of keys for a pair of SPIs. A message with ID_NULL it must decrypt and find authentic,
+but calls malformed: it reads an identity where none may be. Of IKEv1, whose IVs tshark takes from the messages before,
+it cannot tell those that a capture point saw again, or before the end of phase 1; for the same reason each capture
+point is looked at alone there.
 """
 
 import os
@@ -56,6 +57,7 @@ _ERROR = 0x800000
 _DUMMY = 59
 NOWHERE = Places()
 EARLIER, ID_NULL = "earlier keys of an IKE SA", IdType.ID_NULL.name
+OTHER_SIDE = "the other side's keys of an ISAKMP SA"
 REPEATED, EARLY = "repeated messages of IKEv1", "messages of IKEv1 before the end of phase 1"
 # tshark lists proposal and transform substructures among the payloads; those of IKEv2 have the numbers of IKEv1.
 _SUBSTRUCTURES = (0, int(PayloadType1.P), int(PayloadType1.T))
@@ -298,7 +300,8 @@ def verify(
             report.unsupported[why] = report.unsupported.get(why, 0) + 1
         elif reading.opened and not last.read(sighting).opened:
             report.ike_total += 1
-            report.unsupported[EARLIER] = report.unsupported.get(EARLIER, 0) + 1
+            why = OTHER_SIDE if reading.isakmp else EARLIER
+            report.unsupported[why] = report.unsupported.get(why, 0) + 1
         elif reading.encrypted and reading.protocol in ("IKEv1", "IKEv2", "ESP"):
             row = rows.get(sighting.frames[-1] + 1)
             _judge(report, sighting, reading, row, unknown, where.owner(sighting.src) in where.impaired)

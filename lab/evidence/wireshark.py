@@ -6,7 +6,8 @@ Rules of this file:
 - An ESP row needs the addresses of the wire, which NAT makes different at each capture point: one row per pair seen.
 - In `ikev2_decryption_table` SPIs and keys are bare hex and only names are quoted; quoting an SPI is an error there.
 - `ikev1_decryption_table` has the initiator's cookie and the key of the cipher; Wireshark follows the IVs itself, which
-  it can at one capture point only, and until a message is repeated.
+  it can at one capture point only, and until a message is repeated. Of sides with different pre-shared keys it opens
+  what the first one seals.
 - One set of keys has room for a pair of SPIs: the last, so IKE_INTERMEDIATE (RFC 9370), which is sealed with earlier
   ones, stays closed in Wireshark; clear.pcapng has it open.
 - A NAT may map port 500 to one that Wireshark knows as another protocol's, 67 (BOOTP) for one, and the lower of the
@@ -75,7 +76,7 @@ def tables(keys: Keys, sightings: Sequence[Sighting]) -> Tables:
     """The rows for these keys; ESP rows for the addresses that were seen."""
     ike: dict[tuple[str, str], str] = {}
     unsupported: dict[tuple[str, str, str], None] = {}
-    isakmp = {f"{entry.spi_i},{entry.Ka}": None for entry in keys.ike if entry.version == 1}
+    isakmp = {f"{entry.spi_i},{entry.Ka}": None for entry in latest(keys).ike if entry.version == 1}
     for entry in latest(keys).ike:
         if entry.version == 1:
             continue

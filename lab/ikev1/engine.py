@@ -191,11 +191,17 @@ class Engine:
 
     def _again(self, arrival: Arrival) -> None:
         """The same datagram once more: the answer to it may have been lost."""
+        if self._elsewhere(arrival.path):
+            raise ProtocolError("a message again from another address, before the peer is authenticated")
         answer = self._answers[arrival.digest]
         what = "again, answered as before" if answer else "again, and nothing answers it"
-        self.sa.host.trace.emit("message", f"{arrival.exchange.name} {what}")
+        self.sa.host.trace.emit("repeat", f"{arrival.exchange.name} {what}")
         if answer:
             self._send(answer, arrival.path)
+
+    def _elsewhere(self, path: Path) -> bool:
+        """Whether a stranger may want our answer, which may be long, sent to an address that it made up."""
+        return self.sa.state in _INITIAL and path.remote_host != self.sa.path.remote_host
 
     def _message(self, message: Message1, arrival: Arrival) -> None:
         talk = self._talks.get(message.header.message_id)
@@ -273,7 +279,7 @@ class Engine:
         In Aggressive Mode our reply is a first one, which no timer repeats.
         """
         talk = self._talks.get(0)
-        if talk is not None and not talk.ours and talk.due is None:
+        if talk is not None and not talk.ours and talk.due is None and not self._elsewhere(path):
             self._send(talk.data, path)
 
     def _informational(self, message: Message1, arrival: Arrival) -> None:

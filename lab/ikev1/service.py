@@ -127,7 +127,7 @@ class Service:
     def _refuse(self, front: Header, path: Path, error: ProtocolError) -> None:
         """Tell a stranger in clear why it gets no SA: one notice for one message, and only so many in a second."""
         kind = NotifyType1(error.notify)
-        self._host.trace.emit("note", f"phase 1 refused with {kind.name}: {error.reason}")
+        self._host.trace.emit("refusal", f"phase 1 refused with {kind.name}: {error.reason}")
         if self._notices.room(self._host.now):
             self._host.act(Send(_notice(front, kind, path), path))
         if self._refusals.room(self._host.now):

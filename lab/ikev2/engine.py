@@ -190,13 +190,16 @@ class Engine:
     def _repeated(self, arrival: Arrival) -> bool:
         """Whether this request was answered before; if it is the same to the last bit, the answer is sent again.
 
-        Of a request in fragments only the first one brings it, also where it is cut anew (RFC 7383 2.6.1).
+        Of a request in fragments only the first one brings it, also where it is cut anew (RFC 7383 2.6.1). A stranger
+        cannot have the answer, which may hold all our certificates, sent to an address that it made up.
         """
         reply = self._replies.get(arrival.header.message_id)
         if reply is None:
             return False
-        if reply.request == arrival.data or self._cut_anew(arrival):
-            self.sa.host.trace.emit("message", f"request {arrival.header.message_id} again, answered from the cache")
+        if self.sa.state in _INITIAL and arrival.path.remote_host != self.sa.path.remote_host:
+            self._drop("a request again from another address, before the peer is authenticated", arrival)
+        elif reply.request == arrival.data or self._cut_anew(arrival):
+            self.sa.host.trace.emit("repeat", f"request {arrival.header.message_id} again, answered from the cache")
             self._send(reply.data, arrival.path)
         else:
             self._drop("another request under a message ID that was answered", arrival)

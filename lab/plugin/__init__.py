@@ -62,14 +62,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep what the plan names, in its order."""
-    path = config.getoption("--ikelab-plan")
-    if path is None:
+    """Leave out the pairings that a parameter excludes; keep what the plan names, in its order."""
+    if not any(set(getattr(item, "fixturenames", ())) >= OURS for item in items):
         return
+    from lab.plugin import meta  # noqa: PLC0415
     from lab.plugin.selection import Plan, keep  # noqa: PLC0415
 
-    config.stash[PLAN] = Plan.read(path)
-    kept, dropped = keep(items, config.stash[PLAN], root(config))
+    dropped = [item for item in items if meta.excluded(item)]
+    kept = [item for item in items if not meta.excluded(item)]
+    path = config.getoption("--ikelab-plan")
+    if path is not None:
+        config.stash[PLAN] = Plan.read(path)
+        kept, others = keep(kept, config.stash[PLAN], root(config))
+        dropped += others
     if dropped:
         config.hook.pytest_deselected(items=dropped)
         items[:] = kept

@@ -32,7 +32,7 @@ def agree(keys: Keys, sas: Sas, silent: Collection[str] = ()) -> Finding:
         for where, spi in _unlogged(logged, sas)
         if where not in silent
     ]
-    wrong = [f"SA {one.spi}: {' and '.join(one.sources)} differ in {one.differs}" for one in found if not one.equal]
+    wrong = [f"SA {one.spi}: {one.wrong}" for one in found if one.wrong]
     unheard = "".join(f"; {node} cannot tell its keys" for node in sorted(silent))
     return Finding((*wrong, *missing), _sentence(found) + unheard)
 
@@ -60,4 +60,11 @@ def _sentence(found: Sequence[Agreement]) -> str:
     counts = {kind: len({one.spi for one in both if one.kind == kind}) for kind in ("ike", "child")}
     ike, child = (f"{counts[kind]} {name} SA{'' if counts[kind] == 1 else 's'}" for kind, name in _WORDS)
     text = f"equal keys on both sides: {ike}, {child}"
-    return text + (f"; {alone} known to one side only" if alone else "")
+    apart = sum(len(set(one.sources)) > 1 and one.apart for one in found)
+    return "".join(
+        (
+            text,
+            f"; different keys of different pre-shared keys: {apart}" if apart else "",
+            f"; {alone} known to one side only" if alone else "",
+        )
+    )

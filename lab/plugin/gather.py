@@ -37,7 +37,7 @@ def gather(lab: "Lab") -> list[str]:
     _network(lab)
     lab.close()
     _files(lab)
-    merged = keys.merge(part for gateway in running for part in gateway.logged_keys())
+    merged = keys.merge((part for gateway in running for part in gateway.logged_keys()), apart=lab.apart)
     keys.write(merged, lab.directory / "keys.json")
     if len(running) > 1:
         silent = {gateway.name for gateway in running if not gateway.driver.tells_keys}

@@ -77,6 +77,7 @@ class Lab:
         self.forged: list[bytes] = []
         self.uncaptured = 0
         self.impaired: tuple[str, ...] = ()
+        self.apart = False  # whether the sides were given different pre-shared keys
         self.probed: list[dict[str, str]] = []
         # Where the gate tells of each message and learns that it may go on (`ikelab run --step`).
         self.stepping: Path | None = None
@@ -122,6 +123,7 @@ class Lab:
         self.left.address, self.right.address = ends.left, ends.right
         tunnels = {"left": left or tunnel, "right": right or tunnel}
         self.impaired = tuple(name for name, one in tunnels.items() if one.settings.get("impair"))
+        self.apart = tunnels["left"].secret != tunnels["right"].secret
         trees = {"left": left_tree(tunnels["left"], ends), "right": right_tree(tunnels["right"], ends)}
         running = [gateway for gateway in self.gateways if gateway.name in start]
         for gateway in running:

@@ -8,7 +8,8 @@ is `ikev2/plain-tunnel`, and a parameter of its own is one more step: `esp/kerne
     @pytest.mark.clock("virtual"|"real")    a clock that it cannot do without
     @pytest.mark.limit(240)                 seconds of real time that it may take, where 60 are not enough
     @pytest.mark.long                       only run where its name is asked for, or with IKELAB_SLOW=1
-    @pytest.mark.pairings("ours>ours", ..)  instead of ours>strongswan and strongswan>ours
+    @pytest.mark.pairings("ours>ours", ..)  instead of ours>strongswan and strongswan>ours; a parameter with such a mark
+                                            of its own runs in those of the function's that it names too
 """
 
 from dataclasses import dataclass
@@ -72,6 +73,15 @@ def limit(item: pytest.Item) -> float:
 def declared_pairings(markers: list[pytest.Mark]) -> tuple[Pairing, ...]:
     """The pairings of the nearest `pairings` mark, or the default ones."""
     return tuple(Pairing.parse(text) for text in markers[0].args) if markers else DEFAULT
+
+
+def excluded(item: pytest.Item) -> bool:
+    """Whether a parameter of the function leaves out the pairing of this item."""
+    callspec: Any = getattr(item, "callspec", None)
+    if callspec is None or not isinstance(pairing := callspec.params.get("pairing"), Pairing):
+        return False
+    own = [marker for marker in callspec.marks if marker.name == "pairings"]
+    return any(pairing not in declared_pairings([marker]) for marker in own)
 
 
 def scenario(item: pytest.Item, root: Path) -> Scenario | None:

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
 
 from lab.errors import LabError
 from lab.evidence import keys
@@ -25,6 +24,7 @@ from lab.plugin.gateway import Gateway
 from lab.plugin.laboratory import Lab, open_lab
 from lab.plugin.meta import Scenario
 from lab.plugin.records import Records
+from lab.plugin.renewal import What, one_new, spis
 from lab.plugin.selection import Plan
 from lab.plugin.tunnel import CHILD, CONNECTION
 from lab.plugin.verdict import FAILED, PASSED, UNSUPPORTED, sentence
@@ -102,26 +102,15 @@ def _keys(lab: Lab, asked: Gateway) -> None:
     assert not differing, differing[0]
 
 
-def _rekey(what: Literal["ike", "child"]) -> Callable[[Lab, Gateway], None]:
+def _rekey(what: What) -> Callable[[Lab, Gateway], None]:
     def do(lab: Lab, asked: Gateway) -> None:
-        before = _spis(lab, what)
+        before = spis(lab.left, what)
         outcome = asked.rekey(ike=CONNECTION) if what == "ike" else asked.rekey(child=CHILD)
         assert outcome.up, f"{asked} could not rekey: {outcome.reason}"
-        lab.until(lambda: _renewed(before, _spis(lab, what)), "both sides have one new SA, and no other", SETTLED_S)
+        lab.until(lambda: one_new(*lab.gateways, what, before), "both sides have one new SA, and no other", SETTLED_S)
         _traffic(lab, asked)
 
     return do
-
-
-def _spis(lab: Lab, what: str) -> list[set[str]]:
-    """Per side, the SPIs of its IKE SAs or those that it receives with."""
-    if what == "ike":
-        return [{sa["spi_i"] for sa in gateway.established()} for gateway in lab.gateways]
-    return [{child["spi_in"] for child in gateway.children()} for gateway in lab.gateways]
-
-
-def _renewed(before: list[set[str]], now: list[set[str]]) -> bool:
-    return all(len(spis) == 1 and not spis & former for spis, former in zip(now, before, strict=True))
 
 
 def _events(_lab: Lab, asked: Gateway) -> None:

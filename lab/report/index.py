@@ -14,7 +14,6 @@ from lab.report.model import Result, Verdict
 
 SLOWEST = 10
 LINKS_PER_CLAUSE = 6
-LISTED_TROUBLES = 50
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,8 +64,3 @@ class GREPacket:
             return front + rest
         total = checksum(front + bytes(4) + rest)
         return front + total.to_bytes(2, "big") + bytes(2) + rest
-
-
-def header_octets(*, key: bool, sequence: bool, checksummed: bool) -> int:
-    """How long the header is with these options."""
-    return 4 + 4 * (key + sequence + checksummed)

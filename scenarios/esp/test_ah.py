@@ -5,6 +5,7 @@ import pytest
 from lab.crypto import registry
 from lab.matrix import DEFAULT, IKEV2, ON_XFRM, OUR_PEERS
 from lab.plugin import first_version as v1
+from lab.plugin.renewal import one_new, spis
 from lab.plugin.tunnel import CHILD, Tunnel
 
 EVERY_PLANE = tuple(map(str, (*DEFAULT, *ON_XFRM)))
@@ -92,11 +93,11 @@ def test_ah_rekeyed(lab, left, right):
     lab.up("direct", ah("sha256-x25519"))
     lab.establish()
     lab.ping()
-    (old,) = left.children()
+    before = spis(left, "child")
     lab.step("rekey", f"{left} rekeys the CHILD SA")
     outcome = left.rekey(child=CHILD)
     assert outcome.up, f"{left} could not rekey: {outcome.reason}"
-    lab.until(lambda: replaced(left, old["spi_in"]) and replaced(right, old["spi_out"]), "one new CHILD SA", SETTLED_S)
+    lab.until(lambda: one_new(left, right, "child", before), "one new CHILD SA", SETTLED_S)
     lab.ping()
     bare(lab.prove_protected("AH"))
     listed(left, right)
@@ -110,11 +111,11 @@ def test_ah_by_ikev1(lab, left, right):
     lab.up("direct", v1.tunnel(esp=None, child={"ah_proposals": "sha256"}))
     lab.establish()
     lab.ping()
-    (old,) = left.children()
+    before = spis(left, "child")
     lab.step("rekey", f"{left} makes a new Quick Mode")
     outcome = left.rekey(child=CHILD)
     assert outcome.up, f"{left} could not rekey: {outcome.reason}"
-    lab.until(lambda: replaced(left, old["spi_in"]) and replaced(right, old["spi_out"]), "one new CHILD SA", SETTLED_S)
+    lab.until(lambda: one_new(left, right, "child", before), "one new CHILD SA", SETTLED_S)
     lab.ping()
     ladder = lab.prove_protected("AH")
     bare(ladder)
@@ -125,12 +126,6 @@ def test_ah_by_ikev1(lab, left, right):
     outcome = left.driver.terminate(child=CHILD)
     assert outcome.up, f"{left} could not delete the child: {outcome.reason}"
     lab.until(lambda: not left.children() and not right.children(), "no CHILD SA on either side", SETTLED_S)
-
-
-def replaced(gateway, spi):
-    """Whether a side has one child, and that is another."""
-    children = gateway.children()
-    return len(children) == 1 and children[0]["spi_in"] != spi
 
 
 def told(lab, gateway):

@@ -3,6 +3,7 @@
 import pytest
 
 from lab.matrix import OUR_PEERS
+from lab.plugin.renewal import one_new
 from lab.plugin.tunnel import Tunnel
 
 PACKETS, OCTETS = 20, 20 * 84
@@ -25,9 +26,7 @@ def test_counted_lifetime(lab, left, right, kind):
     lab.establish()
     (old,) = left.children()
     lab.ping(2 * PACKETS)
-    lab.until(
-        lambda: one_other(left, old["spi_in"]) and one_other(right, old["spi_out"]), "one new CHILD SA", SETTLED_S
-    )
+    lab.until(lambda: one_new(left, right, "child", {(old["spi_in"], old["spi_out"])}), "one new CHILD SA", SETTLED_S)
     ladder = lab.prove_protected()
 
     lab.step("counted", f"the first SA carried the limit of {PACKETS} packets each way and few more")
@@ -35,9 +34,3 @@ def test_counted_lifetime(lab, left, right, kind):
     assert asked and {entry["from"] for entry in asked} == {ours}, f"not our side alone rekeyed: {ladder.words()}"
     carried = [entry for entry in ladder.esp("left") if entry["spi"] == old["spi_out"]]
     assert PACKETS <= len(carried) <= PACKETS + 2, f"the first SA carried {len(carried)} packets"
-
-
-def one_other(gateway, spi):
-    """Whether a side has one child, and that is another."""
-    children = gateway.children()
-    return len(children) == 1 and children[0]["spi_in"] != spi

@@ -6,6 +6,7 @@ import pytest
 
 from lab.evidence.network import packet
 from lab.matrix import DEFAULT, ON_XFRM, OUR_PEERS
+from lab.plugin.renewal import one_new, spis
 from lab.plugin.tunnel import CHILD, Tunnel
 
 HOSTS = {"local_ts": "dynamic", "remote_ts": "dynamic"}
@@ -48,23 +49,17 @@ def test_rekey_in_transport(lab, left, right):
     lab.up("direct", Tunnel(child=HOSTS | TRANSPORT))
     lab.establish()
     lab.ping_gateways()
-    (old,) = left.children()
+    before = spis(left, "child")
 
     lab.step("rekey", f"{left} rekeys the CHILD SA")
     outcome = left.rekey(child=CHILD)
     assert outcome.up, f"{left} could not rekey: {outcome.reason}"
-    lab.until(lambda: replaced(left, old["spi_in"]) and replaced(right, old["spi_out"]), "one new CHILD SA", SETTLED_S)
+    lab.until(lambda: one_new(left, right, "child", before), "one new CHILD SA", SETTLED_S)
     lab.ping_gateways()
     ladder = lab.prove_transport()
     for entry in ladder.ike("CREATE_CHILD_SA", again=False):
         assert MODE in entry["payloads"], f"no {MODE} in {entry['payloads']}"
     agreed(left, right, "transport")
-
-
-def replaced(gateway, spi):
-    """Whether a side has one child, and that is another."""
-    children = gateway.children()
-    return len(children) == 1 and children[0]["spi_in"] != spi
 
 
 @pytest.mark.rfc("7296#1.3.1", "7296#2.9")

@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from lab.matrix import OUR_PEERS
+from lab.matrix import DEFAULT, IKEV2, OUR_PEERS, SELVES
 from lab.plugin import collisions, echoes
 from lab.plugin.collisions import SIDES, Play
+from lab.plugin.renewal import alike, spis
 from lab.plugin.tunnel import CHILD, CONNECTION
 
 PINGS, EVERY_S = 20, 0.1
@@ -26,6 +27,10 @@ PAIRS = {
     "rekeyed-ike-deleted-child": ("rekey ike", "delete child"),
     "rekeyed-child-deleted-ike": ("rekey child", "delete ike"),
 }
+# Both rekey the same: the nonces decide (2.8.1, 2.8.2). The rest of what charon does here is as old as 5.9.
+WITH_EVERY_STRONGSWAN = ("child-child", "ike-ike")
+WITH_ONE = pytest.mark.pairings(*map(str, (*DEFAULT, *SELVES)))
+PARAMETERS = [pytest.param(pair, marks=() if pair in WITH_EVERY_STRONGSWAN else WITH_ONE) for pair in PAIRS]
 
 
 def begin(gateway, action):
@@ -40,14 +45,12 @@ def begin(gateway, action):
 
 def view(gateway):
     """The SPIs of the SAs of a side that are up; the children's as (in, out)."""
-    ike = {(sa["spi_i"], sa["spi_r"]) for sa in gateway.established()}
-    return ike, {(child["spi_in"], child["spi_out"]) for child in gateway.children()}
+    return spis(gateway, "ike"), spis(gateway, "child")
 
 
 def agree(left, right):
     """Whether both sides list the same SAs."""
-    (ike, ours), (ike_there, theirs) = view(left), view(right)
-    return ike == ike_there and ours == {(there, here) for here, there in theirs}
+    return alike(left, right, "ike") and alike(left, right, "child")
 
 
 def quiet(lab, left, right):
@@ -119,8 +122,8 @@ def unanswered(lab, frames, began, ended):
 @pytest.mark.rfc("7296#2.25", "7296#2.25.1", "7296#2.25.2", "7296#2.8.1", "7296#2.8.2")
 @pytest.mark.needs("rekey")
 @pytest.mark.clock("virtual")
-@pytest.mark.pairings("ours>strongswan", "strongswan>ours", "strongswan>strongswan")
-@pytest.mark.parametrize("pair", PAIRS)
+@pytest.mark.pairings(*map(str, IKEV2), "strongswan>strongswan")
+@pytest.mark.parametrize("pair", PARAMETERS)
 def test_collision(lab, left, right, pair):
     """Both sides begin at once; in each of six orders one view of the SAs is left, and 2.25 says who answers what."""
     actions = dict(zip(SIDES, PAIRS[pair], strict=True))

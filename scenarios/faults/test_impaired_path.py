@@ -3,6 +3,7 @@
 import pytest
 
 from lab.plugin.echoes import echoes, outage
+from lab.plugin.renewal import one_new, spis
 from lab.plugin.tunnel import CHILD
 
 ECHOES, EVERY_S, PATIENCE_S = 40, 0.05, 400.0
@@ -45,14 +46,6 @@ def test_impaired_path(lab, left, right, how):
     assert len(taken) == len(set(taken)), f"an echo request was delivered twice: {taken}"
 
     lab.step("rekey", "on the same path")
-    old = {child["spi_in"] for child in left.children()}
+    old = spis(left, "child")
     left.rekey(child=CHILD, wait=False)
-    lab.until(
-        lambda: one_new(left, old) and one_new(right, set()), "one new child on both sides", PATIENCE_S, every=1.0
-    )
-
-
-def one_new(gateway, old):
-    """There is one child, and it is none of these."""
-    spis = {child["spi_in"] for child in gateway.children()}
-    return len(spis) == 1 and not spis & old
+    lab.until(lambda: one_new(left, right, "child", old), "one new child on both sides", PATIENCE_S, every=1.0)

@@ -4,6 +4,7 @@ import pytest
 
 from lab.matrix import IKEV2
 from lab.plugin.echoes import all_answered, echoes, in_the_midst
+from lab.plugin.renewal import one_new, spis
 from lab.plugin.tunnel import CHILD, CONNECTION, Tunnel
 
 PAIRINGS = tuple(map(str, IKEV2))
@@ -45,13 +46,6 @@ def follows(ladder, methods, asker, request, response):
     return found
 
 
-def views(gateway, ike):
-    """The SPIs of a side's IKE SAs, or of its CHILD SAs."""
-    if ike:
-        return {(sa["spi_i"], sa["spi_r"]) for sa in gateway.established()}
-    return {(child["spi_in"], child["spi_out"]) for child in gateway.children()}
-
-
 @pytest.mark.rfc("9370#2.2.4", "7296#2.8")
 @pytest.mark.needs("followup-ke", "rekey")
 @pytest.mark.pairings(*PAIRINGS)
@@ -65,18 +59,13 @@ def test_followup_rekey(lab, left, right, what, methods, asker):
     for sender in ("left", "right"):
         lab.network.set_link(f"{sender}-wan", sender, delay=ONE_WAY)
     lab.establish()
-    gateway, before = {"left": left, "right": right}[asker], views(left, ike)
+    gateway, before = {"left": left, "right": right}[asker], spis(left, what)
 
     lab.step("rekey", f"{asker} rekeys while {COUNT} pings go through, one every {EVERY_S * 1000:g} ms")
-
-    def replaced():
-        here, there = views(left, ike), views(right, ike)
-        return len(here) == len(there) == 1 and here != before
-
     with lab.pinging(COUNT, EVERY_S, before=LEAST):
         outcome = gateway.rekey(**({"ike": CONNECTION} if ike else {"child": CHILD}))
         assert outcome.up, f"{gateway} could not rekey: {outcome.reason}"
-        lab.until(replaced, "one new SA on both sides", SETTLED_S)
+        lab.until(lambda: one_new(left, right, what, before), "one new SA on both sides", SETTLED_S)
 
     lab.step("counted", "every echo request has its reply")
     ladder = lab.prove_protected()
@@ -123,18 +112,14 @@ def test_followup_collision(lab, left, right, what, methods):
     for sender in ("left", "right"):
         lab.network.set_link(f"{sender}-wan", sender, delay=ONE_WAY)
     lab.establish()
-    before = views(left, ike)
+    before = spis(left, what)
 
     lab.step("collision", "both ask within one round trip")
     # Our driver waits for the outcome, vici does not: so ours is asked last.
     for gateway in sorted((left, right), key=lambda gateway: gateway.peer.name == "ours"):
         gateway.rekey(**({"ike": CONNECTION} if ike else {"child": CHILD}))
 
-    def settled():
-        here, there = views(left, ike), views(right, ike)
-        return len(here) == len(there) == 1 and here != before
-
-    lab.until(settled, "one new SA", 60)
+    lab.until(lambda: one_new(left, right, what, before), "one new SA", 60)
     lab.ping()
     ladder = lab.prove_protected()
 

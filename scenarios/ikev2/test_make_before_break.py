@@ -9,6 +9,7 @@ import pytest
 from lab.matrix import IKEV2
 from lab.plugin import collisions
 from lab.plugin.echoes import all_answered, echoes, in_the_midst
+from lab.plugin.renewal import one_new, spis
 from lab.plugin.tunnel import CHILD, CONNECTION, Tunnel
 
 pytestmark = pytest.mark.pairings(*map(str, IKEV2))
@@ -19,17 +20,11 @@ EVERY_S, ONE_WAY = 0.02, "25ms"
 COUNT, LEAST = 350, 25
 SETTLED_S = 10
 KINDS = {
-    "child": ({"child": CHILD}, "aes256gcm16"),
-    "child-pfs": ({"child": CHILD}, "aes256gcm16-x25519"),
-    "ike": ({"ike": CONNECTION}, "aes256gcm16"),
+    "child": ("child", "aes256gcm16"),
+    "child-pfs": ("child", "aes256gcm16-x25519"),
+    "ike": ("ike", "aes256gcm16"),
 }
-
-
-def spis(gateway, ike):
-    """The SPIs of a side's IKE SAs, or of its CHILD SAs."""
-    if ike:
-        return {(sa["spi_i"], sa["spi_r"]) for sa in gateway.established()}
-    return {(child["spi_in"], child["spi_out"]) for child in gateway.children()}
+NAMED = {"child": {"child": CHILD}, "ike": {"ike": CONNECTION}}
 
 
 @pytest.mark.rfc("7296#2.8")
@@ -38,25 +33,18 @@ def spis(gateway, ike):
 @pytest.mark.parametrize("kind", KINDS)
 def test_make_before_break(lab, left, right, kind, asker):
     """Pings every 20 ms go on while one side rekeys, and each of them is answered."""
-    named, esp = KINDS[kind]
-    ike = "ike" in named
+    what, esp = KINDS[kind]
     lab.up("direct", Tunnel(esp=esp))
     for sender in SIDES:
         lab.network.set_link(f"{sender}-wan", sender, delay=ONE_WAY)
     lab.establish()
-    gateway, before = {"left": left, "right": right}[asker], spis(left, ike)
+    gateway, before = {"left": left, "right": right}[asker], spis(left, what)
 
     lab.step("rekey", f"{asker} rekeys while {COUNT} pings go through, one every {EVERY_S * 1000:g} ms")
-
-    def replaced():
-        """Both sides list one new SA and no other."""
-        here, there = spis(left, ike), spis(right, ike)
-        return len(here) == len(there) == 1 and here != before
-
     with lab.pinging(COUNT, EVERY_S, before=LEAST):
-        outcome = gateway.rekey(**named)
+        outcome = gateway.rekey(**NAMED[what])
         assert outcome.up, f"{gateway} could not rekey: {outcome.reason}"
-        lab.until(replaced, "one new SA on both sides", SETTLED_S)
+        lab.until(lambda: one_new(left, right, what, before), "one new SA on both sides", SETTLED_S)
 
     lab.step("counted", "every echo request at the host behind the gateway has its reply")
     ladder = lab.prove_protected()
@@ -75,14 +63,13 @@ CROSSED = ("LQ", "RQ", "LR", "RR")
 @pytest.mark.parametrize("kind", ["child", "ike"])
 def test_crossing_rekeyings(lab, left, right, kind):
     """Pings every 20 ms go on while both sides rekey at once; each of them is answered, and one new SA is left."""
-    named, esp = KINDS[kind]
-    ike = "ike" in named
+    what, esp = KINDS[kind]
     lab.up("direct", Tunnel(esp=esp))
     gate = lab.gate()
     for sender in SIDES:
         lab.network.set_link(f"{sender}-wan", sender, delay=ONE_WAY)
     lab.establish()
-    before, action = spis(left, ike), "rekey ike" if ike else "rekey child"
+    before, action = spis(left, what), f"rekey {what}"
 
     lab.step("rekey", f"both sides rekey at once while {COUNT} pings go through, one every {EVERY_S * 1000:g} ms")
     filters = {
@@ -90,15 +77,11 @@ def test_crossing_rekeyings(lab, left, right, kind):
         for name in CROSSED
     }
 
-    def replaced():
-        here, there = spis(left, ike), spis(right, ike)
-        return len(here) == len(there) == 1 and here.isdisjoint(before)
-
     with lab.pinging(COUNT, EVERY_S, before=LEAST):
         gate.order(*(filters[name] for name in CROSSED), gather=2, seconds=2.0)
         for gateway in (left, right):
-            gateway.rekey(**named, wait=False)
-        lab.until(replaced, "one new SA on both sides", SETTLED_S)
+            gateway.rekey(**NAMED[what], wait=False)
+        lab.until(lambda: one_new(left, right, what, before), "one new SA on both sides", SETTLED_S)
 
     lab.step("counted", "every echo request at the host behind the gateway has its reply")
     ladder = lab.prove_protected()

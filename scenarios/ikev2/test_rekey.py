@@ -3,6 +3,7 @@
 import pytest
 
 from lab.matrix import IKEV2, with_brought
+from lab.plugin.renewal import one_new, spis
 from lab.plugin.tunnel import CHILD, CONNECTION, Tunnel
 
 pytestmark = pytest.mark.pairings(*map(str, (*IKEV2, *with_brought())))
@@ -12,12 +13,6 @@ SIDES = ("left", "right")
 SETTLED_S = 10
 
 
-def one_new(left, right, which, before):
-    """Both sides have one IKE SA (`which` 0) or one CHILD SA (1), and it is not the one before."""
-    here, there = views(left)[which], views(right)[which]
-    return len(here) == len(there) == 1 and here != before
-
-
 def rekeyed_by(lab, left, right, asker, **what):
     """Have one side rekey, and wait until both sides list the new SAs and no other."""
     gateway = {"left": left, "right": right}[asker]
@@ -25,22 +20,16 @@ def rekeyed_by(lab, left, right, asker, **what):
     assert outcome.up, f"{gateway} could not rekey: {outcome.reason}"
 
 
-def views(gateway):
-    """The SPIs of a side: of its IKE SAs, and of its CHILD SAs by its own view."""
-    ike = {(sa["spi_i"], sa["spi_r"]) for sa in gateway.established()}
-    return ike, {(child["spi_in"], child["spi_out"]) for child in gateway.children()}
-
-
 def child_rekeyed_by(lab, left, right, asker):
     """Set up the tunnel, have one side rekey its CHILD SA and see that the IKE SA stays; the ladder of all of it."""
     lab.establish()
     lab.ping()
-    ike, child = views(left)
+    ike, child = spis(left, "ike"), spis(left, "child")
 
     lab.step("rekey", f"{asker} rekeys the CHILD SA")
     rekeyed_by(lab, left, right, asker, child=CHILD)
-    lab.until(lambda: one_new(left, right, 1, child), "one new CHILD SA", SETTLED_S)
-    assert views(left)[0] == ike, "the IKE SA changed with its CHILD SA"
+    lab.until(lambda: one_new(left, right, "child", child), "one new CHILD SA", SETTLED_S)
+    assert spis(left, "ike") == ike, "the IKE SA changed with its CHILD SA"
     lab.ping()
     return lab.prove_protected()
 
@@ -86,17 +75,17 @@ def test_rekey_ike_sa(lab, left, right, asker):
     lab.up("direct")
     lab.establish()
     lab.ping()
-    ike, child = views(left)
+    ike, child = spis(left, "ike"), spis(left, "child")
 
     lab.step("rekey", f"{asker} rekeys the IKE SA")
     rekeyed_by(lab, left, right, asker, ike=CONNECTION)
-    lab.until(lambda: one_new(left, right, 0, ike), "one new IKE SA", SETTLED_S)
-    assert views(left)[1] == child, "the CHILD SA changed with its IKE SA"
+    lab.until(lambda: one_new(left, right, "ike", ike), "one new IKE SA", SETTLED_S)
+    assert spis(left, "child") == child, "the CHILD SA changed with its IKE SA"
     lab.ping()
 
     lab.step("works", "the new IKE SA carries the next exchange")
     rekeyed_by(lab, left, right, asker, child=CHILD)
-    lab.until(lambda: one_new(left, right, 1, child), "one new CHILD SA", SETTLED_S)
+    lab.until(lambda: one_new(left, right, "child", child), "one new CHILD SA", SETTLED_S)
     ladder = lab.prove_protected()
     (request, response, *later) = ladder.ike("CREATE_CHILD_SA", again=False)
     assert request["payloads"] == ["SA", "Ni", "KEi"], f"not an IKE SA to rekey: {request['payloads']}"
@@ -115,11 +104,11 @@ def test_simultaneous_rekeying(lab, left, right, what):
     named = {"child": CHILD} if what == "child" else {"ike": CONNECTION}
 
     lab.step("collision", "both ask within one round trip")
-    which, before = (1, views(left)[1]) if what == "child" else (0, views(left)[0])
+    before = spis(left, what)
     # Our driver waits for the outcome, vici does not: so ours is asked last.
     for gateway in sorted((left, right), key=lambda gateway: gateway.peer.name == "ours"):
         gateway.rekey(**named)
-    lab.until(lambda: one_new(left, right, which, before), "one new SA", 60)
+    lab.until(lambda: one_new(left, right, what, before), "one new SA", 60)
     requests = lab.ladder().ike("CREATE_CHILD_SA", response=False, again=False)
     assert {entry["from"] for entry in requests} == set(SIDES), f"only one side asked: {lab.ladder().words()}"
     lab.ping()

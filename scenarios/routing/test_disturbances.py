@@ -10,6 +10,7 @@ from lab.emulation import topology
 from lab.matrix import DEFAULT, ON_XFRM
 from lab.peers.frr_conf import FAST
 from lab.plugin import disturbance, routing
+from lab.plugin.renewal import one_new, spis
 from lab.plugin.tunnel import CHILD, CONNECTION, Tunnel
 
 # Fast timers want real time: under a virtual clock FRR spins through the last millisecond of every wait.
@@ -38,13 +39,6 @@ def steady(lab, where="direct", tunnel=None, **options):
     routing.converge(lab)
 
 
-def spis(gateway, kind):
-    """The SPIs of a side's IKE SAs, or of its CHILD SAs."""
-    if kind == "ike":
-        return {(sa["spi_i"], sa["spi_r"]) for sa in gateway.established()}
-    return {(one["spi_in"], one["spi_out"]) for one in gateway.children()}
-
-
 @pytest.mark.rfc("7296#2.8", "2328#10.3")
 @pytest.mark.needs("transport", "tunnel", "rekey")
 @pytest.mark.pairings(*EVERY_PLANE)
@@ -54,16 +48,11 @@ def test_adjacency_survives_rekeying(lab, left, right, kind):
     steady(lab)
     before = spis(left, kind)
 
-    def replaced():
-        """Both sides list one new SA and no other."""
-        here, there = spis(left, kind), spis(right, kind)
-        return len(here) == len(there) == 1 and here != before
-
     lab.step("rekey", f"{left} rekeys while {PINGS} pings go through, one every {EVERY_S * 1000:g} ms")
     with disturbance.watch(lab, f"rekeying of the {kind} SA", pings=PINGS, every=EVERY_S) as watched:
         outcome = left.rekey(**KINDS[kind])
         assert outcome.up, f"{left} could not rekey: {outcome.reason}"
-        lab.until(replaced, "one new SA on both sides", SETTLED_S)
+        lab.until(lambda: one_new(left, right, kind, before), "one new SA on both sides", SETTLED_S)
 
     lab.step("unbroken", "no state change, no new database description, every hello came")
     assert lab.ladder().ike("CREATE_CHILD_SA"), "nothing was rekeyed"

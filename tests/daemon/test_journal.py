@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from lab.daemon.journal import MOST_DROPS, Journal, line_of
+from lab.daemon.journal import MOST_PROVOKED, Journal, line_of
 from lab.errors import UnfitError
 from lab.ike.actions import Event, KeyLog
-from lab.trace import Record
+from lab.trace import PROVOKED, Record
 
 
 @pytest.mark.parametrize(
@@ -74,19 +74,20 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path, name: str) -> None:
     journal.close()
 
 
-def test_a_flood_of_drops_is_counted_and_not_written(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", PROVOKED)
+def test_a_flood_of_what_anybody_provokes_is_counted_and_not_written(tmp_path: Path, kind: str) -> None:
     journal = Journal(tmp_path, None, offset=0.0)
     for number in range(5000):
-        journal.record(Record(10.0 + number / 10000, "drop", f"nonsense {number}"))
+        journal.record(Record(10.0 + number / 10000, kind, f"nonsense {number}"))
     journal.record(Record(10.6, "state", "written all the same"))
-    journal.record(Record(11.5, "drop", "later"))
+    journal.record(Record(11.5, kind, "later"))
     journal.close()
     lines = (tmp_path / "daemon.log").read_text().splitlines()
-    assert len(lines) == MOST_DROPS + 3
+    assert len(lines) == MOST_PROVOKED + 3
     assert [line.split(" ", 1)[1] for line in lines[-3:]] == [
         "state written all the same",
-        "note 4900 more packets were dropped in a second",
-        "drop later",
+        "note 4900 more packets were dropped, refused or repeated in a second",
+        f"{kind} later",
     ]
 
 

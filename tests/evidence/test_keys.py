@@ -44,6 +44,38 @@ def test_first_different_child_key_is_named(name: str) -> None:
     assert sentence.startswith("CHILD SA c0ffee01")
 
 
+def isakmp(source: str, secret: str, **more: Any) -> dict[str, Any]:
+    """What a side with this (hex) pre-shared key logs of an ISAKMP SA; the IV comes of no secret."""
+    names = dict.fromkeys(("SKEYID", "SKEYID_d", "SKEYID_a", "SKEYID_e", "Ka"), secret)
+    cookies = {"spi_i": "11" * 8, "spi_r": "22" * 8}
+    return {"ike": [{"source": source, "version": 1, "encr": "ENCR_AES_CBC", "IV": "aa", **cookies, **names, **more}]}
+
+
+def test_different_pre_shared_keys_make_different_keys() -> None:
+    parts = [isakmp("a:left", "01"), isakmp("b:right", "02")]
+    assert keys.disagreements(keys.merge(parts))[0].endswith("differ in SKEYID")
+    merged = keys.merge(parts, apart=True)
+    (one,) = keys.compare(merged)
+    assert keys.disagreements(merged) == [] and one.apart and not one.equal
+    assert [entry.source for entry in keys.latest(merged).ike] == ["a:left"]
+
+
+@pytest.mark.parametrize("name", ["SKEYID", "SKEYID_e", "Ka"])
+def test_keys_that_are_equal_although_the_pre_shared_keys_differ(name: str) -> None:
+    (sentence,) = keys.disagreements(
+        keys.merge([isakmp("a:left", "01"), isakmp("b:right", "02", **{name: "01"})], apart=True)
+    )
+    assert sentence.endswith(f"a:left and b:right have the same {name}, of different pre-shared keys")
+
+
+def test_what_comes_of_no_secret_is_equal_all_the_same() -> None:
+    """The first IV is a hash of the public values (RFC 2409 appendix B), and IKEv2 derives no key from a secret."""
+    first = [isakmp("a:left", "01"), isakmp("b:right", "02", IV="bb")]
+    assert keys.disagreements(keys.merge(first, apart=True))[0].endswith("differ in IV")
+    second = [part("a:left"), part("b:right", {"SK_er": "ff" * 20})]
+    assert keys.disagreements(keys.merge(second, apart=True))[0].endswith("differ in SK_er")
+
+
 def test_one_side_alone_disagrees_with_nobody() -> None:
     (ike, child) = keys.compare(keys.merge([part("a:left")]))
     assert (ike.equal, child.sources) == (True, ["a:left"])

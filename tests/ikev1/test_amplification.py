@@ -9,7 +9,7 @@ import pytest
 from lab.wire.ids_v1 import ExchangeType1
 from tests.ikev1.test_hostile import answered
 from tests.ikev1.test_proof import HOSTS, SIGNS, WANTS, files, hybrid, leaf, side
-from tests.ikev1.v1 import AGGRESSIVE, MAIN, first, right_of
+from tests.ikev1.v1 import AGGRESSIVE, MAIN, QUICK, first, right_of
 from tests.pair import LEFT, Datagram, Pair, Predicate, sent_by
 
 PATIENCE_S = 300.0
@@ -62,6 +62,25 @@ def test_a_stranger_with_another_secret(mode: ExchangeType1) -> None:
     text = text_of(mode)
     pair = Pair(text, right_of(text, ("a shared secret", "another secret")))
     assert never_more(waited(pair)) >= 1
+
+
+@MODES
+def test_a_stranger_cannot_have_us_talk_to_somebody_else(mode: ExchangeType1) -> None:
+    """It knows our cookie, since it is at its address; what it then sends from another one has no answer there.
+
+    Neither a message again nor Quick Mode before its time, which brings a peer that lost it our last one once more.
+    """
+    pair = Pair(text_of(mode))
+    pair.wire.drop(beyond(pair, LENGTH[mode] - 2), count=1000)
+    pair.left.do("initiate", "net")
+    pair.settle()
+    last = [datagram for datagram in pair.wire.sent if datagram.src[0] == LEFT and datagram.fate != "lost"][-1]
+    front = pair.wire.sent[1].data[:16]
+    early = front + bytes([8, 0x10, QUICK, 1]) + (7).to_bytes(4, "big") + (28 + 16).to_bytes(4, "big") + bytes(16)
+    for data in (last.data, early):
+        assert not answered(pair.right, data, pair.now, ("203.0.113.99", 500)), "sent to somebody who never asked"
+    assert answered(pair.right, last.data, pair.now, last.src), "where it came from it is answered"
+    assert len(answered(pair.right, early, pair.now, last.src)) == 1
 
 
 @MODES

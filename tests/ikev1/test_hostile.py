@@ -22,7 +22,7 @@ SETTINGS = "half_open_limit = 20\n block_threshold = 0"
 
 
 def answered(side: Side, data: bytes, now: float, src: tuple[str, int] = (LEFT, 500)) -> list[Send]:
-    """What a side sends for one datagram; at most one packet, and of no more octets than three such datagrams."""
+    """What a side sends for one datagram; at most one packet."""
     actions = side.endpoint.receive(data, Path(side.host, 500, *src), now)
     sends = [action for action in actions if isinstance(action, Send)]
     assert len(sends) <= 1, f"{len(sends)} packets for one"
@@ -189,10 +189,11 @@ def test_strangers_get_bounded_state(mode: int) -> None:
         )
     stats = pair.right.endpoint.stats()
     assert stats["half_open"] == stats["engines"] == 20 == sent
-    # and each of them again: the same answer, no more state
+    # and each of them again: the same answer, no more state; from somebody else's address not even that
     for n in range(20):
-        cookie = n.to_bytes(8, "big")
-        assert len(answered(pair.right, b"x" + cookie[1:] + data[8:], pair.now, ("10.0.0.1", 500))) == 1
+        again = b"x" + n.to_bytes(8, "big")[1:] + data[8:]
+        assert len(answered(pair.right, again, pair.now, (f"10.0.0.{n + 1}", 500))) == 1
+        assert not answered(pair.right, again, pair.now, ("10.9.9.9", 500))
     assert pair.right.endpoint.stats()["engines"] == 20
     pair.right.take(pair.right.endpoint.tick(pair.now + 31))
     assert pair.right.endpoint.stats()["half_open"] == 0

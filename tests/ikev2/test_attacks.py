@@ -42,6 +42,20 @@ def test_a_status_notify_alone_is_no_answer_to_ike_sa_init(kind: NotifyType) -> 
     pair.check()
 
 
+def test_a_stranger_cannot_have_the_answer_to_its_request_sent_to_somebody_else() -> None:
+    """The answer may hold all our certificates; from where the request came it is repeated as often as that is."""
+    pair = Pair()
+    pair.wire.drop(is_request(AUTH), count=100)
+    pair.left.do("initiate", "net")
+    pair.settle()
+    request = pair.wire.sent[0].data
+    pair.inject(request, ("203.0.113.99", 500), (RIGHT, 500))
+    assert [datagram.dst[0] for datagram in pair.wire.sent if datagram.src[0] == RIGHT] == [LEFT]
+    assert pair.right.drops == ["a request again from another address, before the peer is authenticated"]
+    pair.inject(request, (LEFT, 500), (RIGHT, 500))
+    assert [datagram.dst[0] for datagram in pair.wire.sent if datagram.src[0] == RIGHT] == [LEFT, LEFT]
+
+
 @pytest.mark.parametrize("child", [None, "net"])
 @pytest.mark.parametrize("front", [(), (Nonce(bytes(32)),)])
 def test_a_cookie_excuses_nothing_but_ike_sa_init(child: str | None, front: tuple[Payload, ...]) -> None:

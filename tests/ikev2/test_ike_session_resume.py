@@ -63,7 +63,7 @@ ANEW = [RESUME.name, INIT.name, AUTH.name]
 
 
 def notes(side: Side) -> list[str]:
-    return [record.text for record in side.records if record.kind == "note"]
+    return [record.text for record in side.records if record.kind in ("note", "refusal")]
 
 
 def sent(side: Side, exchange: ExchangeType) -> list[str]:

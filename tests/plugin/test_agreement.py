@@ -51,3 +51,15 @@ def test_a_peer_that_cannot_tell_its_keys_is_said_to_be_silent_and_is_no_problem
     finding = agree(told, SAS, {"right"})
     assert finding.problems == () and finding.sentence.endswith("; right cannot tell its keys")
     assert agree(told, SAS, {"left"}).problems, "the other side must still tell"
+
+
+def test_different_pre_shared_keys_make_different_keys():
+    def isakmp(name, secret):
+        secrets = dict.fromkeys(("SKEYID", "SKEYID_d", "SKEYID_a", "SKEYID_e", "Ka"), secret)
+        return side(name, ike=[{**IKE, **secrets, "version": 1}])
+
+    finding = agree(merge([isakmp("left", "01"), isakmp("right", "02")], apart=True), {})
+    assert finding.problems == ()
+    assert finding.sentence.endswith("0 IPsec SAs; different keys of different pre-shared keys: 1")
+    (problem,) = agree(merge([isakmp("left", "01"), isakmp("right", "01")], apart=True), {}).problems
+    assert problem.endswith("have the same SKEYID, of different pre-shared keys")

@@ -31,6 +31,11 @@ def test_both_sides(lab, left, right):
 def test_kinds(lab, left, right, kind):
     pass
 
+@pytest.mark.pairings("ours>ours", "ours>strongswan")
+@pytest.mark.parametrize("kind", ["short", pytest.param("long", marks=pytest.mark.pairings("ours>ours"))])
+def test_walks(lab, left, right, kind):
+    pass
+
 def test_no_scenario():
     pass
 '''
@@ -45,6 +50,9 @@ def test_scenarios_are_collected_with_what_they_say_of_themselves(scenarios):
         ("nat/both-sides", "strongswan>ours"),
         ("nat/kinds/full-cone", "ours>ours"),
         ("nat/kinds/symmetric", "ours>ours"),
+        ("nat/walks/short", "ours>ours"),
+        ("nat/walks/short", "ours>strongswan"),
+        ("nat/walks/long", "ours>ours"),
     }
     both = found["nat/both-sides", "ours>strongswan"]
     assert (both.title, both.clauses, both.clock, both.limit_s) == (

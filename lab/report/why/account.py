@@ -42,17 +42,16 @@ def _conclusions(found: Sequence[Finding]) -> list[str]:
 
 
 def _because(refusal: Finding, found: Sequence[Finding]) -> str:
-    unanswered = wire.UNANSWERED in refusal.words
     near = [one for one in found if one.node and abs(one.t - refusal.t) <= NEAR_S]
     who = refusal.silent or refusal.node
     own = (one for one in near if one.reason and one.node == who)
-    why = list(dict.fromkeys(one.words for one in own)) if refusal.silent or not unanswered else []
+    why = list(dict.fromkeys(one.words for one in own)) if refusal.silent or not refusal.unanswered else []
     # Who was refused says what it had offered or claimed, in the brackets behind.
     told = (OFFERED.search(one.words) for one in near if one.offered and one.node != who)
     offered = list(dict.fromkeys(found[1] for found in told if found))
     says = f"The log of {who}" if refusal.silent else "Its reason"
     reason = f". {says}: {'; '.join(why)}" if why else ""
-    if unanswered:
+    if refusal.unanswered:
         return reason + _gave_up(refusal, found)
     return reason + (f". The other side says: {'; '.join(offered)}" if offered else "")
 

@@ -31,8 +31,8 @@ class Repeated:
     def finding(self, words: str) -> Finding:
         """That it stayed without an answer; where it arrived, the log of who was silent may say why."""
         silent = facts.text(self.entry, "to") if self.arrived else ""
-        sender = facts.text(self.entry, "from")
-        return Finding(sent(self.entry), sender, words, proof(self.entry), refusal=True, silent=silent)
+        sender, when = facts.text(self.entry, "from"), sent(self.entry)
+        return Finding(when, sender, words, proof(self.entry), refusal=True, silent=silent, unanswered=True)
 
 
 def sent(entry: Facts) -> float:

@@ -9,7 +9,6 @@ from lab.report.why import first_version
 from lab.report.why.finding import Finding
 from lab.report.why.repeated import Repeated, proof, sent
 
-UNANSWERED = "had no answer"  # what a request comes to that is given up, and how it is known again
 NOTIFY = re.compile(r"N\((\w+)\)")
 # What an error notify says of the message before it (RFC 7296 3.10.1), and the clause that asks for it.
 MEANINGS = {
@@ -89,7 +88,7 @@ def _silences(ladder: Sequence[Facts]) -> Iterator[Finding]:
 
 def _silence(asked: Repeated) -> Finding:
     to = facts.text(asked.entry, "to") or "its peer"
-    words = f"sent {_message(asked.entry)} {asked.times} times in {asked.over_s:.0f} s and {UNANSWERED}: "
+    words = f"sent {_message(asked.entry)} {asked.times} times in {asked.over_s:.0f} s and had no answer: "
     if asked.arrived == 0:
         words += f"none of them arrived at {to}, the network lost them"
     elif asked.arrived < asked.times:

@@ -1,10 +1,12 @@
 """Why a negotiation of IKEv1 failed: what a notify refuses, and which message nothing followed."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lab.report.why import first_version, wire
+from lab.report.why import account, first_version, wire
 
 Row = dict[str, Any]
 MODES = {"Main Mode": 6, "Aggressive Mode": 3, "Quick Mode": 3}
@@ -47,6 +49,18 @@ def test_the_last_message_of_a_mode_waits_for_nothing(exchange: str, last: int) 
 def test_a_wrong_pre_shared_key_is_named_for_message_5_of_main_mode() -> None:
     (found,) = first_version.silences(mode("Main Mode", 5))
     assert "the pre-shared keys differ" in found.words
+
+
+def test_who_gives_up_is_told_with_the_silence(tmp_path: Path) -> None:
+    """RFC 2408 5.1: whoever waits repeats its message, and decides for itself when that was often enough."""
+    log = "165.0 failed peer does not answer: a message of MAIN_MODE was sent 6 times  connection=gw\n"
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "left-daemon.log").write_text(log)
+    (tmp_path / "ladder.json").write_text(json.dumps(mode("Main Mode", 5)))
+    (said,) = account(tmp_path).conclusion
+    assert said.endswith(
+        ". 165 s after the first it gave up: peer does not answer: a message of MAIN_MODE was sent 6 times"
+    )
 
 
 def test_a_message_that_was_followed_later_is_no_silence() -> None:
