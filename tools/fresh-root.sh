@@ -45,10 +45,10 @@ chown -R stranger "$root/ikelab" 2>/dev/null || chroot "$root" chown -R stranger
 # In namespaces that take their mounts and processes with them.
 inside() {
   # shellcheck disable=SC2016  # for the inner shell
-  unshare --mount --pid --fork --mount-proc="$root/proc" --kill-child -- sh -eu -c '
+  unshare --mount --pid --fork --kill-child -- sh -eu -c '
     root=$1; shift
     mount --bind "$root" "$root"; cd "$root"
-    mount --rbind /dev dev; mount -t tmpfs tmpfs run; mount -t tmpfs -o mode=1777 tmpfs dev/shm
+    mount -t proc proc proc; mount --rbind /dev dev; mount -t tmpfs tmpfs run; mount -t tmpfs -o mode=1777 tmpfs dev/shm
     exec chroot . "$@"' sh "$root" "$@"
 }
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address, IPv6Address
 
+from lab.evidence import names_v1
 from lab.evidence.fields import Node, Show, branch, configured, leaf, named, number, octets, rest
 from lab.wire.cursor import Reader
 from lab.wire.ids import CertEncoding, CfgAttribute, OpenEnum
@@ -38,31 +39,41 @@ def _proposal(reader: Reader) -> list[Node]:
     found += [leaf(reader, "SPI size", 1, number), leaf(reader, "Transforms", 1, number)]
     if size := int(found[2]["value"]):
         found.append(leaf(reader, "SPI", size))
-    kind = Phase1 if found[1]["value"].startswith("ISAKMP") else Phase2
+    protocol = _number(found[1])
     while reader.left:
-        found.append(_nested(reader, "Transform", lambda inside: _transform(inside, kind)))
+        found.append(_nested(reader, "Transform", lambda inside: _transform(inside, protocol)))
     return found
 
 
-def _transform(reader: Reader, kind: type[OpenEnum]) -> list[Node]:
-    found = [leaf(reader, "Number", 1, number), leaf(reader, "ID", 1, number), leaf(reader, "Reserved", 2)]
+def _transform(reader: Reader, protocol: int) -> list[Node]:
+    def identified(data: bytes) -> str:
+        return names_v1.transform(protocol, data[0])
+
+    kind = Phase1 if protocol == Protocol1.ISAKMP else Phase2
+    found = [leaf(reader, "Number", 1, number), leaf(reader, "ID", 1, identified), leaf(reader, "Reserved", 2)]
     while reader.left:
         found.append(_attribute(reader, kind))
     return found
+
+
+def _number(node: Node) -> int:
+    """The number of a field that is shown as `ESP (3)`."""
+    return int(node["value"].rpartition("(")[2][:-1])
 
 
 def _attribute(reader: Reader, kind: Callable[[int], OpenEnum]) -> Node:
     at, first = reader.position, reader.u16()
     short = first & 0x8000
     value = reader.take(2) if short else reader.take(reader.u16())
-    shown = number(value) if short or len(value) <= 4 else octets(value)
-    return {"name": kind(first & 0x7FFF).name, "value": shown, "at": [at, reader.position - at]}
+    attribute = kind(first & 0x7FFF)
+    shown = names_v1.value(attribute, int.from_bytes(value)) if short or len(value) <= 4 else octets(value)
+    return {"name": attribute.name, "value": shown, "at": [at, reader.position - at]}
 
 
 def identity(reader: Reader) -> list[Node]:
     """Identification (RFC 2407 4.6.2)."""
     kind = leaf(reader, "ID type", 1, named(IdType1))
-    shown = _identity(int(kind["value"].rpartition("(")[2][:-1]))
+    shown = _identity(_number(kind))
     front = [kind, leaf(reader, "IP protocol", 1, number), leaf(reader, "Port", 2, number)]
     return [*front, *rest(reader, "Identification", shown)]
 
@@ -140,7 +151,7 @@ def _words(one: Attribute) -> str:
 def original_address(reader: Reader) -> list[Node]:
     """NAT Original Address (RFC 3947 5.2)."""
     kind = leaf(reader, "ID type", 1, named(IdType1))
-    shown = _identity(int(kind["value"].rpartition("(")[2][:-1]))
+    shown = _identity(_number(kind))
     return [kind, leaf(reader, "Reserved", 3), *rest(reader, "Address", shown)]
 
 

@@ -16,7 +16,7 @@ from lab.evidence.forged import fingerprint
 from lab.evidence.ladder import Entry
 from lab.evidence.scene import Scene
 
-FILE = "gate.json"
+FILE, MOST_SAID = "gate.json", 3
 _DONE = {
     "drop": "dropped", "duplicate": "duplicated", "corrupt": "changed", "record": "recorded",
     "absorb": "dropped as a repeat of what is held", "kept": "held to the end", "overflow": "not held",
@@ -47,9 +47,14 @@ def made(record: Mapping[str, Any]) -> frozenset[str]:
 
 
 def sentence(record: Mapping[str, Any]) -> str:
-    """Which rules ran where, and to how many packets they did something."""
+    """Which rules ran where, and to how many packets they did something; of many rules the first."""
     rules = [(gate["node"], rule) for gate in record["gates"] for rule in gate["rules"]]
-    said = [f"{rule['words']} (at {node}, in {rule['ran']}, {rule['acted']} of {rule['seen']})" for node, rule in rules]
+    said = [
+        f"{rule['words']} (at {node}, in {rule['ran']}, {rule['acted']} of {rule['seen']} packets)"
+        for node, rule in rules[:MOST_SAID]
+    ]
+    if len(rules) > MOST_SAID:
+        said.append(f"{len(rules) - MOST_SAID} more in {FILE}")
     left_out = sum(gate.get("unrecorded", 0) for gate in record["gates"])
     return "; ".join([*said, *([f"{left_out} events are not recorded"] if left_out else [])]) or "no rule"
 

@@ -95,7 +95,7 @@ class TsharkReport:
     def sentence(self) -> str:
         """The result in words."""
         text = f"tshark {self.version} decrypted {self.ike_decrypted} of {self.ike_total} IKE messages"
-        text += f" and {self.esp_decrypted} of {self.esp_total} ESP packets"
+        text += f" and {self.esp_decrypted} of {self.esp_total} ESP packets, each counted wherever it was captured"
         if self.unsupported:
             text += "; it does not know " + ", ".join(f"{name} ({n})" for name, n in sorted(self.unsupported.items()))
         if self.impaired:

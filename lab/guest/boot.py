@@ -49,10 +49,10 @@ def run(
 ) -> GuestResult:  # fmt: skip
     """Run `argv` at /src with `results` writable at /results; `output` gets each line without its end.
 
-    `also` are further directories of the host, by the place where the guest may read them. `stop`, set by another
-    thread, ends the guest early. `line` is a descriptor (of a socket pair) that becomes the guest's second console,
-    /dev/tty1. `begun` is told the guest's process and its private directory on the host. With `counts` virtual time
-    passes while somebody computes, too.
+    `source` is a checkout, or the directory in which an installed `lab` stands. `also` are further directories of the
+    host, by the place where the guest may read them. `stop`, set by another thread, ends the guest early. `line` is a
+    descriptor (of a socket pair) that becomes the guest's second console, /dev/tty1. `begun` is told the guest's
+    process and its private directory on the host. With `counts` virtual time passes while somebody computes, too.
     """
     image = image or locate()
     source, results = _directory(source, "project source"), _directory(results, "results directory")
@@ -61,7 +61,7 @@ def run(
     began = time.monotonic()
     with workplace.directory(memory) as boot, cpus.claimed(cpu) as pinned:
         mounts = [("ro", _directory(host, "image layer"), guest) for guest, host in image.mounts.items()]
-        mounts += [("ro", source, "/src"), ("rw", results, "/results")]
+        mounts += [("ro", *_shown(source)), ("rw", results, "/results")]
         mounts += [("ro", _directory(host, "directory"), str(guest)) for guest, host in also.items()]
         if compiled := workplace.compiled_python(source, image):
             mounts.append(("rw", compiled, PYTHON_CACHE))
@@ -82,6 +82,14 @@ def run(
         why = f"stopped at its limit of {limit_s:g} s real time" if ended == "limit" else "stopped on request"
         return GuestResult(None, why, took)
     return GuestResult(None, f"the guest ended without an exit status{_why(last, results)}", took)
+
+
+def _shown(source: Path) -> tuple[Path, str]:
+    """What of the source a guest sees, and where: of site-packages our package alone.
+
+    What stands beside it there is compiled for the host's Python, and would hide what the image has of it.
+    """
+    return (source / "lab", "/src/lab") if (source / "lab" / "data").is_dir() else (source, "/src")
 
 
 def _directory(path: Path, what: str) -> Path:

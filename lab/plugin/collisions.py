@@ -2,7 +2,7 @@
 
     LQ, RQ    the requests of left and right, both sent before either arrives
     LR, RR    the responses to them: LR comes from right, RR from left
-    order     one of the six in which each response arrives after its request
+    order     one of the six in which each response arrives after its request; `said` has it in words
 
 Rules of this file:
 - What 2.25 says is a SHOULD for a responder that is at something itself: rekeying, or closing. It is said here as the
@@ -18,9 +18,15 @@ from typing import Any, Literal
 SCHEMA = "ikelab.collisions/1"
 ORDERS = [order for order in permutations(("LQ", "RQ", "LR", "RR")) if order.index("LQ") < order.index("LR")
           and order.index("RQ") < order.index("RR")]  # fmt: skip
+STEPS = {"LQ": "left asks", "RQ": "right asks", "LR": "right answers", "RR": "left answers"}
 BUSY, GONE = "N(TEMPORARY_FAILURE)", "N(CHILD_SA_NOT_FOUND)"
 ACTIONS = ("rekey child", "rekey ike", "delete child", "delete ike")
 SIDES = ("left", "right")
+
+
+def said(order: Sequence[str]) -> str:
+    """`left asks, right asks, right answers, left answers`."""
+    return ", ".join(STEPS[message] for message in order)
 
 
 def request(action: str, side: str) -> str:
@@ -119,9 +125,17 @@ def deviations(left: str, right: str, play: Play) -> Iterator[tuple[str, str]]:
             found = "nothing" if got is None else " ".join(got) or "empty"
             yield side, f"answered {found} to the {actions[asker]} {at}, where {' or '.join(allowed)} was due"
     if not play.agree:
-        yield "both", f"the sides list different SAs: {play.views['left']} and {play.views['right']}"
+        yield (
+            "both",
+            f"the sides list different SAs: left {_sas(play.views['left'])}, right {_sas(play.views['right'])}",
+        )
     elif play.views["left"] != survivors(left, right):
-        yield "both", f"{play.views['left']} IKE and CHILD SAs are left, not {survivors(left, right)}"
+        yield "both", f"{_sas(play.views['left'])} are left, not {_sas(survivors(left, right))}"
+
+
+def _sas(counts: Sequence[int]) -> str:
+    """`1 IKE SA and 2 CHILD SAs`."""
+    return " and ".join(f"{n} {kind} SA{'s' * (n != 1)}" for n, kind in zip(counts, ("IKE", "CHILD"), strict=True))
 
 
 def _stage(play: Play, side: str) -> Stage:

@@ -40,7 +40,8 @@ def _word(fields: Fields, key: str) -> str:
 
 
 def _transform(fields: Fields) -> str:
-    return f"{_word(fields, 'ID')} {fields.get('KEY_LENGTH', '')}"
+    cipher = _word(fields, "ENCRYPTION") or _word(fields, "ID")  # IKEv1 has the cipher of phase 1 in an attribute
+    return f"{cipher} {fields.get('KEY_LENGTH', '')}"
 
 
 def _selector(fields: Fields) -> str:

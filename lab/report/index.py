@@ -3,6 +3,7 @@
 Rules of this file: no markup. The table may have thousands of rows, so each row carries only what filters need.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from lab.report.model import Result, Verdict
 
 SLOWEST = 10
 LINKS_PER_CLAUSE = 6
+_NUMBER = re.compile(r"\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,18 @@ class Scenario:
 
 
 @dataclass(frozen=True, slots=True)
+class Trouble:
+    """Results of one scenario that went wrong in the same way."""
+
+    results: tuple[Result, ...]
+
+    @property
+    def first(self) -> Result:
+        """The one whose reason is told."""
+        return self.results[0]
+
+
+@dataclass(frozen=True, slots=True)
 class Clause:
     """One clause of an RFC, its verdicts per peer, and the scenarios that check it, each by its gravest result."""
 
@@ -100,10 +114,19 @@ def by_group(results: Sequence[Result]) -> list[tuple[str, list[Scenario]]]:
     return [(group, [Scenario(tuple(found)) for found in groups[group].values()]) for group in sorted(groups)]
 
 
-def troubles(results: Sequence[Result]) -> list[Result]:
-    """What went wrong, the gravest first."""
+def troubles(results: Sequence[Result]) -> list[Trouble]:
+    """What went wrong, the gravest first; what went wrong alike in one scenario is one trouble."""
     bad = [one for one in results if one.verdict in (Verdict.FAILED, Verdict.UNRESOLVED, Verdict.FLAKY)]
-    return sorted(bad, key=lambda one: one.verdict.gravity)
+    found: dict[tuple[str, Verdict, str], list[Result]] = defaultdict(list)
+    for one in sorted(bad, key=lambda one: one.verdict.gravity):
+        found[one.id, one.verdict, _alike(one)].append(one)
+    return [Trouble(tuple(alike)) for alike in found.values()]
+
+
+def _alike(one: Result) -> str:
+    """The reason without what differs by pairing: the peers' names and numbers."""
+    sides = sorted(one.pairing.split(">"), key=len, reverse=True)
+    return _NUMBER.sub("0", re.sub("|".join(map(re.escape, sides)), "peer", one.reason))
 
 
 def clauses(results: Sequence[Result]) -> list[Clause]:

@@ -33,6 +33,7 @@ class Part:
     octets: str
     more: int
     sealed: bool = False
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ def _esp(one: Message, raw: bytes, plain: bytes, sa: Facts) -> list[Part]:
         *([_part("IV", raw[8 : 8 + iv])] if iv else []),
         *(Part(p.name, p.length, p.octets, p.more, sealed=True) for p in _inside(plain, protocol)),
         # Padding is not kept with the decrypted packet; its length and what it says are known all the same.
-        Part("Padding, its length, next header", padding + 2, "", 0, sealed=True),
+        Part("Padding, its length, next header", padding + 2, "", 0, sealed=True, note="known by their length"),
         *([_part("ICV", raw[len(raw) - icv :])] if icv else []),
     ]
 

@@ -16,7 +16,7 @@ from lab.report.ladder import Message
 MOST_SAS = 200
 IKE = frozenset({"IKE", "ISAKMP"})
 BIRTHS_OF_IKE = frozenset({"IKE_SA_INIT", "IKE_SESSION_RESUME", "Main Mode", "Aggressive Mode"})
-UNNAMED = frozenset({"ESN", "MODE", "transform", "KEY_LENGTH", "AUTHENTICATION"})
+UNNAMED = frozenset({"MODE", "transform", "KEY_LENGTH", "AUTHENTICATION"})
 
 
 @dataclass(slots=True)
@@ -102,9 +102,22 @@ def _lifetime(detail: Detail | None) -> str:
 
 def _algorithms(chosen: offers.Proposal) -> str:
     """What protects it: `ENCR_AES_GCM_16 256, CURVE25519`."""
-    if any(one.kind in UNNAMED - {"ESN"} for one in chosen.transforms):  # of IKEv1, where the kinds tell them apart
-        return ", ".join(f"{words.label(one.kind).lower()} {one.name}" for one in chosen.transforms)
+    if any(one.kind in UNNAMED for one in chosen.transforms):
+        return ", ".join(_of_ikev1(chosen.transforms))
     return ", ".join(one.name for one in chosen.transforms if one.name != "NO_ESN")
+
+
+def _of_ikev1(transforms: Sequence[offers.Transform]) -> list[str]:
+    """The same of a transform of IKEv1, whose cipher has its key length beside it; a bare number with its kind."""
+    said: list[str] = []
+    for one in transforms:
+        if one.kind == "KEY_LENGTH" and said and said[-1].startswith("ENCR_"):
+            said[-1] += f" {one.name}"
+        elif one.name.isdigit():
+            said.append(f"{words.label(one.kind).lower()} {one.name}")
+        elif one.name != "KEY_IKE":
+            said.append(words.label(one.name).lower() if one.kind == "MODE" else one.name)
+    return said
 
 
 def _spi(detail: Detail | None, protocol: str) -> str:

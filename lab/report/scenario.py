@@ -42,6 +42,7 @@ from lab.report.selectors import Offer as Selection
 from lab.report.timeline import Timeline
 from lab.report.why import Account
 
+CAPTURE = "wire.pcapng"
 MESSAGES = {
     "ikev2_init": "IKE_SA_INIT",
     "ikev2_auth": "IKE_AUTH",
@@ -109,6 +110,11 @@ class Page:
     downloads: list[files.Download]
     doubts: Doubts
 
+    @property
+    def proof(self) -> str:
+        """The capture that the verdict rests on, if there is one."""
+        return next((file.address for file in self.downloads if file.name == CAPTURE and file.address), "")
+
 
 def load(directory: Path, result: Result) -> Page:
     """Read a scenario's directory. Never raises for bad content."""
@@ -170,13 +176,13 @@ def sections(page: Page) -> list[tuple[str, str, bool]]:
         ("topology", "Topology", bool(page.topology)),
         ("coverage", "What the ICV covers", bool(page.coverage)),
         ("outage", "What it cost", bool(page.outages)),
-        ("traffic", "Throughput and latency", bool(page.traffic)),
-        ("timeline", "Packets in time", bool(page.wire.timeline)),
         ("ladder", "Messages", bool(page.ladder)),
+        ("timeline", "Packets in time", bool(page.wire.timeline)),
         ("sas", "Security associations", bool(page.sides or page.keys or page.wire.sas)),
         ("negotiated", "Negotiated", bool(page.negotiated or page.wire.offers or page.wire.selectors)),
-        ("layouts", "Packet layouts", bool(page.wire.layouts)),
         ("nat", "NAT boxes", bool(page.nat)),
+        ("layouts", "Packet layouts", bool(page.wire.layouts)),
+        ("traffic", "Throughput and latency", bool(page.traffic)),
         ("configs", "Configurations", bool(page.configs)),
         ("logs", "Logs", bool(page.logs)),
         ("downloads", "Evidence", bool(page.downloads)),

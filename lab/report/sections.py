@@ -4,7 +4,8 @@
 
 Rules of this file: a section that is not in the list still has a place on the page of a run that checks it, without
 words. The level is the strongest of MUST, SHOULD and MAY (RFC 2119) among what the scenarios check in the section; a
-section that says how things are without any of these words has `-`. Nothing here is copied from an RFC, so a page needs
+section that says how things are without any of these words has `-`, and so has one whose words none of them checks. A
+section stands for those under it that are not in the list. Nothing here is copied from an RFC, so a page needs
 no network to say what a section is about. `tools/rfc_levels.py` compares the levels with the texts.
 """
 

@@ -125,10 +125,16 @@ def _said(differences: Sequence[Difference], places: set[Place]) -> dict[str, se
     return said
 
 
+def _head(entry: Mapping[str, Any]) -> str:
+    """`IKE_AUTH request 1`; of IKEv1 `Main Mode`, or `Quick Mode of 0badc0de`, whose number is drawn by chance."""
+    if entry["response"] is None:
+        return f"{entry['exchange']} of {entry['message_id']:08x}" if entry["message_id"] else str(entry["exchange"])
+    return f"{entry['exchange']} {'response' if entry['response'] else 'request'} {entry['message_id']}"
+
+
 def _side(entry: Mapping[str, Any] | None, other: Mapping[str, Any] | None, began: float) -> Side | None:
     if entry is None:
         return None
-    kind = {True: "response", False: "request", None: "message"}[entry["response"]]
     rest = list(other["payloads"]) if other is not None else list(entry["payloads"])
     pieces = []
     for name in entry["payloads"]:
@@ -141,6 +147,6 @@ def _side(entry: Mapping[str, Any] | None, other: Mapping[str, Any] | None, bega
         receiver=str(entry["to"] or ""),
         lost=bool(entry.get("lost")),
         again=entry.get("retransmit_of") is not None,
-        head=f"{entry['exchange']} {kind} {entry['message_id']}",
+        head=_head(entry),
         payloads=tuple(pieces),
     )

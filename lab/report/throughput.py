@@ -2,7 +2,7 @@
 
 Rules of this file: all from ladder.json, so figures are those of the wire (octets of ESP or AH, from the tap of the
 sender to that of the receiver). The
-pictures are `aria-hidden`; the table says what they show. Few packets make no picture.
+pictures are `aria-hidden`; the table says what they show. Few packets make no picture, and no latency makes none.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,6 +18,7 @@ from lab.report.svg import element
 
 FEWEST = 6
 BINS, MOST_DOTS = 60, 600
+SEEN_S = 0.0005  # shorter latencies, as on links without a delay under a virtual clock, make no picture
 WIDTH, HEIGHT, TOP, LOW = 800.0, 102.0, 22.0, 86.0
 COLUMNS = (
     "Packets",
@@ -78,7 +79,8 @@ def _way(name: str, packets: Sequence[_Packet], start: float, span: float) -> Wa
         str(len(packets)), str(sum(one.lost for one in packets)), str(octets), bits(8 * octets / span),
         bits(max(rates)), words.seconds(median(taken)) if taken else "", words.seconds(max(taken)) if taken else "",
     ]  # fmt: skip
-    return Way(name, _bars(rates, span), _dots(packets, start, span) if taken else None, figures)
+    shown = bool(taken) and max(taken) >= SEEN_S
+    return Way(name, _bars(rates, span), _dots(packets, start, span) if shown else None, figures)
 
 
 def _rates(packets: Iterable[_Packet], start: float, span: float) -> list[float]:

@@ -58,13 +58,18 @@ def _results(parts: Sequence[Path]) -> list[Result]:
     return [one for _, one in sorted(found.values(), key=lambda item: (item[1].id, item[1].pairing))]
 
 
+def _command(run: Run) -> str:
+    """What repeats one part; each has a seed of its own."""
+    return run.command if run.seed is None or "--seed" in run.command else f"{run.command} --seed {run.seed}"
+
+
 def _whole(runs: Sequence[Run], results: Sequence[Result]) -> Run:
     """The parts were run beside each other: the whole took as long as the longest of them."""
     took = [run.duration_s for run in runs]
     seeds = {run.seed for run in runs}
     return replace(
         min(runs, key=lambda run: run.started),
-        command="ikelab report merge " + " ".join(run.run_id for run in runs),
+        command=" && ".join(dict.fromkeys(map(_command, runs))),
         duration_s=None if None in took else max(each for each in took if each is not None),
         seed=seeds.pop() if len(seeds) == 1 else None,
         versions={name: version for run in runs for name, version in run.versions.items()},

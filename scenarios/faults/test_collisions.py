@@ -132,7 +132,7 @@ def test_collision(lab, left, right, pair):
     lab.establish()
     played = []
     for order in collisions.ORDERS:
-        lab.step(" ".join(order), f"left: {actions['left']}, right: {actions['right']}")
+        lab.step(collisions.said(order), f"left: {actions['left']}, right: {actions['right']}")
         played.append(play(lab, gate, order, actions))
     frames, ladder = lab.frames(), lab.ladder()
     plays = []
@@ -154,7 +154,8 @@ def judged(lab, plays):
     ours = {side for side, name in peers.items() if name in OUR_PEERS}
     for one in plays:
         for side, sentences in one.deviations.items():
-            said = f"{' '.join(one.order)}: {peers.get(side, 'both')}: {'; '.join(sentences)}"
+            who = f"{peers[side]} ({side}): " if side in peers else ""
+            said = f"{collisions.said(one.order)}: {who}{'; '.join(sentences)}"
             lab.steps.note(said)
             assert side not in ours, said
             assert not ours or side != "both" or one.agree, said

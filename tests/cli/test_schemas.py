@@ -1,6 +1,9 @@
 """What commands print with `--json` has the published shape; those that need a guest are held to it in tests/life."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -12,6 +15,7 @@ from click.testing import CliRunner
 from lab.cli import cli, schemas
 from lab.report import build
 from lab.run import past
+from lab.templates import find
 from tests.cli.test_nonsense import COMMANDS, _command
 from tests.report.synthetic import write_run
 
@@ -93,3 +97,43 @@ def _name(command: str) -> str:
 @pytest.mark.guest
 def test_the_doctor_has_its_shape() -> None:
     hold(CliRunner().invoke(cli, ["doctor", "--json"]).stdout, "ikelab.doctor/1")
+
+
+MINE = """
+title = "starts, and can do nothing more"
+abilities = ["ikev2", "psk", "tunnel"]
+
+[commands]
+start = ["sleep", "infinity"]
+ready = ["true"]
+initiate = ["sh", "-c", "echo no tunnel today >&2; exit 1"]
+"""
+
+
+@pytest.mark.guest
+def test_the_check_of_a_peer_that_can_all_has_its_shape() -> None:
+    done = CliRunner().invoke(cli, ["peer", "check", "libreswan", "--json"])
+    assert done.exit_code == 0, done.output
+    hold(done.stdout, "ikelab.peer-check/1")
+    found = json.loads(done.stdout)
+    assert found["peer"] == "libreswan"
+    passed = [step["step"] for step in found["steps"] if step["verdict"] == "passed"]
+    lacking = {step["step"]: step["reason"] for step in found["steps"] if step["verdict"] == "unsupported"}
+    assert {"tunnel", "traffic", "keys", "rekey child"} <= set(passed)
+    assert list(lacking) == ["events"] and "events" in lacking["events"], lacking
+    assert found["counts"] == {"passed": len(passed), "unsupported": 2}
+    assert {step["role"] for step in found["steps"]} == {"initiator", "responder"}
+
+
+@pytest.mark.guest
+def test_the_check_of_a_peer_that_fails_has_its_shape(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(MINE)
+    command = [sys.executable, "-m", "lab", "peer", "check", "mine", "--json"]
+    environment = {**os.environ, find.VARIABLE: str(tmp_path)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 1, done.stderr
+    hold(done.stdout, "ikelab.peer-check/1")
+    found = json.loads(done.stdout)
+    assert found["counts"]["failed"] == 2, "a role that failed goes on, or one that fails is not tried"
+    (refused,) = [step for step in found["steps"] if (step["role"], step["verdict"]) == ("initiator", "failed")]
+    assert refused["step"] == "tunnel" and "no tunnel today" in refused["reason"]

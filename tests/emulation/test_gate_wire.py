@@ -226,7 +226,7 @@ def test_what_is_held_at_the_end_is_recorded(up: Up) -> None:
         ("user space", 1),
         ("nftables", 1),
     ]
-    assert "in nftables, 1 of 1" in evidence.sentence(record)
+    assert "in nftables, 1 of 1 packets" in evidence.sentence(record)
     network.gates.close()
     assert network.gates.record() == record
 

@@ -84,7 +84,10 @@ def test_the_record(tmp_path: Path) -> None:
     record = {"gates": [{"node": "internet", "rules": rules, "events": [{"made": "ab"}, {}], "unrecorded": 7}]}
     (tmp_path / gates.FILE).write_text(json.dumps(record))
     assert gates.read(tmp_path) == record and gates.made(record) == {"ab"}
-    assert gates.sentence(record) == "drop ESP (at internet, in nftables, 2 of 3); 7 events are not recorded"
+    assert gates.sentence(record) == "drop ESP (at internet, in nftables, 2 of 3 packets); 7 events are not recorded"
+    record["gates"][0]["rules"] = [rules[0] | {"words": f"drop ESP {n}"} for n in range(6)]
+    said = gates.sentence(record)
+    assert "drop ESP 0" in said and "drop ESP 5" not in said and "3 more in gate.json" in said
     (tmp_path / gates.FILE).write_text("[")
     with pytest.raises(BrokenError, match="gate"):
         gates.read(tmp_path)

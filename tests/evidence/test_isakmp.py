@@ -125,6 +125,8 @@ def test_the_tree_covers_every_octet(pair: Pair) -> None:
 def test_the_tree_names_algorithms_and_identities(pair: Pair) -> None:
     trees = [str(detail_v1.message(s.body, r)) for s, r in zip(seen(pair), readings(pair, seen(pair)), strict=True)]
     assert "LIFE_DURATION" in trees[0] and "MODE" in trees[6]
+    assert "ENCR_AES_CBC (7)" in trees[0] and "PRE_SHARED_KEY (1)" in trees[0]
+    assert "ENCR_AES_CBC (12)" in trees[6] and "TUNNEL (1)" in trees[6]
     assert "left.example.org" in trees[4] and "right.example.org" in trees[5]
 
 

@@ -56,6 +56,20 @@ def test_the_source_is_read_only_and_the_results_are_not(guest: Guest) -> None:
     assert not (SOURCE / "lab/x").exists()
 
 
+def test_of_an_installed_lab_the_guest_sees_nothing_that_stands_beside_it(tmp_path: Path) -> None:
+    """As pip leaves it: among packages that were compiled for another Python."""
+    site, results = tmp_path / "site-packages", tmp_path / "results"
+    for name in ("lab/data", "msgspec"):
+        (site / name).mkdir(parents=True)
+    (site / "lab" / "__init__.py").write_text("HERE = True\n")
+    (site / "msgspec" / "__init__.py").write_text("raise ImportError('of the host')\n")
+    results.mkdir()
+    said: list[str] = []
+    program = "import lab, msgspec; print(lab.HERE, msgspec.__file__.startswith('/opt/python'))"
+    done = boot.run(["python3", "-c", program], source=site, results=results, output=said.append, limit_s=60)
+    assert (done.exit_code, said) == (0, ["True True"])
+
+
 def test_writes_to_the_root_stay_in_memory(guest: Guest) -> None:
     result = guest.run("echo x > /etc/x && rm /usr/bin/mawk && test ! -e /usr/bin/mawk")
     assert result.exit_code == 0, guest.said

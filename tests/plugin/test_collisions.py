@@ -70,7 +70,7 @@ def test_a_play_as_2_25_has_it() -> None:
         ("rekey child", "delete child", played("LQ RQ LR RR", [BUSY], [], (1, 0)), "left answered empty to the delete"),
         ("rekey ike", "rekey ike", played("LQ RQ LR RR", ["SA"], None), "left answered nothing to the rekey ike"),
         ("rekey ike", "rekey ike", played("LQ RQ LR RR", ["SA"], ["SA"], (2, 1)),
-         "both (2, 1) IKE and CHILD SAs are left, not (1, 1)"),
+         "both 2 IKE SAs and 1 CHILD SA are left, not 1 IKE SA and 1 CHILD SA"),
     ],
 )  # fmt: skip
 def test_a_play_that_is_not(one: str, two: str, play: Play, said: str) -> None:
@@ -81,4 +81,7 @@ def test_a_play_that_is_not(one: str, two: str, play: Play, said: str) -> None:
 def test_sides_that_disagree() -> None:
     views = {"left": (1, 1), "right": (1, 2)}
     play = Play(ORDERS[0], {"left": ["SA"], "right": ["SA"]}, views, False, 20, 0)
-    assert against("rekey child", "rekey child", play) == ["both the sides list different SAs: (1, 1) and (1, 2)"]
+    assert against("rekey child", "rekey child", play) == [
+        "both the sides list different SAs: left 1 IKE SA and 1 CHILD SA, right 1 IKE SA and 2 CHILD SAs"
+    ]
+    assert collisions.said(ORDERS[0]) == "left asks, right asks, right answers, left answers"

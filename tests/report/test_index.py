@@ -24,6 +24,21 @@ def test_a_clause_names_what_went_wrong_first_and_counts_the_rest() -> None:
     assert clause.tally.worst is Verdict.FAILED and clause.tally.total == 10
 
 
+def test_what_went_wrong_alike_is_one_trouble() -> None:
+    said = "could not set up the tunnel: peer refuses, 4 of 8"
+    results = [
+        result("g/a", "failed", "ours>swan", reason=f"ours (left) {said}"),
+        result("g/a", "failed", "ours-xfrm>swan", reason=f"ours-xfrm (left) {said.replace('8', '16')}"),
+        result("g/a", "failed", "swan>ours", reason="another"),
+        result("g/b", "failed", "ours>swan", reason=f"ours (left) {said}"),
+        result("g/a", "unresolved", "swan>swan", reason=f"swan (left) {said}"),
+        result("g/a", "passed", "ours>ours", reason=f"ours (left) {said}"),
+    ]
+    found = [[one.pairing for one in trouble.results] for trouble in index.troubles(results)]
+    assert found == [["ours>swan", "ours-xfrm>swan"], ["swan>ours"], ["ours>swan"], ["swan>swan"]]
+    assert index.troubles(results)[0].first.reason.startswith("ours (left)")
+
+
 def test_the_slowest_come_first_and_know_their_share() -> None:
     found = index.slowest([result(str(n), duration_s=n) for n in range(20)] + [result("none")])
     assert len(found) == index.SLOWEST

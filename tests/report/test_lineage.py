@@ -68,7 +68,8 @@ def test_a_refused_exchange_makes_no_sa() -> None:
 
 
 def test_ikev1_agrees_on_a_lifetime() -> None:
-    parts = {"Number": "1", "ID": "12", "LIFE_TYPE": "1", "LIFE_DURATION": "3960", "KEY_LENGTH": "256"}
+    parts = {"Number": "1", "ID": "ENCR_AES_CBC (12)", "LIFE_TYPE": "SECONDS (1)", "LIFE_DURATION": "3960"}
+    parts |= {"KEY_LENGTH": "256", "MODE": "TUNNEL (1)", "AUTHENTICATION": "77"}
     transform = node("Transform", "", [node(name, value) for name, value in parts.items()])
 
     def offered(spi: str) -> dict[str, object]:
@@ -78,7 +79,7 @@ def test_ikev1_agrees_on_a_lifetime() -> None:
     talk.ike("Quick Mode", offered("aaaaaaaa"), mid=7, v1=True)
     talk.ike("Quick Mode", offered("bbbbbbbb"), mid=7, by="right", v1=True)
     (found,) = lineage.find(talk.messages, talk.details)
-    assert (found.lifetime, found.algorithms) == ("3960 s", "transform 12, key length 256")
+    assert (found.lifetime, found.algorithms) == ("3960 s", "ENCR_AES_CBC 256, tunnel, authentication 77")
 
 
 def test_rekey_sa_names_the_one_and_not_the_latest() -> None:

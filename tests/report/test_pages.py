@@ -82,14 +82,18 @@ def test_the_index_tells_how_much_each_clause_asks(built: Path) -> None:
     )
     assert rows
     for clause, level in rows.items():
-        assert level == sections.level(unquote(clause)).replace("-", "none"), clause
+        assert level == sections.level(unquote(clause)).replace("-", "no level"), clause
     assert {"MUST", "SHOULD"} <= set(rows.values())
 
 
 def test_a_scenario_page_has_its_parts_in_order(built: Path) -> None:
     ids = outline(built / PAGE / "index.html").ids
-    order = ["name", "steps", "again", "topology", "ladder", "sas", "negotiated", "nat", "configs", "logs", "downloads"]
+    order = ["name", "steps", "again", "topology", "ladder", "timeline", "sas", "negotiated", "nat", "traffic"]
+    order += ["configs", "logs", "downloads"]
     assert [id for id in ids if id in order] == order
+    links = outline(built / PAGE / "index.html").links
+    listed = [link[1:] for link in links[links.index("#steps") :] if link[:1] == "#" and link[1:] in order]
+    assert listed == order[1:], "the list on top of the page has another order"
 
 
 def test_a_scenario_page_tells_the_messages_and_their_octets(built: Path) -> None:
@@ -101,6 +105,11 @@ def test_a_scenario_page_tells_the_messages_and_their_octets(built: Path) -> Non
     assert "After decryption, 233 octets" in page.text
     assert "SK_ei" in page.text and "Lab keys" in page.text
     assert "2 IKE_SA_INIT, 2 IKE_AUTH, 40 ESP." in page.text
+
+
+def test_a_scenario_page_says_what_it_is_judged_from(built: Path) -> None:
+    page = outline(built / PAGE / "index.html")
+    assert "Judged from the captured packets, wire.pcapng" in page.text and "./wire.pcapng" in page.links
 
 
 def test_losses_and_retransmissions_are_told_in_words(built: Path) -> None:

@@ -2,6 +2,9 @@
 
 import importlib.util
 import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 from lab.report import sections
@@ -48,28 +51,57 @@ def test_every_section_has_a_level_and_words() -> None:
         assert section.level in (*sections.LEVELS, sections.UNLEVELLED), section.key
         assert section.words, section.key
     assert sections.level("7296#2.1") == "MUST"
-    assert sections.level("4303#2.7") == "SHOULD"
+    assert sections.level("7296#2.25.1") == "SHOULD"
     assert sections.level("5723#4.1") == "MAY"
     assert sections.level("2328#10.5") == sections.level("7296#99.1") == "-"
 
 
-def test_the_tool_counts_words_in_a_section_and_not_in_those_under_it(tmp_path: Path) -> None:
+def test_the_tool_counts_words_in_a_section_and_not_in_those_under_it_that_have_a_row(tmp_path: Path) -> None:
     (tmp_path / "rfc7296.txt").write_text(TEXT)
     found = rfc_levels.sections(TEXT)
     assert rfc_levels.levels(found["2.1"]) == {"MUST": 1, "MAY": 1}
     assert rfc_levels.levels(found["2.8"]) == {}
     assert rfc_levels.levels(found["2.8.1"]) == {"SHOULD": 2}
-    (wrong,) = rfc_levels.table(tmp_path, check=True)
-    assert wrong == "rfc7296:2.8 is MUST, but its text has no such word"
+    wrong = list(rfc_levels.table(tmp_path, check=True))
+    assert "rfc7296:2.8 is MUST, but its text has no such word" in wrong
+    assert [line for line in wrong if line.startswith(("rfc7296:2.1 ", "rfc7296:2.21 "))] == []
     rows = [line.split("\t")[:3] for line in rfc_levels.table(tmp_path, check=False)]
     assert ["rfc7296:2.1", "MUST", "MUST 1"] in rows
     assert ["rfc7296:2.2", "MUST", "no such heading"] in rows
 
 
+def test_the_tool_counts_the_sections_under_a_row_that_have_none(tmp_path: Path) -> None:
+    assert "rfc7296:2.21" in sections.known() and "rfc7296:2.21.3" not in sections.known()
+    assert rfc_levels.row_of("rfc7296", "2.21.3") == "2.21"
+    assert rfc_levels.row_of("rfc7296", "2.21.2") == "2.21.2"
+    (tmp_path / "rfc7296.txt").write_text(TEXT)
+    assert rfc_levels.Texts(tmp_path).counts("rfc7296", "2.21") == {"MUST": 1}
+
+
+def test_the_tool_takes_small_letters_where_there_are_no_capitals(tmp_path: Path) -> None:
+    (tmp_path / "rfc2328.txt").write_text(SET_IN)
+    counts = rfc_levels.Texts(tmp_path).counts
+    assert counts("rfc2328", "10.5") == {"MUST": 1}
+    assert counts("rfc2328", "A") == {"SHOULD": 1}
+    assert counts("rfc2328", "10.3") is None, "a number in prose was taken for a heading"
+
+
+def test_the_tool_ends_without_a_word_when_nobody_reads_on(tmp_path: Path) -> None:
+    (tmp_path / "rfc7296.txt").write_text(TEXT)
+    program = subprocess.Popen(
+        [sys.executable, ROOT / "tools" / "rfc_levels.py", tmp_path], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert program.stdout is not None and program.stderr is not None
+    program.stdout.close()
+    assert program.stderr.read() == b""
+    assert program.wait() == -signal.SIGPIPE
+    program.stderr.close()
+
+
 # Not the RFC's words, only its shape: contents, headings, capitals and lower case.
 TEXT = """
    2.1. Timers . . . . . . . . . . . . . 12
-2.1.  Timers of a Made-Up Text
+2.1.  Timers of a Made-Up Text, Phase 1
 
    Somebody MUST do it, and MAY do more. Others must not count.
 
@@ -80,4 +112,29 @@ TEXT = """
 2.8.1.  Under It
 
    It SHOULD be so, which is RECOMMENDED.
+
+2.21.  Above Another
+
+   Nothing is asked here either.
+
+2.21.2.  With a Row
+
+   This MAY be.
+
+2.21.3.  Without a Row
+
+   This MUST be.
+"""
+
+# The same of an older one.
+SET_IN = """
+    10.5     Taking hellos ................ 96
+
+    10.5.  Taking hellos
+
+        Their values must agree, as section
+    10.3.  says too.
+
+Appendix A
+   It should be so.
 """

@@ -36,6 +36,11 @@ def test_many_packets_are_thinned_out(tmp_path: Path) -> None:
     assert way.throughput.count("<rect") == throughput.BINS
 
 
+def test_packets_that_take_no_time_make_no_picture_of_latency(tmp_path: Path) -> None:
+    (way,) = load(tmp_path, [packet(n, t_received=100.00001 + n) for n in range(10)])
+    assert way.latency is None and way.throughput.count("<rect") == 10
+
+
 def test_few_packets_and_other_protocols_make_no_picture(tmp_path: Path) -> None:
     assert load(tmp_path, [packet(n) for n in range(throughput.FEWEST - 1)]) == []
     assert load(tmp_path, [packet(n, protocol="IKEv2") for n in range(20)]) == []

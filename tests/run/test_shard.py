@@ -44,6 +44,16 @@ def test_parts_are_joined_with_one_report(tmp_path: Path) -> None:
     assert (tmp_path / "one" / "run.json").is_file()
 
 
+def test_a_whole_is_repeated_by_what_repeats_its_parts(tmp_path: Path) -> None:
+    one, two = parts(tmp_path)
+    for part, shard in ((one, "1/2"), (two, "2/2")):
+        facts = json.loads((part / "run.json").read_text())
+        (part / "run.json").write_text(json.dumps(facts | {"command": f"ikelab run --shard {shard}"}))
+    merge(tmp_path / "whole", [one, two])
+    facts = json.loads((tmp_path / "whole" / "run.json").read_text())
+    assert facts["command"] == "ikelab run --shard 1/2 --seed 1 && ikelab run --shard 2/2 --seed 1"
+
+
 def test_an_interrupted_part_makes_an_interrupted_whole(tmp_path: Path) -> None:
     one, two = parts(tmp_path)
     facts = json.loads((two / "run.json").read_text())
