@@ -281,6 +281,15 @@ def test_flows_are_joined_each_for_itself() -> None:
     assert [action.count for action in actions] == [9, 9]
 
 
+@pytest.mark.parametrize(("protocol", "counts"), [(6, [200]), (UDP_NUMBER, [64, 64, 64, 8])])
+def test_the_system_takes_no_more_than_64_datagrams_in_one_piece(protocol: int, counts: list[int]) -> None:
+    sa = child(**BOTH)
+    sender, receiver = plane(sa), Trains(plane(mirror(sa)))
+    packet = superpacket(4, protocol, bytes(200 * 100), 100)
+    sent = b"".join(sender.outbound(segment, 1.0)[0].data for segment in packet.segments())
+    assert [action.count for action in receiver.inbound(sent, len(sent) // 200, RIGHT, 1.0)] == counts
+
+
 NEXT = {"sequence": 7 + 9000, "ident": 3 + 9}  # what goes on behind `ORDINARY`
 BEHIND = {
     "it goes on": (NEXT, [18]),
