@@ -16,13 +16,14 @@ Part = tuple[int, int, Layout | None]
 _FRONT = 64  # octets that show the flow of a packet, unless its headers are unusual
 _MOST = 1024  # flows that are remembered
 
-# What two packets of one flow have in common: version and header length, fragment bits, protocol, addresses, ports.
+# What packets of one flow and length have in common: version, lengths, fragment bits, protocol, addresses, ports.
 _WIDTH = 44
 _KEYS = {4: np.zeros(_WIDTH, np.uint8), 6: np.zeros(_WIDTH, np.uint8)}
-for _at in (0, 6, 7, 9, *range(12, 24)):
+for _at in (0, 2, 3, 6, 7, 9, *range(12, 24)):
     _KEYS[4][_at] = 0xFF
-for _at in (6, *range(8, 44)):
+for _at in (4, 5, 6, *range(8, 44)):
     _KEYS[6][_at] = 0xFF
+_KEYS[6][0] = 0xF0
 
 
 class Flows:
@@ -35,7 +36,8 @@ class Flows:
     def parts(self, association: Association, room: Room, count: int, inner: int) -> list[Part] | None:
         """The first rows in parts that each become one packet, those without a layout being packets for themselves.
 
-        None if one packet is unusual or outside the selectors: nothing is known of any then.
+        None if one packet is unusual, outside the selectors, or not what the others are by version and length: nothing
+        is known of any then.
         """
         try:
             return self._alike(association, room, count, inner) or self._mixed(association, room, count, inner)
@@ -55,6 +57,8 @@ class Flows:
     def _mixed(self, association: Association, room: Room, count: int, inner: int) -> list[Part]:
         """Flow for flow."""
         starts = [*_starts(room.plain[:count]), count]
+        if len({*(room.plain[starts[:-1], 0] >> 4).tolist()}) > 1:
+            raise _UnusualError  # the next header of all promises one version
         layouts = [self._layout(association, room, start, inner) for start in starts[:-1]]
         parts: list[Part] = []
         for (start, end), layout in zip(pairwise(starts), layouts, strict=True):
@@ -67,6 +71,8 @@ class Flows:
     def _layout(self, association: Association, room: Room, row: int, inner: int) -> Layout | None:
         """The layout of a packet that may be joined; raises _UnusualError for one that its SA may not bring."""
         front = room.plain[row, : min(inner, _FRONT)].tobytes()
+        if _length(front) != inner:
+            raise _UnusualError
         key = association, _key(front)
         if key in self._known:
             return self._known[key]
@@ -94,6 +100,11 @@ def _key(front: bytes) -> bytes:
     """All that flow and layout depend on; empty where more than fixed places has to be looked at."""
     key, (length, offset) = key_of(front), (2, 32) if front[0] >> 4 == 4 else (4, 52)
     return key and key + front[length : length + 2] + (front[offset : offset + 1] if key[0] == TCP else b"")
+
+
+def _length(front: bytes) -> int:
+    """The octets of a packet, as its header says."""
+    return front[2] << 8 | front[3] if front[0] >> 4 == 4 else 40 + (front[4] << 8 | front[5])
 
 
 def _starts(rows: Octets) -> Iterator[int]:

@@ -8,6 +8,7 @@ from lab.ike.child import TO_THE_MTU, ChildSa, Limits
 from lab.ike.path import Path
 from lab.ipsec.batch import LONGEST, MOST, DeliverTrain, EspTrain
 from lab.ipsec.dataplane import Dataplane, Deliver, EspPacket
+from lab.ipsec.esp import IPV4
 from lab.ipsec.superpacket import Superpacket, completed
 from lab.trace import Trace
 from lab.wire.packets import UDP_NUMBER
@@ -32,6 +33,7 @@ PROPOSALS = (
     "aes256-sha512",
     "camellia256-sha384",
     "3des-aesxcbc",
+    "aes128-aescmac",
     "aes128ctr-sha256",
 )
 BOTH = {
@@ -279,6 +281,25 @@ def test_flows_are_joined_each_for_itself() -> None:
     trains = [sender.outbound(Load(superpacket(payload=bytes(9000), ports=(port, 443))), 1.0)[0] for port in (1, 2)]
     actions = receiver.inbound(b"".join(train.data for train in trains), trains[0].size, RIGHT, 1.0)
     assert [action.count for action in actions] == [9, 9]
+
+
+@pytest.mark.parametrize("at", [0, 4, 8])
+@pytest.mark.parametrize("kind", ["shorter", "longer", "the other version", "no packet"])
+def test_one_that_is_not_what_the_others_are_is_judged_as_if_it_came_alone(kind: str, at: int) -> None:
+    sa = child(**BOTH)
+    out = plane(sa).association(sa.spi_in).carrier.outgoing
+    packets = [*superpacket(payload=bytes(9000)).segments()]
+    length = len(packets[at]) + {"shorter": -4, "longer": 4}.get(kind, 0)
+    odd = packets[at][:2] + length.to_bytes(2, "big") + packets[at][4:]
+    if kind == "the other version":
+        odd = next(superpacket(6, payload=bytes(len(odd) - 60), size=1000).segments())
+    packets[at] = bytes(len(odd)) if kind == "no packet" else odd
+    sent = b"".join(out.seal(packet, IPV4) for packet in packets)
+    plain, fast = plane(mirror(sa)), plane(mirror(sa))
+    size = len(sent) // 9
+    expected = [action for n in range(9) for action in plain.inbound(sent[n * size : (n + 1) * size], RIGHT, 1.0)]
+    assert one_by_one(Trains(fast).inbound(sent, size, RIGHT, 1.0)) == expected
+    assert len(expected) == (9 if kind == "shorter" else 8) and state(fast) == state(plain)
 
 
 @pytest.mark.parametrize(("protocol", "counts"), [(6, [200]), (UDP_NUMBER, [64, 64, 64, 8])])
