@@ -2,19 +2,22 @@
 
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from lab.errors import ProtocolError
 from lab.ipsec.association import Association
 from lab.ipsec.flow import flow_of, key_of
+from lab.ipsec.selector import Selectors
 from lab.ipsec.train.join import Layout, pieces
 from lab.ipsec.train.room import Octets, Room
 from lab.wire.packets import TCP, UDP_NUMBER
 
 Part = tuple[int, int, Layout | None]
 _FRONT = 64  # octets that show the flow of a packet, unless its headers are unusual
-_MOST = 1024  # flows that are remembered
+_MOST = 1024  # flows of an SA that are remembered
 
 # What packets of one flow and length have in common: version, lengths, fragment bits, protocol, addresses, ports.
 _WIDTH = 44
@@ -27,11 +30,11 @@ _KEYS[6][0] = 0xF0
 
 
 class Flows:
-    """The flows that SAs were seen to admit; `udp` says whether the system takes super-packets of UDP."""
+    """The flows that SAs were seen to admit, as long as these live; `udp`: the system takes super-packets of UDP."""
 
     def __init__(self, *, udp: bool) -> None:
         self._udp = udp
-        self._known: dict[tuple[Association, bytes], Layout | None] = {}
+        self._known: WeakKeyDictionary[Association, dict[bytes, Layout | None]] = WeakKeyDictionary()
 
     def parts(self, association: Association, room: Room, count: int, inner: int) -> list[Part] | None:
         """The first rows in parts that each become one packet, those without a layout being packets for themselves.
@@ -39,57 +42,73 @@ class Flows:
         None if one packet is unusual, outside the selectors, or not what the others are by version and length: nothing
         is known of any then.
         """
+        known = self._known.get(association)
+        if known is None:
+            known = self._known[association] = {}
+        look = _Look(room, inner, association.selectors, known, self._udp)
         try:
-            return self._alike(association, room, count, inner) or self._mixed(association, room, count, inner)
+            return look.alike(count) or look.mixed(count)
         except _UnusualError:
             return None
 
-    def _alike(self, association: Association, room: Room, count: int, inner: int) -> list[Part]:
+
+class _Look(NamedTuple):
+    """At the packets of one pass, which are of one SA and, unless something is wrong, of this length."""
+
+    room: Room
+    inner: int
+    selectors: Selectors
+    known: dict[bytes, Layout | None]
+    udp: bool
+
+    def alike(self, count: int) -> list[Part]:
         """Where all have the layout of the first one, as they mostly have; empty where not."""
-        layout = self._layout(association, room, 0, inner)
+        layout = self._layout(0)
         if layout is None:
             return []
-        found = [*pieces(room, 0, count, layout)]
-        if any(self._layout(association, room, start, inner) != layout for start, _ in found[1:]):
+        found = [*pieces(self.room, 0, count, layout)]
+        if any(self._layout(start) != layout for start, _ in found[1:]):
             return []
         return [(start, end, layout) for start, end in found]
 
-    def _mixed(self, association: Association, room: Room, count: int, inner: int) -> list[Part]:
+    def mixed(self, count: int) -> list[Part]:
         """Flow for flow."""
-        starts = [*_starts(room.plain[:count]), count]
-        if len({*(room.plain[starts[:-1], 0] >> 4).tolist()}) > 1:
+        starts = [*_starts(self.room.plain[:count]), count]
+        if len({*(self.room.plain[starts[:-1], 0] >> 4).tolist()}) > 1:
             raise _UnusualError  # the next header of all promises one version
-        layouts = [self._layout(association, room, start, inner) for start in starts[:-1]]
+        layouts = [self._layout(start) for start in starts[:-1]]
         parts: list[Part] = []
         for (start, end), layout in zip(pairwise(starts), layouts, strict=True):
             if layout is None:
                 parts += ((row, row + 1, None) for row in range(start, end))
             else:
-                parts += ((first, behind, layout) for first, behind in pieces(room, start, end, layout))
+                parts += ((first, behind, layout) for first, behind in pieces(self.room, start, end, layout))
         return parts
 
-    def _layout(self, association: Association, room: Room, row: int, inner: int) -> Layout | None:
+    def _layout(self, row: int) -> Layout | None:
         """The layout of a packet that may be joined; raises _UnusualError for one that its SA may not bring."""
-        front = room.plain[row, : min(inner, _FRONT)].tobytes()
-        if _length(front) != inner:
+        front = self.room.plain[row, : min(self.inner, _FRONT)].tobytes()
+        if _length(front) != self.inner:
             raise _UnusualError
-        key = association, _key(front)
-        if key in self._known:
-            return self._known[key]
+        key = _key(front)
+        if key in self.known:
+            return self.known[key]
+        found = self._understood(front)
+        if key:
+            if len(self.known) >= _MOST:
+                self.known.clear()
+            self.known[key] = found
+        return found
+
+    def _understood(self, front: bytes) -> Layout | None:
         try:
             flow = flow_of(front)
         except ProtocolError:
             raise _UnusualError from None
-        if flow.src_port is None or flow.protocol not in (TCP, UDP_NUMBER) or not association.selectors.inbound(flow):
+        if flow.src_port is None or flow.protocol not in (TCP, UDP_NUMBER) or not self.selectors.inbound(flow):
             raise _UnusualError
-        layout = Layout.of(front, inner)
-        if layout is not None and layout.protocol == UDP_NUMBER and not self._udp:
-            layout = None
-        if key[1]:
-            if len(self._known) >= _MOST:
-                self._known.clear()
-            self._known[key] = layout
-        return layout
+        layout = Layout.of(front, self.inner)
+        return None if layout is None or (layout.protocol == UDP_NUMBER and not self.udp) else layout
 
 
 class _UnusualError(Exception):

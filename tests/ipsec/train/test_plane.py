@@ -155,7 +155,7 @@ def test_super_packets_of_several_flows_are_sealed_and_opened_in_one_pass() -> N
     assert [train.count for train in sent] == [60, 60], "as many as one send takes, whatever super-packet they are of"
     assert len({len(train.data) // train.count for train in sent}) == 1
     actions = receiver.inbound(b"".join(train.data for train in sent), sent[0].size, RIGHT, 1.0)
-    assert [action.count for action in actions] == [40, 40, 40] and receiver.counts["trains in"] == 1
+    assert [action.count for action in actions] == [40, 40, 40] and receiver.counts["passes in"] == 1
 
 
 def test_headers_longer_than_what_is_looked_at_go_the_plain_way() -> None:
@@ -221,6 +221,7 @@ def test_a_train_really_is_one() -> None:
     *joined, tail = receiver.inbound(train.data, train.size, RIGHT, 1.0)
     assert [type(action) for action in joined] == [DeliverTrain] and isinstance(tail, Deliver)
     assert sender.counts["trains out"] == receiver.counts["trains in"] == 1
+    assert sender.counts["passes out"] == receiver.counts["passes in"] == 1
 
 
 V6 = Path("2001:db8::1", 4500, "2001:db8::2", 4500)
@@ -472,3 +473,13 @@ def test_a_train_outside_the_selectors_is_dropped_packet_by_packet() -> None:
     actions = receiver.inbound(b"".join(train.data for train in trains), trains[0].size, RIGHT, 1.0)
     assert [type(action) for action in actions] == [Deliver] * 9
     assert receiver._plane.drops.counts == {"inner packet is outside the selectors": 9}
+
+
+def test_what_is_known_of_the_flows_of_an_sa_goes_with_it() -> None:
+    sa = child(**BOTH)
+    sender, fast = Trains(plane(sa)), plane(mirror(sa))
+    receiver = Trains(fast)
+    (train,) = sender.outbound(Load(superpacket(payload=bytes(9000))), 1.0)
+    assert receiver.inbound(train.data, train.size, RIGHT, 1.0) and len(receiver._flows._known) == 1
+    fast.remove(sa.spi_out)
+    assert not len(receiver._flows._known), "its keys are not kept for it either"
