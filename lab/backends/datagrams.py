@@ -16,10 +16,9 @@ import socket
 import struct
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import TypedDict, Unpack
+from typing import NamedTuple, TypedDict, Unpack
 
 IP_TOS, IP_PKTINFO, IP_MTU_DISCOVER, IP_RECVTOS = 1, 8, 10, 13
 IPV6_MTU_DISCOVER, IPV6_RECVPKTINFO, IPV6_PKTINFO, IPV6_RECVTCLASS, IPV6_TCLASS = 23, 49, 50, 66, 67
@@ -38,8 +37,7 @@ _EXTENSIONS = {IPV6_HOPOPTS: 0, IPV6_RTHDR: 43, IPV6_DSTOPTS: 60}  # their numbe
 _ROOM_FOR_EXTENSIONS = 4 * socket.CMSG_SPACE(2048)  # the longest there is, each
 
 
-@dataclass(frozen=True, slots=True)
-class Datagram:
+class Datagram(NamedTuple):
     """What came: octets, the address it was sent to, who sent it, and its traffic class (DSCP and ECN).
 
     `extensions` are the IPv6 extension headers before the octets, each with its number, where they were asked for.
@@ -128,23 +126,9 @@ class DatagramSocket:
             data, control, _flags, sender = self._socket.recvmsg(LARGEST, self._control)
         except BlockingIOError:
             return None
-        host, interface, traffic_class, segment = "", 0, 0, 0
-        extensions: list[tuple[int, bytes]] = []
-        for level, kind, value in control:
-            if (level, kind) == (socket.IPPROTO_IP, IP_PKTINFO):
-                interface, local, _destination = _IPV4.unpack(value[: _IPV4.size])
-                host = _text(local)
-            elif (level, kind) == (socket.IPPROTO_IPV6, IPV6_PKTINFO):
-                local, interface = _IPV6.unpack(value[: _IPV6.size])
-                host = _text(local)
-            elif (level, kind) in ((socket.IPPROTO_IP, IP_TOS), (socket.IPPROTO_IPV6, IPV6_TCLASS)):
-                traffic_class = value[0] if len(value) == 1 else int.from_bytes(value[:4], "little")
-            elif (level, kind) == (SOL_UDP, UDP_GRO):
-                segment = int.from_bytes(value[:4], sys.byteorder)
-            elif level == socket.IPPROTO_IPV6 and kind in _EXTENSIONS:
-                extensions.append((_EXTENSIONS[kind], value))
+        host, interface, traffic_class, segment, extensions = _told(tuple(control))
         remote = sender[0].partition("%")[0]
-        return Datagram(data, host, remote, sender[1], traffic_class & 0xFF, interface, tuple(extensions), segment)
+        return Datagram(data, host, remote, sender[1], traffic_class, interface, extensions, segment)
 
     def send(self, data: bytes, local_host: str, remote: tuple[str, int], **how: Unpack[How]) -> None:
         """Send from this local address (any where empty); may raise OSError."""
@@ -174,7 +158,28 @@ class DatagramSocket:
             self._socket.setsockopt(socket.SOL_SOCKET, SO_BINDTOIFINDEX, 0)
 
 
-# The same few paths all the time, and making these anew costs as much as encrypting a packet.
+# The same few paths all the time, and making or reading these anew costs as much as encrypting a packet.
+@lru_cache(256)
+def _told(control: Control) -> tuple[str, int, int, int, tuple[tuple[int, bytes], ...]]:
+    """What control messages say: local address, interface, traffic class, segment, extension headers."""
+    host, interface, traffic_class, segment = "", 0, 0, 0
+    extensions: list[tuple[int, bytes]] = []
+    for level, kind, value in control:
+        if (level, kind) == (socket.IPPROTO_IP, IP_PKTINFO):
+            interface, local, _destination = _IPV4.unpack(value[: _IPV4.size])
+            host = _text(local)
+        elif (level, kind) == (socket.IPPROTO_IPV6, IPV6_PKTINFO):
+            local, interface = _IPV6.unpack(value[: _IPV6.size])
+            host = _text(local)
+        elif (level, kind) in ((socket.IPPROTO_IP, IP_TOS), (socket.IPPROTO_IPV6, IPV6_TCLASS)):
+            traffic_class = value[0] if len(value) == 1 else int.from_bytes(value[:4], "little")
+        elif (level, kind) == (SOL_UDP, UDP_GRO):
+            segment = int.from_bytes(value[:4], sys.byteorder)
+        elif level == socket.IPPROTO_IPV6 and kind in _EXTENSIONS:
+            extensions.append((_EXTENSIONS[kind], value))
+    return host, interface, traffic_class & 0xFF, segment, tuple(extensions)
+
+
 @lru_cache(1024)
 def _control(family: int, local_host: str, interface: int, traffic_class: int) -> Control:
     """The control messages that say where a datagram comes from, how it leaves, and its traffic class."""

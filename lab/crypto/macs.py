@@ -30,6 +30,9 @@ class Keyed(Protocol):
     def digest(self, data: bytes) -> bytes:
         """The whole MAC of `data`, not cut."""
 
+    def digest_each(self, messages: Iterable[memoryview], behind: bytes) -> list[bytes]:
+        """The whole MACs of many messages; `behind` belongs to the end of every one."""
+
 
 class _Copied:
     """A MAC of the library, whose keyed state is copied for each message."""
@@ -43,6 +46,16 @@ class _Copied:
         mac = self._keyed.copy()
         mac.update(data)
         return mac.finalize()
+
+    def digest_each(self, messages: Iterable[memoryview], behind: bytes) -> list[bytes]:
+        copy, found = self._keyed.copy, []
+        for message in messages:
+            mac = copy()
+            mac.update(message)  # type: ignore[arg-type]  # CMAC takes any buffer too
+            if behind:
+                mac.update(behind)
+            found.append(mac.finalize())
+        return found
 
 
 class Xcbc:
@@ -63,6 +76,10 @@ class Xcbc:
             last, mask = (last + b"\x80").ljust(16, b"\0"), self._k3
         masked = bytes(a ^ b for a, b in zip(last, mask, strict=True))
         return self._cipher.encryptor().update(data[:split] + masked)[-16:]
+
+    def digest_each(self, messages: Iterable[memoryview], behind: bytes) -> list[bytes]:
+        """The MACs of many messages."""
+        return [self.digest(bytes(message) + behind) for message in messages]
 
 
 def _hmac(algorithm: hashes.HashAlgorithm) -> Callable[[bytes], Keyed]:
@@ -106,10 +123,11 @@ class MacObject(Protocol):
 class CutMac:
     """An integrity algorithm that is the front of a MAC."""
 
-    __slots__ = ("_digest", "_name", "_octets")
+    __slots__ = ("_digest", "_digest_each", "_name", "_octets")
 
     def __init__(self, spec: "IntegSpec", keyed: Keyed) -> None:
-        self._name, self._octets, self._digest = spec.name, spec.icv_octets, keyed.digest
+        self._name, self._octets = spec.name, spec.icv_octets
+        self._digest, self._digest_each = keyed.digest, keyed.digest_each
 
     def sign(self, data: bytes) -> bytes:
         """The ICV over `data`."""
@@ -122,8 +140,8 @@ class CutMac:
 
     def sign_each(self, messages: Iterable[memoryview], behind: bytes = b"") -> bytes:
         """The ICVs over many messages, behind each other; `behind` belongs to the end of every one."""
-        digest, octets = self._digest, self._octets
-        return b"".join([digest(bytes(message) + behind)[:octets] for message in messages])
+        octets = self._octets
+        return b"".join([digest[:octets] for digest in self._digest_each(messages, behind)])
 
 
 class GmacIcv:

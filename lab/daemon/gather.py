@@ -1,7 +1,6 @@
 """Datagrams that came behind each other, put together: several trains of one sender are opened in one pass."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from lab.backends.datagrams import Datagram
 from lab.ike.path import Path
@@ -40,4 +39,4 @@ def _continues(before: Datagram, datagram: Datagram) -> bool:
 
 def _joined(trains: list[Datagram]) -> Datagram:
     first = trains[0]
-    return first if len(trains) == 1 else replace(first, data=b"".join(one.data for one in trains))
+    return first if len(trains) == 1 else first._replace(data=b"".join([one.data for one in trains]))

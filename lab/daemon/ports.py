@@ -3,6 +3,7 @@
 import errno
 import socket
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Unpack
 
 from lab.backends.datagrams import NOWHERE, Datagram, DatagramSocket, How, family_of
@@ -54,8 +55,7 @@ class Ports:
         datagram = opened.receive()
         if datagram is None:
             return None
-        path = Path(datagram.local_host, opened.port, datagram.remote_host, datagram.remote_port)
-        return datagram, path
+        return datagram, _path(datagram.local_host, opened.port, datagram.remote_host, datagram.remote_port)
 
     def send(self, data: bytes, path: Path, **how: Unpack[How]) -> None:
         """Send along a path; may raise OSError."""
@@ -69,6 +69,9 @@ class Ports:
         """Give the ports back."""
         for opened in self._sockets.values():
             opened.close()
+
+
+_path = lru_cache(1024)(Path)  # the same few all the time
 
 
 def source_towards(host: str, interface: int = 0) -> str | None:

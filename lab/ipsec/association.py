@@ -21,6 +21,7 @@ class Association:
     """A child in the data plane."""
 
     __slots__ = (
+        "__weakref__",
         "_admitted",
         "_told",
         "_warned",

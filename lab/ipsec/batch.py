@@ -11,7 +11,7 @@ TRAINS = 4  # that are sealed or opened in one pass where so many wait: measured
 LONGEST = 65535 - 40 - 8  # octets in one send, over either IP version
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that would make making one three times as dear
 class EspTrain:
     """Send these ESP packets of `size` octets each, the last one maybe shorter, as so many `EspPacket`s."""
 
@@ -54,7 +54,7 @@ class EspTrain:
             yield EspPacket(self.data[at : at + self.size], *self.how)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class DeliverTrain:
     """Inner packets as one super-packet: `front` is its virtio header and the headers of all, apart from the payload.
 

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lab.ipsec.batch import MOST
 from lab.ipsec.superpacket import CHECKSUM_AT, PSH
 from lab.ipsec.train.cut import native, sums
 from lab.ipsec.train.room import Numbers, Octets, Room
@@ -79,6 +80,8 @@ def pieces(room: Room, start: int, end: int, layout: Layout) -> Iterator[tuple[i
         breaks |= {row, row + 1}  # alone
     breaks.discard(start)
     most = (_LONGEST - layout.headers) // layout.size
+    if layout.protocol == UDP_NUMBER:
+        most = min(most, MOST)  # the system takes no more, be it in a socket or from a tunnel device
     for stop in sorted(breaks):
         while stop - start > most:
             yield start, start + most

@@ -27,7 +27,8 @@ def sizes_in(incoming: EspIn, packet: int) -> Sizes | None:
 def unseal(incoming: EspIn, room: Room, train: memoryview) -> tuple[int, Numbers] | None:
     """Open whole packets of one length; the length of the inner packets, now in the plain rows, and their numbers.
 
-    The window has not moved: `accept` does it, once the inner packets are known to be good too.
+    The window has not moved: `accept` does it, once the inner packets are known to be good too. They are if all are of
+    the version of the first one, and as long as their headers say.
     """
     count = len(train) // room.sizes.packet
     room.octets[: len(train)] = train
@@ -61,23 +62,13 @@ def _numbers(incoming: EspIn, room: Room, count: int) -> Numbers | None:
     return np.asarray(low + (first - int(low[0])))
 
 
-# Version and total or payload length: what the inner packets of a train have in common at their front.
-_LENGTHS = {4: np.array((0xF0, 0, 0xFF, 0xFF, 0, 0), np.uint8), 6: np.array((0xF0, 0, 0, 0, 0xFF, 0xFF), np.uint8)}
-
-
 def _inner(rows: Octets, text: int) -> int | None:
-    """The one length of the inner packets, if padding, next header, version and length are good in every row."""
-    first = rows[0, :text].tobytes()
-    padding, next_header = first[-2], first[-1]
+    """The one length of the inner packets, if padding and next header are good in every row, and the first is IP."""
+    padding, next_header = rows[0, text - TRAILER : text].tobytes()
     inner, version = text - TRAILER - padding, {IPV4: 4, IPV6: 6}.get(next_header, 0)
-    if not version or inner < (20 if version == 4 else 40) or first[0] >> 4 != version:
+    if not version or inner < (20 if version == 4 else 40) or rows[0, 0] >> 4 != version:
         return None
-    at, length = (2, inner) if version == 4 else (4, inner - 40)
-    if first[at : at + 2] != length.to_bytes(2, "big"):
-        return None
-    if rows[:, inner:text].tobytes() != (MONOTONE[:padding] + first[-2:]) * len(rows):
-        return None
-    if (rows[:, :6] & _LENGTHS[version]).tobytes() != (rows[0, :6] & _LENGTHS[version]).tobytes() * len(rows):
+    if rows[:, inner:text].tobytes() != (MONOTONE[:padding] + bytes((padding, next_header))) * len(rows):
         return None
     if inner % 4:
         rows[:, inner : inner + -inner % 4] = 0  # sums take whole words

@@ -142,6 +142,7 @@ class Trains:
         data = seal(out, room, load.headers[0] >> 4, inner, count)
         association.sealed(count * inner, count, now)
         outer, whole = traffic_class(load.headers), association.whole(load.headers, inner, size)
+        self.counts["passes out"] += 1
         longest = room.sizes.together * size
         for at in range(0, len(data), longest):
             self.counts["trains out"] += 1
@@ -195,7 +196,8 @@ class Trains:
         association.opened(count * inner, count, path, now)
         spi = association.child.spi_in
         self._plane.use(spi)
-        self.counts["trains in"] += 1
+        self.counts["passes in"] += 1
+        self.counts["trains in"] += -(-count // room.sizes.together)
         self.counts["packets in trains in"] += count
         moved = [Moved(spi, path)] if association.strayed(path) else []
         return [*moved, *(self._delivered(room.plain[start:end], inner, layout) for start, end, layout in parts)]

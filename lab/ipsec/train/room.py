@@ -8,7 +8,7 @@ What turns one kind of rows into the other is the ciphers' own: `aead`, `chained
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +21,7 @@ Octets = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.integer]
 
 
-@dataclass(frozen=True, slots=True)
-class Sizes:
+class Sizes(NamedTuple):
     """What the views depend on, in octets: encrypted text, IV, ICV, salt, and whether numbers have 64 bits."""
 
     text: int

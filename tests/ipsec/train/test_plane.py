@@ -8,6 +8,7 @@ from lab.ike.child import TO_THE_MTU, ChildSa, Limits
 from lab.ike.path import Path
 from lab.ipsec.batch import LONGEST, MOST, DeliverTrain, EspTrain
 from lab.ipsec.dataplane import Dataplane, Deliver, EspPacket
+from lab.ipsec.esp import IPV4
 from lab.ipsec.superpacket import Superpacket, completed
 from lab.trace import Trace
 from lab.wire.packets import UDP_NUMBER
@@ -32,6 +33,7 @@ PROPOSALS = (
     "aes256-sha512",
     "camellia256-sha384",
     "3des-aesxcbc",
+    "aes128-aescmac",
     "aes128ctr-sha256",
 )
 BOTH = {
@@ -153,7 +155,7 @@ def test_super_packets_of_several_flows_are_sealed_and_opened_in_one_pass() -> N
     assert [train.count for train in sent] == [60, 60], "as many as one send takes, whatever super-packet they are of"
     assert len({len(train.data) // train.count for train in sent}) == 1
     actions = receiver.inbound(b"".join(train.data for train in sent), sent[0].size, RIGHT, 1.0)
-    assert [action.count for action in actions] == [40, 40, 40] and receiver.counts["trains in"] == 1
+    assert [action.count for action in actions] == [40, 40, 40] and receiver.counts["passes in"] == 1
 
 
 def test_headers_longer_than_what_is_looked_at_go_the_plain_way() -> None:
@@ -219,6 +221,7 @@ def test_a_train_really_is_one() -> None:
     *joined, tail = receiver.inbound(train.data, train.size, RIGHT, 1.0)
     assert [type(action) for action in joined] == [DeliverTrain] and isinstance(tail, Deliver)
     assert sender.counts["trains out"] == receiver.counts["trains in"] == 1
+    assert sender.counts["passes out"] == receiver.counts["passes in"] == 1
 
 
 V6 = Path("2001:db8::1", 4500, "2001:db8::2", 4500)
@@ -279,6 +282,34 @@ def test_flows_are_joined_each_for_itself() -> None:
     trains = [sender.outbound(Load(superpacket(payload=bytes(9000), ports=(port, 443))), 1.0)[0] for port in (1, 2)]
     actions = receiver.inbound(b"".join(train.data for train in trains), trains[0].size, RIGHT, 1.0)
     assert [action.count for action in actions] == [9, 9]
+
+
+@pytest.mark.parametrize("at", [0, 4, 8])
+@pytest.mark.parametrize("kind", ["shorter", "longer", "the other version", "no packet"])
+def test_one_that_is_not_what_the_others_are_is_judged_as_if_it_came_alone(kind: str, at: int) -> None:
+    sa = child(**BOTH)
+    out = plane(sa).association(sa.spi_in).carrier.outgoing
+    packets = [*superpacket(payload=bytes(9000)).segments()]
+    length = len(packets[at]) + {"shorter": -4, "longer": 4}.get(kind, 0)
+    odd = packets[at][:2] + length.to_bytes(2, "big") + packets[at][4:]
+    if kind == "the other version":
+        odd = next(superpacket(6, payload=bytes(len(odd) - 60), size=1000).segments())
+    packets[at] = bytes(len(odd)) if kind == "no packet" else odd
+    sent = b"".join(out.seal(packet, IPV4) for packet in packets)
+    plain, fast = plane(mirror(sa)), plane(mirror(sa))
+    size = len(sent) // 9
+    expected = [action for n in range(9) for action in plain.inbound(sent[n * size : (n + 1) * size], RIGHT, 1.0)]
+    assert one_by_one(Trains(fast).inbound(sent, size, RIGHT, 1.0)) == expected
+    assert len(expected) == (9 if kind == "shorter" else 8) and state(fast) == state(plain)
+
+
+@pytest.mark.parametrize(("protocol", "counts"), [(6, [200]), (UDP_NUMBER, [64, 64, 64, 8])])
+def test_the_system_takes_no_more_than_64_datagrams_in_one_piece(protocol: int, counts: list[int]) -> None:
+    sa = child(**BOTH)
+    sender, receiver = plane(sa), Trains(plane(mirror(sa)))
+    packet = superpacket(4, protocol, bytes(200 * 100), 100)
+    sent = b"".join(sender.outbound(segment, 1.0)[0].data for segment in packet.segments())
+    assert [action.count for action in receiver.inbound(sent, len(sent) // 200, RIGHT, 1.0)] == counts
 
 
 NEXT = {"sequence": 7 + 9000, "ident": 3 + 9}  # what goes on behind `ORDINARY`
@@ -442,3 +473,13 @@ def test_a_train_outside_the_selectors_is_dropped_packet_by_packet() -> None:
     actions = receiver.inbound(b"".join(train.data for train in trains), trains[0].size, RIGHT, 1.0)
     assert [type(action) for action in actions] == [Deliver] * 9
     assert receiver._plane.drops.counts == {"inner packet is outside the selectors": 9}
+
+
+def test_what_is_known_of_the_flows_of_an_sa_goes_with_it() -> None:
+    sa = child(**BOTH)
+    sender, fast = Trains(plane(sa)), plane(mirror(sa))
+    receiver = Trains(fast)
+    (train,) = sender.outbound(Load(superpacket(payload=bytes(9000))), 1.0)
+    assert receiver.inbound(train.data, train.size, RIGHT, 1.0) and len(receiver._flows._known) == 1
+    fast.remove(sa.spi_out)
+    assert not len(receiver._flows._known), "its keys are not kept for it either"
