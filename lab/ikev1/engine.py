@@ -8,6 +8,7 @@ IKEv1 has no acknowledgements (RFC 2408 5.1), so:
   message is mended by the repetition of the one before it.
 - Each exchange of phase 2 has its message ID and its own chain of IVs, so any number run at a time. A chain moves on
   only with a message that proved to be authentic; what did not is dropped and traced, and ends nothing.
+- A message ID begins one exchange (RFC 2408 3.1), so what was recorded long ago, and would open still, begins none.
 - A ProtocolError is not caught here. The endpoint catches it and calls `violated`.
 """
 
@@ -33,6 +34,8 @@ from lab.wire.payloads_v1 import Notify1
 
 # Exchanges of phase 2 under way, and datagrams whose answer is kept, at most.
 MOST_TALKS, MOST_ANSWERS = 64, 256
+# Message IDs that are known to be used: with one Informational a second each way those of hours.
+MOST_SPENT = 16384
 _PHASE_1 = (ExchangeType1.MAIN_MODE, ExchangeType1.AGGRESSIVE_MODE)
 TRANSACTION = ExchangeType1.TRANSACTION
 _INITIAL = (IkeState.CREATED, IkeState.CONNECTING)
@@ -75,6 +78,7 @@ class Engine:
         self.sa = sa
         self._talks: dict[int, Talk] = {}
         self._answers: OrderedDict[bytes, bytes] = OrderedDict()
+        self._spent: OrderedDict[int, None] = OrderedDict()
         self._arrival: Arrival | None = None
 
     # -- beginning
@@ -251,14 +255,25 @@ class Engine:
         if len(self._talks) >= MOST_TALKS:
             raise ProtocolError(f"{len(self._talks)} exchanges under way, no more are taken")
         message_id = message.header.message_id
+        self._fresh(message_id)
         message = self._open(message, phase2_iv(self.sa.agreed, self.sa.iv, message_id))
         if problem := quick_mode.unauthentic(self.sa, message):
             raise ProtocolError(problem)
+        self._spend(message_id)
         self._authentic(arrival, message, None)
         exchange = quick_mode.responder(self.sa, message)
         step = next(exchange)
         talk = Talk(exchange, message_id, self._last_block(message), False, step)
         self._taken(arrival.digest, self._go(talk, step))
+
+    def _fresh(self, message_id: int) -> None:
+        if message_id in self._spent:
+            raise ProtocolError(f"message ID {message_id:08x} has begun an exchange before")
+
+    def _spend(self, message_id: int) -> None:
+        self._spent[message_id] = None
+        if len(self._spent) > MOST_SPENT:
+            self._spent.popitem(last=False)
 
     def _transaction(self, message: Message1, arrival: Arrival) -> None:
         """The peer asks or sets: one message that one message answers."""
@@ -287,9 +302,11 @@ class Engine:
         if not message.sealed:
             self._hint(message)
             raise ProtocolError("INFORMATIONAL in clear, which anybody may have sent")
+        self._fresh(message.header.message_id)
         message = self._open(message, phase2_iv(self.sa.agreed, self.sa.iv, message.header.message_id))
         if problem := informational.unauthentic(self.sa, message):
             raise ProtocolError(problem)
+        self._spend(message.header.message_id)
         self._authentic(arrival, message, None)
         self._taken(arrival.digest, b"")
         refused = informational.responder(self.sa, message)
