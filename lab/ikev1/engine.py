@@ -15,14 +15,14 @@ IKEv1 has no acknowledgements (RFC 2408 5.1), so:
 import contextlib
 import hashlib
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from lab.errors import ProtocolError
 from lab.ike.actions import Send
 from lab.ike.path import Path
 from lab.ike.states import IkeState
-from lab.ikev1 import explain, informational, quick_mode, transaction
+from lab.ikev1 import explain, informational, phase2, quick_mode, transaction
 from lab.ikev1.exchange import Exchange, ExchangeTimeout, Plan, Step
 from lab.ikev1.keys import phase2_iv
 from lab.ikev1.sa import Sa
@@ -254,37 +254,36 @@ class Engine:
             raise ProtocolError(f"QUICK_MODE before {what} is over")
         if len(self._talks) >= MOST_TALKS:
             raise ProtocolError(f"{len(self._talks)} exchanges under way, no more are taken")
-        message_id = message.header.message_id
-        self._fresh(message_id)
-        message = self._open(message, phase2_iv(self.sa.agreed, self.sa.iv, message_id))
-        if problem := quick_mode.unauthentic(self.sa, message):
-            raise ProtocolError(problem)
-        self._spend(message_id)
-        self._authentic(arrival, message, None)
+        message = self._opening(message, arrival)
         exchange = quick_mode.responder(self.sa, message)
         step = next(exchange)
-        talk = Talk(exchange, message_id, self._last_block(message), False, step)
+        talk = Talk(exchange, message.header.message_id, self._last_block(message), False, step)
         self._taken(arrival.digest, self._go(talk, step))
 
-    def _fresh(self, message_id: int) -> None:
+    def _opening(
+        self, message: Message1, arrival: Arrival, unauthentic: Callable[[Sa, Message1], str] = phase2.unauthentic
+    ) -> Message1:
+        """The message that an exchange of the peer begins with, opened; ProtocolError where it is none."""
+        message_id = message.header.message_id
         if message_id in self._spent:
             raise ProtocolError(f"message ID {message_id:08x} has begun an exchange before")
-
-    def _spend(self, message_id: int) -> None:
+        message = self._open(message, phase2_iv(self.sa.agreed, self.sa.iv, message_id))
+        if problem := unauthentic(self.sa, message):
+            raise ProtocolError(problem)
         self._spent[message_id] = None
         if len(self._spent) > MOST_SPENT:
             self._spent.popitem(last=False)
+        self._authentic(arrival, message, None)
+        return message
 
     def _transaction(self, message: Message1, arrival: Arrival) -> None:
         """The peer asks or sets: one message that one message answers."""
         if self.sa.over_at is None:
             raise ProtocolError("TRANSACTION before phase 1 is over")
-        message_id = message.header.message_id
-        message = self._open(message, phase2_iv(self.sa.agreed, self.sa.iv, message_id))
-        if problem := transaction.unauthentic(self.sa, message):
-            raise ProtocolError(problem)
-        self._authentic(arrival, message, None)
-        data, _ = self._encode(message_id, self._last_block(message), transaction.responder(self.sa, message))
+        message = self._opening(message, arrival, transaction.unauthentic)
+        data, _ = self._encode(
+            message.header.message_id, self._last_block(message), transaction.responder(self.sa, message)
+        )
         self._send(data)
         self._taken(arrival.digest, data)
 
@@ -302,12 +301,7 @@ class Engine:
         if not message.sealed:
             self._hint(message)
             raise ProtocolError("INFORMATIONAL in clear, which anybody may have sent")
-        self._fresh(message.header.message_id)
-        message = self._open(message, phase2_iv(self.sa.agreed, self.sa.iv, message.header.message_id))
-        if problem := informational.unauthentic(self.sa, message):
-            raise ProtocolError(problem)
-        self._spend(message.header.message_id)
-        self._authentic(arrival, message, None)
+        message = self._opening(message, arrival)
         self._taken(arrival.digest, b"")
         refused = informational.responder(self.sa, message)
         if refused is not None:
