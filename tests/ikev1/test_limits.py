@@ -2,8 +2,7 @@
 
 import pytest
 
-from lab.ikev1 import engine as engines
-from lab.ikev1 import quick_mode
+from lab.ikev1 import memory, quick_mode
 from lab.wire.ids_v1 import NotifyType1
 from lab.wire.payloads_v1 import Notify1
 from tests.ikev1.test_hostile import answered
@@ -45,14 +44,13 @@ def are_you_there(pair: Pair, number: int) -> bytes:
 
 def test_answers_are_kept_to_a_limit_and_message_ids_beyond_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was recorded long ago and would open still (IKEv1 has no message window) moves no path and is not heeded."""
-    monkeypatch.setattr(engines, "MOST_SPENT", 400)
+    monkeypatch.setattr(memory, "MOST_BEGUN", 400)
     pair = Pair(first(), right_of(first(), ANYBODY), nats=(Nat(LEFT, OUTSIDE),)).initiate()
     recorded = [b"\0\0\0\0" + are_you_there(pair, number) for number in range(600)]
     where = sa(pair.right).path
     for data in recorded:
         assert pair.right.endpoint.receive(data, where, pair.now)
-    kept = engine(pair.right)
-    assert (len(kept._answers), len(kept._spent)) == (engines.MOST_ANSWERS, 400)
+    assert len(engine(pair.right)._memory) == memory.MOST_ANSWERS + 400
     for data in (recorded[-1], recorded[-300]):
         pair.right.take(pair.right.endpoint.receive(data, type(where)(where.local_host, 4500, *ELSEWHERE), pair.now))
         assert sa(pair.right).path == where, "a replay moved the SA"
