@@ -58,7 +58,7 @@ class _Search:
         last = path[-1]
         for issuer in self.issuers(last):
             anchored = any(issuer.der == anchor.der for anchor in self.anchors.certificates)
-            if issuer in path or not self.step(path, issuer, anchored=anchored):
+            if issuer in path or not self.step(path, issuer):
                 continue
             if anchored or self.extend((*path, issuer)):
                 return True
@@ -71,7 +71,7 @@ class _Search:
         keyed = [c for c in found if last.issuer_key_id is None or c.key_id in (None, last.issuer_key_id)]
         return list({c.der: c for c in keyed or found}.values())
 
-    def step(self, path: tuple[Certificate, ...], issuer: Certificate, *, anchored: bool) -> bool:
+    def step(self, path: tuple[Certificate, ...], issuer: Certificate) -> bool:
         """Whether the path's last certificate is good under this issuer."""
         last = path[-1]
         self.steps += 1

@@ -12,19 +12,14 @@
 import ctypes
 import itertools
 import json
-import os
-import signal
 import socket
 import struct
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import lab
-from lab.emulation import wires
+from lab.emulation import companion, wires
 from lab.emulation.namespace import Namespace
 from lab.emulation.recorder import IGNORED, TIMESPEC
 from lab.emulation.topology import Attachment, Topology
@@ -53,18 +48,7 @@ class RecorderProcess:
 
     def __init__(self) -> None:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        root = str(Path(lab.__file__).parent.parent)
-        search = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, IGNORED)  # it inherits that, until it ignores them
-        with theirs:
-            self.process: subprocess.Popen[bytes] = subprocess.Popen(
-                [sys.executable, "-m", "lab.emulation.recorder"],
-                stdin=theirs.fileno(),
-                cwd="/",
-                env=os.environ | {"PYTHONPATH": search},
-                start_new_session=True,
-            )
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        self.process = companion.start("lab.emulation.recorder", theirs, IGNORED)  # blocked until it ignores them
 
     @classmethod
     def shared(cls) -> "RecorderProcess":

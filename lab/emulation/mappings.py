@@ -80,7 +80,7 @@ class Watch:
         """Drop all connections of the box."""
         self.living()  # what has expired already ends so
         self._listen()
-        before, now = len(self._ended), time.time_ns()
+        now = time.time_ns()
         with self._namespace.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER) as channel:
             channel.bind((0, 0))
             channel.send(_HEADER.pack(20, _CTNETLINK << 8 | _DELETE, _REQUEST_ACK, 1, 0) + bytes(4))
@@ -88,13 +88,13 @@ class Watch:
             (code,) = struct.unpack_from("=i", answer, _HEADER.size)
             if code:
                 raise BrokenError(f"the kernel refused to forget its connections: {os.strerror(-code)}")
-        self._listen(forgotten_since_ns=now, place=before)
+        self._listen(forgotten_since_ns=now)
 
     def close(self) -> None:
         """Listen no more."""
         self._socket.close()
 
-    def _listen(self, forgotten_since_ns: int = 0, place: int = 0) -> None:
+    def _listen(self, forgotten_since_ns: int = 0) -> None:
         while True:
             try:
                 data = self._socket.recv(1 << 20)

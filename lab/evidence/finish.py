@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from lab.evidence import annotate, capture, clear, detail, forged, gates, keys, ladder, places, tshark, wireshark
+from lab.evidence import annotate, capture, clear, detail, forged, gates, keys, ladder, places, wireshark, witness
 from lab.evidence.datagram import sightings
 from lab.evidence.files import write_atomically, write_json
 from lab.evidence.results import Evidence
@@ -93,14 +93,14 @@ def _own(scene: Scene, entry: ladder.Entry) -> bool:
     return not scene.places.forwards(entry["from"]) and owner in (None, entry["from"])
 
 
-def check(directory: Path) -> tshark.TsharkReport:
+def check(directory: Path) -> witness.TsharkReport:
     """Let tshark decrypt the finished capture; raises UnfitError where tshark is not installed. Writes tshark.json."""
     known = keys.read(directory / "keys.json")
     where = places.read(directory / "topology.json")
     made_up = forged.read(directory) | gates.made(gates.read(directory))
     if where.corrupted:
         made_up |= forged.changed(sightings(capture.read(directory / WIRE)), where)
-    report = tshark.verify(directory / WIRE, directory / PROFILE, known, where, made_up)
+    report = witness.verify(directory / WIRE, directory / PROFILE, known, where, made_up)
     facts = {"schema": "ikelab.tshark/1", "sentence": report.sentence(), **msgspec.to_builtins(report)}
     write_json(directory / "tshark.json", facts)
     return report

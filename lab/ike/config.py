@@ -9,14 +9,12 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
-from lab.crypto import ikev1_numbers, proposal
-from lab.crypto.certificates import Certificate, Crl
-from lab.crypto.schemes import ECDSA, RSA
-from lab.crypto.signatures import PrivateKey
+from lab.crypto import proposal
+from lab.crypto.certificates import Certificate
 from lab.errors import ConfigError
-from lab.ike import options, pool_config, xauth_config
+from lab.ike import options, pool_config, secrets_config, versions, xauth_config
 from lab.ike.child import TO_THE_MTU
-from lab.ike.credentials import NOBODY, Credentials, Identity, SharedSecret, secret_octets
+from lab.ike.credentials import NOBODY, Credentials, Identity
 from lab.ike.files import FileReader, Files, no_files
 from lab.ike.gre import Gre, tunnels
 from lab.ike.impair import table as impairments
@@ -331,8 +329,6 @@ _NO_EFFECT = {
     "keyingtries", "reauth_time", "dpd_timeout", "close_action",
 }  # fmt: skip
 _SIDE = r"(?:local|remote)(?:-.*)?"
-# Sections of `secrets` that hold a private key; the key says itself of what kind it is.
-_KEYS = (r"private.*", r"rsa.*", r"ecdsa.*", r"pkcs8.*")
 
 
 def load(text: str, file: str = "", read: FileReader = no_files) -> Config:
@@ -345,7 +341,7 @@ def build(tree: Section, files: Files = Files()) -> Config:  # noqa: B008  (froz
     options.read(tree, {}, ("connections", "secrets", "authorities", "pools", "ikelab"))
     connections = tree.sections.get("connections", Section())
     options.read(connections, {}, (".*",))
-    credentials = _credentials(tree, files)
+    credentials = secrets_config.credentials(tree, files)
     pools = pool_config.pools(tree.sections.get("pools", Section()))
     return Config(
         tuple(_connection(section, files, credentials, pools) for section in connections.sections.values()),
@@ -376,7 +372,7 @@ def _kernel_only(connections: Section) -> Iterator[ConfigError]:
 
 def _connection(section: Section, files: Files, credentials: Credentials, pools: dict[str, PoolConfig]) -> Connection:
     values = options.read(section, _CONNECTION, (_SIDE, "children")) | {"pools": pool_config.known(section, pools)}
-    values["version"] = _VERSIONS[str(values.get("version", "0"))]
+    values["version"] = versions.SPOKEN[str(values.get("version", "0"))]
     values.setdefault("proposals", ike_proposals("default"))
     children = section.sections.get("children", Section())
     options.read(children, {}, (".*",))
@@ -391,7 +387,7 @@ def _connection(section: Section, files: Files, credentials: Credentials, pools:
         children={name: _child(child, interface) for name, child in inner},
         **_effective(values),  # type: ignore[arg-type]
     )
-    _CHECKS[connection.version](section, connection)
+    versions.check(section, connection)
     return connection
 
 
@@ -400,57 +396,6 @@ def _check_ppk(section: Section, values: dict[str, object], credentials: Credent
     named = values.get("ppk_id")
     if isinstance(named, Identity) and credentials.ppk(named.data) is None:
         raise section.error(f"no PPK in `secrets` is called {named}", "ppk_id")
-
-
-def _check_first_version(section: Section, connection: Connection) -> None:
-    """IKEv1 has one method of authentication for both sides, and no numbers for what came after it."""
-    local, remote = connection.local, connection.remote
-    hybrid = local.auth.user or remote.auth.user
-    if hybrid and not (local.auth.signed or remote.auth.signed):
-        raise section.error("where one side has auth = xauth and no more, the other has auth = pubkey", "version")
-    if not hybrid and (local.auth.signed != remote.auth.signed or local.eap or remote.eap):
-        raise section.error("with version = 1 both sides have auth = psk, or both auth = pubkey", "version")
-    if local.xauth and remote.xauth:
-        raise section.error("XAUTH is for one side: write auth = xauth in local-2 or in remote-2", "version")
-    if local.auth.signed:
-        _check_first_version_key(section, local, by_user=local.xauth or remote.xauth)
-    for key in ("ppk_id", "ppk_required"):
-        if getattr(connection, key):
-            raise section.error("postquantum preshared keys are IKEv2's; version = 1 has none", key)
-    if "proposals" in section.values and (missing := ikev1_numbers.inexpressible(connection.proposals, phase=1)):
-        reason = f"version = 1 has no numbers for {missing}: write a CBC cipher, a hash and a MODP or ECP group"
-        raise section.error(reason, "proposals")
-    for inner in section.sections.get("children", Section()).sections.values():
-        _check_first_version_child(inner, connection.children[inner.name])
-
-
-def _check_first_version_child(section: Section, child: Child) -> None:
-    """What is written has numbers; of our defaults those that have none are left out."""
-    for key in ("esp_proposals", "ah_proposals"):
-        if key in section.values and (missing := ikev1_numbers.inexpressible(getattr(child, key), phase=2)):
-            raise section.error(f"version = 1 has no numbers for {missing}", key)
-
-
-def _check_first_version_key(section: Section, local: AuthConfig, *, by_user: bool) -> None:
-    """Signatures have numbers for RSA and ECDSA; with XAUTH, and in hybrid authentication, for RSA alone."""
-    families = {certificate.public.family for certificate in local.certs}
-    if by_user and RSA not in families:
-        raise section.error("XAUTH goes with signatures by RSA keys; no certificate has one", "version")
-    if not families & {RSA, ECDSA}:
-        reason = "with version = 1 and auth = pubkey a certificate with an RSA or an ECDSA key is needed"
-        raise section.error(reason, "version")
-
-
-def _check_second_version(section: Section, connection: Connection) -> None:
-    """IKEv2 has EAP in the place of XAUTH, and only the initiator's question for addresses."""
-    xauth_config.refuse(section)
-    if not connection.pull:
-        raise section.error("in IKEv2 the initiator asks for its addresses: pull = no goes with version = 1", "pull")
-
-
-# What is written -> the version that is spoken, and what each version does not allow.
-_VERSIONS = {"0": 2, "1": 1, "2": 2}
-_CHECKS = {1: _check_first_version, 2: _check_second_version}
 
 
 def _auth(section: Section, side: str, files: Files) -> tuple[Section, AuthConfig]:
@@ -503,55 +448,3 @@ def _child(section: Section, interface: dict[str, object]) -> Child:
 
 def _effective(values: dict[str, object]) -> dict[str, object]:
     return {key: value for key, value in values.items() if key not in _NO_EFFECT}
-
-
-def _credentials(tree: Section, files: Files) -> Credentials:
-    secrets, authorities = (tree.sections.get(name, Section()) for name in ("secrets", "authorities"))
-    options.read(secrets, {}, (r"(ike|eap|xauth|ppk).*", *_KEYS))
-    options.read(authorities, {}, (".*",))
-    certificates: tuple[Certificate, ...] = ()
-    crls: tuple[Crl, ...] = ()
-    for authority in authorities.sections.values():
-        readers: dict[str, options.Reader] = {"cacert": files.certificates, "crl_uris": files.crls}
-        values = options.read(authority, readers)
-        if "cacert" not in values:
-            raise authority.error("cacert = FILE is needed")
-        certificates += values["cacert"]  # type: ignore[operator]
-        crls += values.get("crl_uris", ())  # type: ignore[operator]
-    inner = secrets.sections.items()
-    return Credentials(
-        shared=tuple(_secret(section) for name, section in inner if name.startswith("ike")),
-        eap=tuple(_secret(section) for name, section in inner if name.startswith(("eap", "xauth"))),
-        keys=tuple(
-            _private(section, files) for name, section in inner if not name.startswith(("ike", "eap", "xauth", "ppk"))
-        ),
-        ppks=tuple(_ppk(section) for name, section in inner if name.startswith("ppk")),
-        authorities=certificates,
-        crls=crls,
-    )
-
-
-def _ppk(section: Section) -> SharedSecret:
-    """A postquantum preshared key; peers ask for it by name, so one must be written."""
-    secret = _secret(section)
-    if not any(secret.owners):
-        raise section.error("id = ... is needed: peers ask for a PPK by its name")
-    return secret
-
-
-def _private(section: Section, files: Files) -> PrivateKey:
-    key = options.read(section, {"file": files.private_key}).get("file")
-    if not isinstance(key, PrivateKey):
-        raise section.error("file = ... is needed")
-    return key
-
-
-def _secret(section: Section) -> SharedSecret:
-    readers = {key: options.identity if key.startswith("id") else secret_octets for key in section.values}
-    known = {key: reader for key, reader in readers.items() if key == "secret" or key.startswith("id")}
-    values = options.read(section, known)
-    secret = values.pop("secret", None)
-    if not isinstance(secret, bytes) or not secret:
-        raise section.error("secret = ... is needed")
-    owners = tuple(value for value in values.values() if value is None or isinstance(value, Identity))
-    return SharedSecret(section.name, secret, owners)

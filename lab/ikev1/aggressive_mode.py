@@ -11,7 +11,6 @@ told to, `aggressive = yes`. Where a NAT is found, the third message goes to por
 """
 
 from lab.crypto import registry
-from lab.ike.path import Path
 from lab.ike.states import IkeState
 from lab.ikev1 import phase1, proof, vendor
 from lab.ikev1.exchange import Check, Exchange, Step
@@ -51,8 +50,8 @@ def initiator(sa: Sa) -> Exchange:
     phase1.derive(sa, pair.shared(public), peer=peer)
     proof.asked(sa, answer)
     phase1.verify(sa, peer, answer)
-    discovery = phase1.nat_discovery(sa, sa.path)
-    phase1.discovered(sa, answer, sa.path)
+    discovery = phase1.nat_discovery(sa)
+    phase1.discovered(sa, answer)
     if sa.nat.detected:
         sa.path = sa.path.floated()
     last = (*discovery, *phase1.prove(sa), *phase1.first_contact(sa))
@@ -61,7 +60,7 @@ def initiator(sa: Sa) -> Exchange:
     return Step(AGGRESSIVE_MODE, last, repeat=sa.waits_for_xauth, check=_over)
 
 
-def responder(sa: Sa, first: Message1, path: Path) -> Exchange:
+def responder(sa: Sa, first: Message1) -> Exchange:
     """RFC 2409 5    the same from the other end; its reply to a stranger is not repeated by itself."""
     sa.life.become(IkeState.CONNECTING)
     sa.stage = AGGRESSIVE_MODE.name
@@ -75,11 +74,11 @@ def responder(sa: Sa, first: Message1, path: Path) -> Exchange:
     sa.gxr = public
     phase1.derive(sa, shared, peer=peer)
     (offer, *vendors), identity = chosen, phase1.own_id(sa)
-    discovery = phase1.nat_discovery(sa, path)
+    discovery = phase1.nat_discovery(sa)
     answer = (offer, KE1(public), Nonce1(sa.nr), identity, *phase1.prove(sa), *proof.requests(sa), *vendors, *discovery)
     last = yield Step(AGGRESSIVE_MODE, answer, encrypted=False, repeat=False, sealed_next=None)
 
-    phase1.discovered(sa, last, sa.path)
+    phase1.discovered(sa, last)
     phase1.verify(sa, peer, last)
     phase1.establish(sa, last)
     return None

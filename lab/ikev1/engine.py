@@ -4,26 +4,26 @@ IKEv1 has no acknowledgements (RFC 2408 5.1), so:
 
 - A message is repeated bit for bit by the side that waits for the next one, after timeout * base^n seconds. A first
   reply to a stranger is never repeated by a timer.
-- A datagram that was taken before (its hash tells) brings what was sent then once more, whoever asks: so a lost last
-  message is mended by the repetition of the one before it.
+- A datagram that was taken before brings what was sent then once more, so a lost last message is mended by the
+  repetition of the one before it: whoever asks, but a stranger only where it is. What is kept for that is `memory`'s.
 - Each exchange of phase 2 has its message ID and its own chain of IVs, so any number run at a time. A chain moves on
   only with a message that proved to be authentic; what did not is dropped and traced, and ends nothing.
 - A ProtocolError is not caught here. The endpoint catches it and calls `violated`.
 """
 
 import contextlib
-import hashlib
-from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from lab.errors import ProtocolError
 from lab.ike.actions import Send
 from lab.ike.path import Path
 from lab.ike.states import IkeState
-from lab.ikev1 import explain, informational, quick_mode, transaction
+from lab.ikev1 import explain, informational, phase2, quick_mode, transaction
 from lab.ikev1.exchange import Exchange, ExchangeTimeout, Plan, Step
 from lab.ikev1.keys import phase2_iv
+from lab.ikev1.memory import Memory, digest
 from lab.ikev1.sa import Sa
 from lab.wire.header import Header
 from lab.wire.ids_v1 import ExchangeType1, NotifyType1
@@ -31,8 +31,8 @@ from lab.wire.message_v1 import Message1, encode_chain, header
 from lab.wire.packets import NON_ESP_MARKER
 from lab.wire.payloads_v1 import Notify1
 
-# Exchanges of phase 2 under way, and datagrams whose answer is kept, at most.
-MOST_TALKS, MOST_ANSWERS = 64, 256
+# Exchanges of phase 2 under way, at most.
+MOST_TALKS = 64
 _PHASE_1 = (ExchangeType1.MAIN_MODE, ExchangeType1.AGGRESSIVE_MODE)
 TRANSACTION = ExchangeType1.TRANSACTION
 _INITIAL = (IkeState.CREATED, IkeState.CONNECTING)
@@ -74,7 +74,7 @@ class Engine:
     def __init__(self, sa: Sa) -> None:
         self.sa = sa
         self._talks: dict[int, Talk] = {}
-        self._answers: OrderedDict[bytes, bytes] = OrderedDict()
+        self._memory = Memory()
         self._arrival: Arrival | None = None
 
     # -- beginning
@@ -87,7 +87,7 @@ class Engine:
     def serve(self, exchange: Exchange, data: bytes, path: Path) -> None:
         """Answer the first message of phase 1; ProtocolError: it is refused and no state stays."""
         step = next(exchange)
-        self._taken(_digest(data), self._go(Talk(exchange, 0, b"", False, step), step))
+        self._memory.taken(digest(data), self._go(Talk(exchange, 0, b"", False, step), step))
         self.sa.path = path
 
     def settle(self) -> None:
@@ -180,20 +180,20 @@ class Engine:
 
     def receive(self, front: Header, data: bytes, path: Path) -> None:
         """Take a datagram that carries this SA's cookies; raises ProtocolError, which goes to `violated`."""
-        arrival = self._arrival = Arrival(front, _digest(data), path)
-        if arrival.digest in self._answers:
-            self._again(arrival)
+        arrival = self._arrival = Arrival(front, digest(data), path)
+        answer = self._memory.answer(arrival.digest)
+        if answer is not None:
+            self._again(arrival, answer)
         elif not self.sa.alive:
             raise ProtocolError("a message for an ISAKMP SA that has gone")
         else:
             self._message(Message1.decode(data), arrival)
         self._arrival = None
 
-    def _again(self, arrival: Arrival) -> None:
+    def _again(self, arrival: Arrival, answer: bytes) -> None:
         """The same datagram once more: the answer to it may have been lost."""
         if self._elsewhere(arrival.path):
             raise ProtocolError("a message again from another address, before the peer is authenticated")
-        answer = self._answers[arrival.digest]
         what = "again, answered as before" if answer else "again, and nothing answers it"
         self.sa.host.trace.emit("repeat", f"{arrival.exchange.name} {what}")
         if answer:
@@ -238,9 +238,9 @@ class Engine:
         except StopIteration as end:
             following, last = end.value, True
         if following is not None:
-            self._taken(arrival.digest, self._go(talk, following, last=last))
+            self._memory.taken(arrival.digest, self._go(talk, following, last=last))
         else:
-            self._taken(arrival.digest, b"")
+            self._memory.taken(arrival.digest, b"")
             self._talks.pop(talk.message_id, None)
 
     def _first_of_quick_mode(self, message: Message1, arrival: Arrival) -> None:
@@ -250,28 +250,36 @@ class Engine:
             raise ProtocolError(f"QUICK_MODE before {what} is over")
         if len(self._talks) >= MOST_TALKS:
             raise ProtocolError(f"{len(self._talks)} exchanges under way, no more are taken")
-        message_id = message.header.message_id
-        message = self._open(message, phase2_iv(self.sa.agreed, self.sa.iv, message_id))
-        if problem := quick_mode.unauthentic(self.sa, message):
-            raise ProtocolError(problem)
-        self._authentic(arrival, message, None)
+        message = self._opening(message, arrival)
         exchange = quick_mode.responder(self.sa, message)
         step = next(exchange)
-        talk = Talk(exchange, message_id, self._last_block(message), False, step)
-        self._taken(arrival.digest, self._go(talk, step))
+        talk = Talk(exchange, message.header.message_id, self._last_block(message), False, step)
+        self._memory.taken(arrival.digest, self._go(talk, step))
+
+    def _opening(
+        self, message: Message1, arrival: Arrival, unauthentic: Callable[[Sa, Message1], str] = phase2.unauthentic
+    ) -> Message1:
+        """The message that an exchange of the peer begins with, opened; ProtocolError where it is none."""
+        message_id = message.header.message_id
+        if self._memory.has_begun(message_id):
+            raise ProtocolError(f"message ID {message_id:08x} has begun an exchange before")
+        message = self._open(message, phase2_iv(self.sa.agreed, self.sa.iv, message_id))
+        if problem := unauthentic(self.sa, message):
+            raise ProtocolError(problem)
+        self._memory.begins(message_id)
+        self._authentic(arrival, message, None)
+        return message
 
     def _transaction(self, message: Message1, arrival: Arrival) -> None:
         """The peer asks or sets: one message that one message answers."""
         if self.sa.over_at is None:
             raise ProtocolError("TRANSACTION before phase 1 is over")
-        message_id = message.header.message_id
-        message = self._open(message, phase2_iv(self.sa.agreed, self.sa.iv, message_id))
-        if problem := transaction.unauthentic(self.sa, message):
-            raise ProtocolError(problem)
-        self._authentic(arrival, message, None)
-        data, _ = self._encode(message_id, self._last_block(message), transaction.responder(self.sa, message))
+        message = self._opening(message, arrival, transaction.unauthentic)
+        data, _ = self._encode(
+            message.header.message_id, self._last_block(message), transaction.responder(self.sa, message)
+        )
         self._send(data)
-        self._taken(arrival.digest, data)
+        self._memory.taken(arrival.digest, data)
 
     def _remind(self, path: Path) -> None:
         """The peer goes on although we wait for its last message of phase 1: it was lost, so ask for it, once for one.
@@ -287,11 +295,8 @@ class Engine:
         if not message.sealed:
             self._hint(message)
             raise ProtocolError("INFORMATIONAL in clear, which anybody may have sent")
-        message = self._open(message, phase2_iv(self.sa.agreed, self.sa.iv, message.header.message_id))
-        if problem := informational.unauthentic(self.sa, message):
-            raise ProtocolError(problem)
-        self._authentic(arrival, message, None)
-        self._taken(arrival.digest, b"")
+        message = self._opening(message, arrival)
+        self._memory.taken(arrival.digest, b"")
         refused = informational.responder(self.sa, message)
         if refused is not None:
             self._refused(refused, message)
@@ -340,11 +345,6 @@ class Engine:
         sa.last_heard = sa.host.now
         if arrival.path != sa.path and (sa.state in _INITIAL or (sa.nat.remote and not sa.nat.local)):
             sa.move(arrival.path)
-
-    def _taken(self, digest: bytes, answer: bytes) -> None:
-        self._answers[digest] = answer
-        while len(self._answers) > MOST_ANSWERS:
-            self._answers.popitem(last=False)
 
     # -- what goes wrong
 
@@ -414,7 +414,3 @@ class Engine:
         elif self.sa.alive and talk.ours:
             self.sa.dead = self.sa.state is not IkeState.DELETING
             self.sa.close(reason)
-
-
-def _digest(data: bytes) -> bytes:
-    return hashlib.sha256(data).digest()

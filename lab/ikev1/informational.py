@@ -88,11 +88,6 @@ def refusal(sa: Sa, message_id: int, kind: NotifyType1, spi: bytes = b"") -> Ste
 # -- what we are told
 
 
-def unauthentic(sa: Sa, message: Message1) -> str:
-    """Why a message is not to be heeded, in words."""
-    return phase2.unauthentic(sa, message)
-
-
 def responder(sa: Sa, message: Message1) -> str | None:
     """Heed what an authentic Informational tells; the reason in words where it refuses an exchange of ours."""
     for notify in message.all(Notify1):

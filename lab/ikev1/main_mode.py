@@ -12,7 +12,6 @@ Where a NAT is found, the initiator goes on at port 4500 with the fifth message 
 """
 
 from lab.crypto import registry
-from lab.ike.path import Path
 from lab.ike.states import IkeState
 from lab.ikev1 import phase1, proof, vendor
 from lab.ikev1.exchange import Exchange, Payloads, Step
@@ -36,9 +35,9 @@ def initiator(sa: Sa) -> Exchange:
 
     pair = registry.group(sa.agreed.ke).generate(sa.host.random)
     sa.ni, sa.gxi = sa.new_nonce(), pair.public
-    discovery = phase1.nat_discovery(sa, sa.path)
+    discovery = phase1.nat_discovery(sa)
     answer = yield _clear(KE1(pair.public), Nonce1(sa.ni), *discovery, expects=(KE1, Nonce1))
-    phase1.discovered(sa, answer, sa.path)
+    phase1.discovered(sa, answer)
     proof.asked(sa, answer)
     phase1.derive(sa, pair.shared(phase1.heard_values(sa, answer)))
     if sa.nat.detected:
@@ -52,18 +51,18 @@ def initiator(sa: Sa) -> Exchange:
     return None
 
 
-def responder(sa: Sa, first: Message1, path: Path) -> Exchange:
+def responder(sa: Sa, first: Message1) -> Exchange:
     """RFC 2409 5    the same from the other end; it never repeats anything by itself."""
     sa.life.become(IkeState.CONNECTING)
     sa.stage = MAIN_MODE.name
     request = yield _reply(*phase1.choose(sa, first), expects=(KE1, Nonce1))
 
-    phase1.discovered(sa, request, sa.path)
+    phase1.discovered(sa, request)
     sa.nr = sa.new_nonce()
     public, shared = registry.group(sa.agreed.ke).respond(sa.host.random, phase1.heard_values(sa, request))
     sa.gxr = public
     phase1.derive(sa, shared)
-    discovery = phase1.nat_discovery(sa, sa.path)
+    discovery = phase1.nat_discovery(sa)
     request = yield _reply(KE1(public), Nonce1(sa.nr), *proof.requests(sa), *discovery, expects=(ID1,), sealed=True)
 
     proof.asked(sa, request)

@@ -119,18 +119,19 @@ def connection_for(connections: Sequence[Connection], request: Message1, path: P
 # -- NAT-D (RFC 3947 3.2)
 
 
-def nat_discovery(sa: Sa, path: Path) -> Payloads:
+def nat_discovery(sa: Sa) -> Payloads:
     """The hash of the far end, then that of our own; with `encap = yes` a false one, so that the peer sees a NAT."""
     if sa.nat_numbers is None:
         return ()
+    path = sa.path
     ends = (path.remote_host, path.remote_port), (path.local_host, 0 if sa.connection.encap else path.local_port)
     return tuple(NatD(nat_hash(*sa.cookies, *end, sa.agreed.hash), sa.nat_numbers.nat_d) for end in ends)
 
 
-def discovered(sa: Sa, message: Message1, path: Path) -> None:
+def discovered(sa: Sa, message: Message1) -> None:
     """What the peer's NAT-D payloads tell."""
     found = [payload.data for payload in message.all(NatD)]
-    sa.nat = detect(sa.cookies, path, found[1:], found[:1], sa.agreed.hash)
+    sa.nat = detect(sa.cookies, sa.path, found[1:], found[:1], sa.agreed.hash)
     if sa.nat.spoken and sa.connection.encap:
         sa.nat = NatSituation(spoken=True, local=True, remote=sa.nat.remote)
 

@@ -168,11 +168,6 @@ def spi_of(step: Step) -> bytes:
 # -- the responder
 
 
-def unauthentic(sa: Sa, message: Message1) -> str:
-    """Why a first message is not one, in words."""
-    return phase2.unauthentic(sa, message)
-
-
 def responder(sa: Sa, first: Message1) -> Exchange:
     """RFC 2409 5.5    --> SA, Ni    SA, Nr <--    --> HASH(3)."""
     if len(sa.children) >= MOST_CHILDREN:

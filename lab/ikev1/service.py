@@ -110,7 +110,7 @@ class Service:
         sa.spi_i, sa.spi_r = front.spi_i, self._host.new_ike_spi()
         engine = Engine(sa)
         mode = aggressive_mode if aggressive else main_mode
-        engine.serve(mode.responder(sa, message, path), data, path)
+        engine.serve(mode.responder(sa, message), data, path)
         self.table.add(engine, begun_by=data)
         self._half_open.opened(sa.spi, path.remote_host)
         self._host.touch(sa.spi)

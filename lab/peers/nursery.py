@@ -15,13 +15,9 @@ import os
 import select
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-import lab
-from lab.emulation import linux
+from lab.emulation import companion, linux
 from lab.errors import BrokenError
 from lab.peers import worker
 
@@ -73,16 +69,7 @@ class Nursery:
     def __init__(self) -> None:
         self._idle: list[Daemon] = []
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        root = str(Path(lab.__file__).parent.parent)
-        search = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
-        with theirs:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "lab.peers.nursery"],
-                stdin=theirs.fileno(),
-                cwd="/",
-                env=os.environ | {"PYTHONPATH": search},
-                start_new_session=True,
-            )
+        self.process = companion.start("lab.peers.nursery", theirs)
 
     @classmethod
     def shared(cls) -> "Nursery":

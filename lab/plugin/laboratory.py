@@ -206,11 +206,15 @@ class Lab:
     def ping(self, count: int = PINGS) -> None:
         """The left host pings the right one through the tunnel; every echo must come back."""
         self.step("ping", f"{count} echo requests from {self.inner('left')} to {self.inner('right')}")
-        argv = ["ping", "-n", "-c", str(count), "-i", "0.2", "-W", "2", self.inner("right")]
-        done = self.network.node("left-host").run(argv, timeout=30.0 + count)
-        words = done.stdout.strip().splitlines()
-        assert done.returncode == 0, f"the ping through the tunnel failed: {words[-1] if words else done.stderr}"
+        self._answered("left-host", self.inner("right"), count)
         self._pings.append(count)
+
+    def _answered(self, node: str, target: str, count: int, *how: str) -> None:
+        """A node pings a target; every echo must come back."""
+        argv = ["ping", "-n", "-c", str(count), "-i", "0.2", "-W", "2", *how, target]
+        done = self.network.node(node).run(argv, timeout=30.0 + count)
+        words = done.stdout.strip().splitlines()
+        assert done.returncode == 0, f"{node} pings {target} in vain: {words[-1] if words else done.stderr}"
 
     def ping_back(self) -> bool:
         """The right host pings the left one, once; whether the echo came back. Nothing is proven by it."""
@@ -241,20 +245,14 @@ class Lab:
         """The left gateway itself pings the right one, for children of the gateways' own addresses."""
         target = self.ends().right_public
         self.step("ping", f"{count} echo requests from {self.left.address} to {target}")
-        argv = ["ping", "-n", "-c", str(count), "-i", "0.2", "-W", "2", "-I", self.left.address, target]
-        done = self.network.node("left").run(argv, timeout=30.0 + count)
-        words = done.stdout.strip().splitlines()
-        assert done.returncode == 0, f"the ping of the gateways failed: {words[-1] if words else done.stderr}"
+        self._answered("left", target, count, "-I", self.left.address)
         self._own_pings.append(count)
 
     def ping_virtual(self, source: str, target: str = "", count: int = PINGS) -> None:
         """The left gateway pings a host behind the right one and names no source: that must be its virtual address."""
         target = target or self.inner("right")
         self.step("ping", f"{count} echo requests from {source} to {target}, the source left to routing")
-        argv = ["ping", "-n", "-c", str(count), "-i", "0.2", "-W", "2", target]
-        done = self.network.node("left").run(argv, timeout=30.0 + count)
-        words = done.stdout.strip().splitlines()
-        assert done.returncode == 0, f"the ping through the tunnel failed: {words[-1] if words else done.stderr}"
+        self._answered("left", target, count)
         self._virtual_pings.setdefault((source, target), []).append(count)
 
     def prove_virtual(self) -> Ladder:

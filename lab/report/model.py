@@ -110,7 +110,7 @@ def load_run(run_dir: Path) -> Run:
     known = {one.directory for one in results}
     results += [_unlisted(run_dir, place, doubts) for place in _left_on_disk(run_dir) if place not in known]
     ordered = sorted(results, key=lambda one: (one.id, one.pairing, str(one.directory)))
-    return Run(found, tuple(ordered), _interruption(found, ordered), doubts)
+    return Run(found, tuple(ordered), _interruption(found), doubts)
 
 
 def _listed(run_dir: Path, found: Facts) -> Iterable[Result]:
@@ -140,7 +140,7 @@ def _unlisted(run_dir: Path, directory: PurePosixPath, doubts: Doubts) -> Result
     return result(told, directory)
 
 
-def _interruption(found: Facts, results: list[Result]) -> str:
+def _interruption(found: Facts) -> str:
     if not found:
         return "run.json is missing or unreadable: the run was interrupted. What was finished is shown."
     if facts.number(found, "duration_s") is None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from lab.evidence import capture, clear, detail, keys, tshark, wireshark
+from lab.evidence import capture, clear, detail, keys, tshark, wireshark, witness
 from lab.evidence.capture import Frame
 from lab.evidence.keys import Keys
 from lab.evidence.scene import Scene
@@ -172,7 +172,7 @@ def write(tmp_path: Path, sent: list[Sent]) -> tuple[Path, Path]:
 def test_tshark_puts_the_fragments_together_as_we_do(tmp_path: Path) -> None:
     init, request, response = parts()
     pcap, profile = write(tmp_path, [*init, *request, *response])
-    report = tshark.verify(pcap, profile, handshake()[1])
+    report = witness.verify(pcap, profile, handshake()[1])
     assert report.ok, report.sentence()
     assert report.ike_decrypted == report.ike_total == 2 * (len(request) + len(response))
 
@@ -190,6 +190,6 @@ def test_a_message_that_tshark_never_shows_whole_is_found(tmp_path: Path, monkey
         return cut, complaints
 
     monkeypatch.setattr(tshark, "dissect", pieces_only)
-    report = tshark.verify(pcap, profile, handshake()[1])
+    report = witness.verify(pcap, profile, handshake()[1])
     assert len(report.problems) == 2
     assert "in fragments shows SKF IDi" in report.problems[0].text

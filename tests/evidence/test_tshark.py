@@ -12,7 +12,7 @@ from scapy.layers.l2 import Ether
 from lab.crypto import registry
 from lab.crypto import wireshark as names
 from lab.errors import BrokenError, UnfitError
-from lab.evidence import capture, finish, keys, tshark, wireshark
+from lab.evidence import capture, finish, keys, tshark, wireshark, witness
 from lab.evidence.datagram import Sighting, sightings
 from lab.evidence.keyring import Keyring
 from lab.evidence.reading import Reader, Reading
@@ -51,10 +51,10 @@ def test_wrong_ike_key_is_found(tmp_path: Path, name: str, key: str, packets: in
     directory = finished(tmp_path, name)
     entry = keys.read(directory / "keys.json").ike[0]
     spoil(directory, "ikev2_decryption_table", getattr(entry, key))
-    witness = finish.check(directory)
-    assert not witness.ok
-    assert witness.ike_total - witness.ike_decrypted == len(witness.problems) == packets
-    assert witness.esp_decrypted == witness.esp_total
+    said = finish.check(directory)
+    assert not said.ok
+    assert said.ike_total - said.ike_decrypted == len(said.problems) == packets
+    assert said.esp_decrypted == said.esp_total
 
 
 @needs_tshark
@@ -64,10 +64,10 @@ def test_what_is_wrong_on_purpose_is_counted_and_no_problem(tmp_path: Path, impa
     directory = finished(tmp_path, "direct-cbc")
     spoil(directory, "ikev2_decryption_table", keys.read(directory / "keys.json").ike[0].SK_ai)
     told_to_misbehave(directory, impaired)
-    witness = finish.check(directory)
-    assert (witness.impaired, len(witness.problems)) == ((6, 0) if impaired == "left" else (0, 6))
-    assert witness.ike_total - witness.ike_decrypted == 6 and witness.esp_decrypted == witness.esp_total
-    assert ("6 are wrong on purpose" in witness.sentence()) is (impaired == "left")
+    said = finish.check(directory)
+    assert (said.impaired, len(said.problems)) == ((6, 0) if impaired == "left" else (0, 6))
+    assert said.ike_total - said.ike_decrypted == 6 and said.esp_decrypted == said.esp_total
+    assert ("6 are wrong on purpose" in said.sentence()) is (impaired == "left")
 
 
 @needs_tshark
@@ -79,19 +79,19 @@ def test_wrong_esp_key_is_found(tmp_path: Path, name: str, key: str) -> None:
     directory = finished(tmp_path, name)
     entry = keys.read(directory / "keys.json").child[0]
     spoil(directory, "esp_sa", getattr(entry, key))
-    witness = finish.check(directory)
-    assert {problem.text.split()[1] for problem in witness.problems} == {entry.spi}
-    assert witness.esp_total - witness.esp_decrypted == len(witness.problems) > 0
-    assert witness.ike_decrypted == witness.ike_total
+    said = finish.check(directory)
+    assert {problem.text.split()[1] for problem in said.problems} == {entry.spi}
+    assert said.esp_total - said.esp_decrypted == len(said.problems) > 0
+    assert said.ike_decrypted == said.ike_total
 
 
 @needs_tshark
 def test_missing_row_is_found(tmp_path: Path) -> None:
     directory = finished(tmp_path, "nat-gcm")
     (directory / "wireshark" / "ikev2_decryption_table").write_text("")
-    witness = finish.check(directory)
-    assert witness.ike_decrypted == 0
-    assert "was not decrypted" in witness.problems[0].text
+    said = finish.check(directory)
+    assert said.ike_decrypted == 0
+    assert "was not decrypted" in said.problems[0].text
 
 
 @needs_tshark
@@ -99,9 +99,9 @@ def test_refused_row_is_a_problem_of_the_whole(tmp_path: Path) -> None:
     directory = finished(tmp_path, "psk-bad")
     with (directory / "wireshark" / "esp_sa").open("a") as table:
         table.write('"IPv4","*","*","0x1","ROT13","0x00","NULL",""\n')
-    witness = finish.check(directory)
-    assert [problem.frame for problem in witness.problems] == [0]
-    assert "ROT13" in witness.problems[0].text
+    said = finish.check(directory)
+    assert [problem.frame for problem in said.problems] == [0]
+    assert "ROT13" in said.problems[0].text
 
 
 @needs_tshark
@@ -118,8 +118,8 @@ def test_octet_changed_on_the_wire_is_found_in_its_frame(tmp_path: Path) -> None
         for n, frame in enumerate(frames):
             data = frame.data[:-1] + bytes([frame.data[-1] ^ 1]) if n == last else frame.data
             writer.packet(Packet(frame.time_ns, points.index(frame.point), data))
-    witness = finish.check(directory)
-    assert [problem.frame for problem in witness.problems] == [last + 1]
+    said = finish.check(directory)
+    assert [problem.frame for problem in said.problems] == [last + 1]
 
 
 BOOTP_ENTRIES = ["decode_as_entry: udp.port,67,(none),ISAKMP", "decode_as_entry: udp.port,68,(none),UDPENCAP"]
@@ -148,9 +148,9 @@ def test_ports_that_belong_to_other_protocols(tmp_path: Path, high: tuple[int, i
     finish.finish(directory)
     entries = (directory / "wireshark" / "decode_as_entries").read_text().splitlines()[1:]
     assert entries == named
-    witness = finish.check(directory)
-    assert witness.problems == []
-    assert witness.ike_decrypted == witness.ike_total > 0
+    said = finish.check(directory)
+    assert said.problems == []
+    assert said.ike_decrypted == said.ike_total > 0
 
 
 @needs_tshark
@@ -179,9 +179,9 @@ def test_fragments_that_two_points_saw_are_not_mixed(
             writer.packet(Packet(time_ns, points.index(point), data))
     report = finish.finish(directory)
     assert max(hop.get("fragments", 1) for entry in report.ladder for hop in entry["hops"]) > 2
-    witness = finish.check(directory)
-    assert witness.problems == []
-    assert witness.ike_decrypted == witness.ike_total == 16 - lost
+    said = finish.check(directory)
+    assert said.problems == []
+    assert said.ike_decrypted == said.ike_total == 16 - lost
     assert len(looks) == 1 + lost
 
 
@@ -253,7 +253,7 @@ def test_what_tshark_cannot_check_is_named_and_no_problem(tmp_path: Path) -> Non
     directory = finished(tmp_path, "direct-cbc")
     held = keys.read(directory / "keys.json")
     wider = structs.replace(held, child=[structs.replace(child, esn=True) for child in held.child])
-    report = tshark.verify(directory / "wire.pcapng", directory / "wireshark", wider)
+    report = witness.verify(directory / "wire.pcapng", directory / "wireshark", wider)
     assert set(report.unsupported) >= {"ESN"} and report.esp_decrypted == 0
 
 
@@ -269,10 +269,10 @@ def test_messages_under_renewed_keys_are_named_and_no_proof(tmp_path: Path) -> N
     table = (directory / "wireshark" / "ikev2_decryption_table").read_text()
     assert renewed.SK_ei in table
     assert first.SK_ei not in table
-    witness = finish.check(directory)
-    assert witness.ok
-    assert witness.ike_decrypted == 0 < witness.ike_total == witness.unsupported[tshark.EARLIER]
-    assert witness.esp_decrypted == witness.esp_total
+    said = finish.check(directory)
+    assert said.ok
+    assert said.ike_decrypted == 0 < said.ike_total == said.unsupported[witness.EARLIER]
+    assert said.esp_decrypted == said.esp_total
 
 
 @pytest.mark.parametrize(
@@ -289,10 +289,10 @@ def test_only_an_authentic_message_with_id_null_may_be_malformed_to_tshark(
 ) -> None:
     chain = encode_chain((identity,))
     reading = Reading("IKEv2", spi="aa:bb", exchange="IKE_AUTH", chain=chain, first_inside=PayloadType.IDi)
-    row = tshark._Row((35,), decrypted, forged, False, False, (), "malformed")
-    report = tshark.TsharkReport()
+    row = tshark.Row((35,), decrypted, forged, False, False, (), "malformed")
+    report = witness.TsharkReport()
     seen = Sighting("ike", "left.wan", 0, 0, "192.0.2.1", "198.51.100.1", 500, 500, b"", b"", (0,))
-    tshark._judge(report, seen, reading, row, {}, False)
+    witness._judge(report, seen, reading, row, {}, False)
     assert (report.ok, report.unsupported) == ((True, {"ID_NULL": 1}) if excused else (False, {}))
 
 
@@ -303,5 +303,5 @@ def test_what_is_malformed_inside_sk_names_nobody(tmp_path: Path) -> None:
     readings = (known.read(one) for one in sightings(capture.read(directory / "wire.pcapng")))
     opened = next(reading for reading in readings if reading.opened and reading.protocol == "IKEv2")
     malformed = replace(opened, chain=bytes(4), first_inside=PayloadType.IDi, note="malformed inside SK")
-    row = tshark._Row((), True, False, False, False, (), "")
-    assert not tshark._nameless(malformed, row)
+    row = tshark.Row((), True, False, False, False, (), "")
+    assert not witness._nameless(malformed, row)

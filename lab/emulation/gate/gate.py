@@ -15,14 +15,12 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-import lab
 from lab.daemon.client import Client, Refused
+from lab.emulation import companion
 from lab.emulation.gate import filter as filters
 from lab.emulation.gate.nftables import Rule as KernelRule
 from lab.emulation.gate.nftables import sayable
@@ -42,18 +40,7 @@ class Process:
     def __init__(self) -> None:
         self._lab, theirs = socket.socketpair()
         self._lab.settimeout(PATIENCE_S)
-        root = str(Path(lab.__file__).parent.parent)
-        search = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
-        with theirs:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", PROGRAM],
-                stdin=theirs.fileno(),
-                cwd="/",
-                env=os.environ | {"PYTHONPATH": search},
-                start_new_session=True,
-            )
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        self.process = companion.start(PROGRAM, theirs, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
 
     @classmethod
     def shared(cls) -> "Process":

@@ -1,4 +1,4 @@
-"""The table of methods. "Add a method" = a file with both roles, a row here, and its word in `lab.ike.config`."""
+"""The table of methods. "Add a method" = a file with both roles, a row here, and its word in `lab.ike.means`."""
 
 from lab.ikev2.eap import md5, mschapv2, peap, tls, ttls
 from lab.ikev2.eap.method import Method

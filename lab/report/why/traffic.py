@@ -111,7 +111,7 @@ def _one_way(children: dict[str, list[Child]], ladder: Sequence[Facts], when: fl
             if not sent or (peer is not None and facts.whole(peer.row, "packets_in")):
                 continue
             lost, seen = _fate(ladder, spi)
-            fate = _told(sent, lost, seen, other, known=peer is not None)
+            fate = _told(lost, seen, other, known=peer is not None)
             protocol = facts.text(one.row, "protocol") or "ESP"
             words = f"sent {_packets(sent)} of {protocol} with SPI {spi} (child {one.name}), and {fate}"
             yield Finding(when, side, words, "the counters of sas.json, and the ladder")
@@ -123,7 +123,7 @@ def _fate(ladder: Sequence[Facts], spi: str) -> tuple[int, int]:
     return sum(facts.flag(entry, "lost") for entry in seen), len(seen)
 
 
-def _told(sent: int, lost: int, seen: int, other: str, *, known: bool) -> str:
+def _told(lost: int, seen: int, other: str, *, known: bool) -> str:
     if seen and lost == seen:
         return f"none of them arrived at {other}: the network lost them"
     if not known:

@@ -9,7 +9,7 @@ import pytest
 from lab.report.why import account
 from tests.report.why.test_why import T0, exchange, scenario
 
-TRIED = "3 echo requests from 10.1.0.10 to 10.2.0.10; the ping through the tunnel failed"
+TRIED = "3 echo requests from 10.1.0.10 to 10.2.0.10; left-host pings 10.2.0.10 in vain"
 OUTSIDE = "203.0.113.2:20411"
 
 
