@@ -37,7 +37,7 @@ from lab.matrix import OUR_PEERS
 from lab.peers.ca import Ca
 from lab.peers.frr import Frr
 from lab.peers.registry import peer
-from lab.plugin import proofs
+from lab.plugin import echoes, proofs
 from lab.plugin.echoes import Pinging
 from lab.plugin.gateway import Gateway
 from lab.plugin.gather import gather
@@ -203,7 +203,7 @@ class Lab:
 
     def ping(self, count: int = PINGS) -> None:
         """The left host pings the right one through the tunnel; every echo must come back."""
-        self.step("ping", f"{count} echo requests from {self.inner('left')} to {self.inner('right')}")
+        self.step("ping", f"{echoes.requests(count)} from {self.inner('left')} to {self.inner('right')}")
         argv = ["ping", "-n", "-c", str(count), "-i", "0.2", "-W", "2", self.inner("right")]
         done = self.network.node("left-host").run(argv, timeout=30.0 + count)
         words = done.stdout.strip().splitlines()
@@ -238,7 +238,7 @@ class Lab:
     def ping_gateways(self, count: int = PINGS) -> None:
         """The left gateway itself pings the right one, for children of the gateways' own addresses."""
         target = self.ends().right_public
-        self.step("ping", f"{count} echo requests from {self.left.address} to {target}")
+        self.step("ping", f"{echoes.requests(count)} from {self.left.address} to {target}")
         argv = ["ping", "-n", "-c", str(count), "-i", "0.2", "-W", "2", "-I", self.left.address, target]
         done = self.network.node("left").run(argv, timeout=30.0 + count)
         words = done.stdout.strip().splitlines()
@@ -248,7 +248,7 @@ class Lab:
     def ping_virtual(self, source: str, target: str = "", count: int = PINGS) -> None:
         """The left gateway pings a host behind the right one and names no source: that must be its virtual address."""
         target = target or self.inner("right")
-        self.step("ping", f"{count} echo requests from {source} to {target}, the source left to routing")
+        self.step("ping", f"{echoes.requests(count)} from {source} to {target}, the source left to routing")
         argv = ["ping", "-n", "-c", str(count), "-i", "0.2", "-W", "2", target]
         done = self.network.node("left").run(argv, timeout=30.0 + count)
         words = done.stdout.strip().splitlines()
