@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import click
@@ -11,6 +13,7 @@ from lab.guest import doctor as look
 from lab.life import records
 
 LIVE = "ikelab up"
+NEEDED = (look.GUEST, look.BUILD, look.EVIDENCE)
 
 
 @click.command()
@@ -23,8 +26,19 @@ def doctor(as_json: bool) -> None:
     else:
         for check in found:
             click.echo(_line(check))
-    if look.missing(found, look.GUEST, look.BUILD, look.EVIDENCE):
+        click.echo("\n".join(conclusion(found)))
+    if look.missing(found, *NEEDED):
         sys.exit(EXIT_UNFIT)
+
+
+def conclusion(found: Sequence[look.Check]) -> list[str]:
+    """What to take from all the lines: whether scenarios can be run, and what else could not be."""
+    lacking = look.missing(found, *NEEDED)
+    said = f"lacks {', '.join(check.what for check in lacking)}" if lacking else "all there"
+    others = Counter(check.needed_by for check in found if not check.ok and check.needed_by not in NEEDED)
+    first = f"scenarios in a guest, which is the default: {said}"
+    rest = ", ".join(f"{mode} ({number})" for mode, number in others.items())
+    return [first, *([f"marked -- and not needed for these: {rest}"] if rest else [])]
 
 
 def _left_behind() -> look.Check:
@@ -37,8 +51,9 @@ def _left_behind() -> look.Check:
 
 
 def _line(check: look.Check) -> str:
-    """`ok       nftables NAT: works (host mode: nat/)`."""
+    """`ok       nftables NAT: works (host mode: nat/)`; only what guest mode needs is MISSING, all else `--`."""
     needed = check.needed_by + ("" if check.scenarios == "none" else f": {check.scenarios}")
     if check.ok:
         return f"ok       {check.what}: {check.found} ({needed})"
-    return f"MISSING  {check.what}: {check.found} ({needed}; mend it: {check.fix})"
+    sign = "MISSING" if check.needed_by in NEEDED else "--     "
+    return f"{sign}  {check.what}: {check.found} ({needed}; mend it: {check.fix})"

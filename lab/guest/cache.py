@@ -62,9 +62,11 @@ def remove(path: Path) -> None:
     """Remove a tree, including directories that their package made read-only."""
     if not path.exists():
         return
-    for folder, _, _ in os.walk(path):
-        with contextlib.suppress(OSError):
-            os.chmod(folder, stat.S_IRWXU)
+    os.chmod(path, stat.S_IRWXU)
+    for folder, names, _ in os.walk(path):  # which looks into them only after this
+        for inside in (os.path.join(folder, name) for name in names):
+            if not os.path.islink(inside):
+                os.chmod(inside, stat.S_IRWXU)
     shutil.rmtree(path)
 
 

@@ -8,7 +8,7 @@ so no swanctl is needed. Its keys come from its own log, read by `charon_log`.
 import json
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from lab.peers.charon_sas import event, sa_view
 from lab.peers.vici_link import ANSWER_S, Commands, Events, connect
 
 BINARIES = ("/usr/sbin/charon-systemd", "/usr/lib/ipsec/charon")
+CLEANING, MOST_WORDS = ("deleting policy", "deleting SAD entry"), 3
 EVENTS = ("ike-updown", "child-updown", "ike-rekey", "child-rekey", "ike-update")
 # $1 the run directory, $2 the daemon.
 _LAUNCH = f'mount --bind "$1" /run && STRONGSWAN_CONF=/run/{CONF} exec "$2"'
@@ -33,6 +34,11 @@ def find_charon() -> str:
         if Path(binary).exists():
             return binary
     raise UnfitError("strongSwan's charon is not installed", fix="apt install charon-systemd, or use --kernel guest")
+
+
+def last_words(lines: Iterable[str]) -> list[str]:
+    """The last lines of a command of charon's that say something of the peer, without those on cleaning up."""
+    return [line for line in lines if not line.startswith(CLEANING)][-MOST_WORDS:]
 
 
 class StrongSwan:
@@ -146,8 +152,7 @@ class StrongSwan:
         lines, refusal = self._link().streamed(command, "control-log", wish, timeout + ANSWER_S)
         if not refusal:
             return Outcome(True)
-        words = [line["msg"] for line in lines[-3:]]
-        return Outcome(False, "; ".join([*words, refusal]))
+        return Outcome(False, "; ".join([*last_words(line["msg"] for line in lines), refusal]))
 
     def sas(self) -> list[dict[str, Any]]:
         """The SAs in the shape of sas.json."""

@@ -35,6 +35,11 @@ class Echo:
         return self.ident, self.number
 
 
+def requests(count: int) -> str:
+    """`3 echo requests`."""
+    return f"{count} echo request{'' if count == 1 else 's'}"
+
+
 class Pinging:
     """A ping under way in a node: `count` echo requests, one every `every` seconds."""
 

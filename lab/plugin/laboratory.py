@@ -37,7 +37,7 @@ from lab.matrix import OUR_PEERS
 from lab.peers.ca import Ca
 from lab.peers.frr import Frr
 from lab.peers.registry import peer
-from lab.plugin import proofs
+from lab.plugin import echoes, proofs
 from lab.plugin.echoes import Pinging
 from lab.plugin.gateway import Gateway
 from lab.plugin.gather import gather
@@ -205,7 +205,7 @@ class Lab:
 
     def ping(self, count: int = PINGS) -> None:
         """The left host pings the right one through the tunnel; every echo must come back."""
-        self.step("ping", f"{count} echo requests from {self.inner('left')} to {self.inner('right')}")
+        self.step("ping", f"{echoes.requests(count)} from {self.inner('left')} to {self.inner('right')}")
         self._answered("left-host", self.inner("right"), count)
         self._pings.append(count)
 
@@ -244,14 +244,14 @@ class Lab:
     def ping_gateways(self, count: int = PINGS) -> None:
         """The left gateway itself pings the right one, for children of the gateways' own addresses."""
         target = self.ends().right_public
-        self.step("ping", f"{count} echo requests from {self.left.address} to {target}")
+        self.step("ping", f"{echoes.requests(count)} from {self.left.address} to {target}")
         self._answered("left", target, count, "-I", self.left.address)
         self._own_pings.append(count)
 
     def ping_virtual(self, source: str, target: str = "", count: int = PINGS) -> None:
         """The left gateway pings a host behind the right one and names no source: that must be its virtual address."""
         target = target or self.inner("right")
-        self.step("ping", f"{count} echo requests from {source} to {target}, the source left to routing")
+        self.step("ping", f"{echoes.requests(count)} from {source} to {target}, the source left to routing")
         self._answered("left", target, count)
         self._virtual_pings.setdefault((source, target), []).append(count)
 

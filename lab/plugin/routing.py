@@ -21,6 +21,7 @@ from lab.evidence.layers import Packet
 from lab.matrix import OURS
 from lab.peers.frr import Frr
 from lab.peers.frr_conf import FAST, Link, Router, Timers
+from lab.plugin import echoes
 from lab.plugin.tunnel import Tunnel
 from lab.wire.ospf import OspfPacket, OspfType
 from lab.wire.packets import IPv4
@@ -192,7 +193,7 @@ def layered(packets: Iterable[Packet], wanted: str) -> None:
 def ping(lab: "Lab", count: int) -> None:
     """The left host pings the right one over the route that OSPF found; every echo must come back."""
     source, target = lab.inner("left"), lab.inner("right")
-    lab.step("ping", f"{count} echo requests from {source} to {target}")
+    lab.step("ping", f"{echoes.requests(count)} from {source} to {target}")
     done = lab.network.node("left-host").run(["ping", "-n", "-c", str(count), "-i", "0.2", "-W", "2", target])
     words = done.stdout.strip().splitlines()
     assert done.returncode == 0, f"the ping over GRE failed: {words[-1] if words else done.stderr}"

@@ -10,6 +10,8 @@ from typing import Any
 from lab.evidence.steps import title
 
 Entry = dict[str, Any]
+# Notifies by which a side says what it can do; the page of the result has them in its messages.
+ANNOUNCED = ("_SUPPORTED)", "_SOURCE_IP)", "_DESTINATION_IP)", "_HASH_ALGORITHMS)", "EAP_ONLY_AUTHENTICATION)")
 
 
 class Ladder:
@@ -67,6 +69,7 @@ class Ladder:
 
 
 def line(entry: Entry) -> str:
-    """One message in words: `left IKE_SA_INIT request 0 {SA KE No}`."""
+    """One message in words: `left IKE_SA_INIT request 0 {SA KE No}`, without what a side only says that it can do."""
     lost = " (lost)" if entry["lost"] else ""
-    return f"{entry['from']} {title(entry)} {{{' '.join(entry['payloads'])}}}{lost}"
+    payloads = [name for name in entry["payloads"] if not (name.startswith("N(") and name.endswith(ANNOUNCED))]
+    return f"{entry['from']} {title(entry)} {{{' '.join(payloads)}}}{lost}"

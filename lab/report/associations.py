@@ -77,7 +77,8 @@ def _child(child: Facts) -> tuple[str, list[tuple[str, str]]]:
 
 def suite(sa: Facts) -> str:
     """`ENCR_AES_GCM_16 256, PRF_HMAC_SHA2_256, CURVE25519`."""
-    encr = " ".join(filter(None, (facts.text(sa, "encr"), facts.text(sa, "encr_key_length"))))
+    length = facts.text(sa, "encr_key_length")  # 0 where there is no choice of it, as in AH
+    encr = " ".join(filter(None, (facts.text(sa, "encr"), length if length != "0" else "")))
     return ", ".join(filter(None, (encr, *(facts.text(sa, key) for key in ("integ", "prf", "ke")))))
 
 

@@ -79,7 +79,10 @@ def _sentence(claim: Claim, worst: Verdict | None, shown: Sequence[Shown]) -> st
     if worst is Verdict.UNSUPPORTED:
         return "Not shown: no pairing of this run supports what would prove it."
     if worst is not Verdict.PASSED:
-        return f"Not shown: of the scenarios that should prove it, the gravest is {worst.value}."
+        tallies = [one.tally for each in shown for one in each.pairings]
+        bad = sum(number for tally in tallies for verdict, number in tally.counts if verdict is worst)
+        of = words.count(sum(tally.total for tally in tallies), "result")
+        return f"Not shown: {bad} of the {of} that should prove it {'is' if bad == 1 else 'are'} {worst.value}."
     if without:
         were = "was" if without == 1 else "were"
         return f"Shown in part: {without} of {words.count(len(shown), 'proof')} {were} not run; the others passed."

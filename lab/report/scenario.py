@@ -167,10 +167,15 @@ def columns(rows: Sequence[Facts]) -> list[str]:
     return list(dict.fromkeys(key for row in rows for key in row))
 
 
+def why_heading(result: Result) -> str:
+    """The account says why a scenario went wrong; of one that passed it tells what belongs to it."""
+    return "Why" if result.verdict in (Verdict.FAILED, Verdict.UNRESOLVED) else "Refused or unanswered"
+
+
 def sections(page: Page) -> list[tuple[str, str, bool]]:
     """(anchor, name, present) in the order of the page."""
     return [
-        ("why", "Refused or unanswered", bool(page.wire.account.conclusion)),
+        ("why", why_heading(page.result), bool(page.wire.account.conclusion)),
         ("steps", "Steps", bool(page.steps)),
         ("again", "Run it again", bool(page.reproduce)),
         ("topology", "Topology", bool(page.topology)),

@@ -10,7 +10,7 @@ gives its part to another; what dies too often is `unresolved`, and nothing else
 import importlib
 import io
 import os
-import tarfile
+import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -68,9 +68,11 @@ def work(part: Part) -> list[Parcel]:
 
 
 def _packed(directory: Path) -> bytes:
+    """All files below a directory, as a zip; Debian 12's Python cannot yet unpack a tar without trusting it."""
     archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w:gz", compresslevel=1) as tar:
-        tar.add(directory, arcname=".")
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as packed:
+        for path in sorted(directory.rglob("*")):
+            packed.write(path, path.relative_to(directory))
     return archive.getvalue()
 
 
@@ -117,8 +119,8 @@ class ClusterCrew:
             yield from found
             return
         for parcel in parcels:
-            with tarfile.open(fileobj=io.BytesIO(parcel.files)) as tar:
-                tar.extractall(self.out / parcel.result.dir, filter="data")
+            with zipfile.ZipFile(io.BytesIO(parcel.files)) as packed:
+                packed.extractall(self.out / parcel.result.dir)
             self._versions |= parcel.versions
             self.screen.result(parcel.result, refused(self.out / parcel.result.dir))
             yield parcel.result

@@ -33,6 +33,7 @@ def test_identity_protection(lab, left, right, kind):
     lab.step("audit", "the capture without keys: every readable identity")
     frames = lab.frames()
     seen = identities.readable(frames)
+    lab.steps.note(f"found: {', '.join(sorted({one.identity for one in seen})) or 'none'}")
     assert {one.identity for one in seen} == shown, f"readable: {seen or 'nothing'}"
     assert identities.leaked(frames, NAMES) == shown, "the octets of an identity stand where they should not"
     if shown:
@@ -101,5 +102,7 @@ def test_active_attacker(lab, left, right, kind):
     lab.dismiss(attacker)
     assert own.ike, "the attacker came to no keys"
     seen = identities.readable(frames, own)
+    read = ", ".join(sorted({one.identity for one in seen})) or "none"
+    lab.steps.note(f"the observer finds no identity, the attacker: {read}")
     assert {one.identity for one in seen} == shown, f"the attacker reads {seen or 'nothing'}"
     assert not shown or {one.source.partition(":")[0] for one in seen} == {left.address}, f"who said what: {seen}"

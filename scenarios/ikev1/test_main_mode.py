@@ -46,5 +46,6 @@ def test_perfect_forward_secrecy(lab, left, right, group):
     known = keys.merge(gateway.driver.keys() for gateway in (left, right))
     tried = forward_secrecy.attempt(lab.frames(), known)
     assert tried.packets, "there is no ESP to try"
+    lab.steps.note(f"{tried.opened} of {tried.packets} open")
     wanted = tried.packets if group == "none" else 0
     assert tried.opened == wanted, f"{tried.opened} of {tried.packets} ESP packets open, not {wanted}"

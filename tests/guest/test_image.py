@@ -176,9 +176,12 @@ def test_a_tree_with_locked_directories_can_be_removed(tmp_path: Path) -> None:
     locked = tmp_path / "tree/locked"
     locked.mkdir(parents=True)
     (locked / "file").touch()
+    (tmp_path / "other").mkdir(mode=0o500)
+    (tmp_path / "tree/link").symlink_to(tmp_path / "other")
     locked.chmod(0)
     cache.remove(tmp_path / "tree")
     assert not (tmp_path / "tree").exists()
+    assert (tmp_path / "other").stat().st_mode & 0o777 == 0o500, "what a link leads to was touched"
 
 
 def test_versions_are_recorded_as_json(built: list[str]) -> None:

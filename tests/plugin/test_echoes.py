@@ -5,7 +5,7 @@ from ipaddress import IPv4Address
 import pytest
 
 from lab.evidence.capture import Frame
-from lab.plugin.echoes import all_answered, echoes, in_the_midst, outage
+from lab.plugin.echoes import all_answered, echoes, in_the_midst, outage, requests
 from lab.wire.packets import ICMP, IPv4
 from lab.wire.pcapng import LinkType
 
@@ -73,3 +73,7 @@ def test_an_outage_is_counted_in_the_last_ping_only():
     assert outage(echoes(pings(1, 2), "left-host"), HERE, THERE) == (0, 1.0)
     with pytest.raises(AssertionError, match="no echo request left"):
         outage([], HERE, THERE)
+
+
+def test_one_is_not_many():
+    assert [requests(count) for count in (1, 3)] == ["1 echo request", "3 echo requests"]

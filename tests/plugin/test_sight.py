@@ -40,4 +40,8 @@ def test_other_protocols_have_their_own_question():
 
 def test_a_message_in_words():
     assert line(LADDER.entries[0]) == "left IKE_SA_INIT request 0 {SAi1 KEi Ni} (lost)"
+    able = LADDER.entries[0] | {
+        "payloads": ["SAi1", "N(REDIRECT_SUPPORTED)", "N(COOKIE)", "N(NAT_DETECTION_SOURCE_IP)"]
+    }
+    assert line(able) == "left IKE_SA_INIT request 0 {SAi1 N(COOKIE)} (lost)"
     assert LADDER.words().count("IKE_SA_INIT") == 3

@@ -18,6 +18,7 @@ from lab.report import facts
 from lab.report.facts import Doubts, Facts
 from lab.report.why.finding import Finding
 
+_IDLE = "put no packet"
 _TRIED = re.compile(r"from (\S+) to (\S+?)(?:[,;]|$)")
 SIDES = ("left", "right")
 
@@ -55,7 +56,11 @@ def findings(directory: Path, ladder: Sequence[Facts]) -> list[Finding]:
         return []
     when = max((facts.number(entry, "t_sent") or 0.0 for entry in ladder), default=0.0)
     ends = facts.text(result, "verdict") not in ("passed", "")
-    found = [*_unselected(children, result, when), *_one_way(children, ladder, when)]
+    missed = list(_one_way(children, ladder, when))
+    # Who gets nothing has nothing to answer: that its own SA is idle is no finding of its own.
+    waiting = {side for side in SIDES if any(one.node != side for one in missed)}
+    idle = [one for one in _unselected(children, result, when) if one.node not in waiting or _IDLE not in one.words]
+    found = [*idle, *missed]
     return [Finding(one.t, one.node, one.words, one.proof, refusal=ends) for one in found]
 
 
@@ -96,9 +101,7 @@ def _why_not(children: Sequence[Child], source: str, target: str) -> str:
     if any(facts.whole(one.row, "packets_out") for one in fitting):
         return ""
     names = ", ".join(one.name for one in fitting)
-    return (
-        f"put no packet from {source} to {target} into its SA ({names}): none came to it, or its routes lead elsewhere"
-    )
+    return f"{_IDLE} from {source} to {target} into its SA ({names}): none came to it, or its routes lead elsewhere"
 
 
 def _one_way(children: dict[str, list[Child]], ladder: Sequence[Facts], when: float) -> Iterator[Finding]:

@@ -77,6 +77,13 @@ def test_counters_of_both_sides_beside_the_wire(
     assert said.startswith("left sent 2 packets of ESP with SPI bb (child net), and ") and words in said
 
 
+def test_who_got_nothing_is_not_asked_why_it_sends_nothing(tmp_path: Path) -> None:
+    left = [child("aa", "bb", "10.1.0.0/24", "10.2.0.0/24", packets_out=2)]
+    right = [child("bb", "aa", "10.2.0.0/24", "10.1.0.0/24")]
+    (said,) = account(failed(tmp_path, left, right, [esp(0, "bb", lost=True), esp(1, "bb", lost=True)])).conclusion
+    assert said.startswith("left sent 2 packets") and said.endswith("the network lost them")
+
+
 def test_traffic_that_arrived_is_no_finding(tmp_path: Path) -> None:
     left = [child("aa", "bb", "10.1.0.0/24", "10.2.0.0/24", packets_out=2, packets_in=2)]
     right = [child("bb", "aa", "10.2.0.0/24", "10.1.0.0/24", packets_out=2, packets_in=2)]
