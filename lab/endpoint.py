@@ -319,8 +319,10 @@ class Endpoint:
 
     def next_deadline(self) -> float | None:
         """When `tick` must be called at the latest; None where nothing waits."""
-        times = (self.table.next_deadline(), self._v1.table.next_deadline())
-        return min((due for due in times if due is not None), default=None)
+        second, first = self.table.next_deadline(), self._v1.table.next_deadline()
+        if second is None or (first is not None and first < second):
+            return first
+        return second
 
     def tick(self, now: float) -> list[Action]:
         """Do what is due; calling it early does nothing."""

@@ -1,6 +1,11 @@
 """What holds for all tests."""
 
+import gc
+import os
 import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +23,14 @@ else:
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Tests start dozens of processes, and each would compile all that it imports where no bytecode may be written beside
+# the source. In the guest the source is read only, and it has a cache of its own.
+if sys.dont_write_bytecode and sys.pycache_prefix is None and "IKELAB_GUEST" not in os.environ:
+    sys.dont_write_bytecode = False
+    sys.pycache_prefix = str(Path(__file__).parents[1] / ".pytest_cache" / "bytecode")
+    os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -29,7 +42,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.xdist_group(item.path.as_posix()))
 
 
-@pytest.fixture(autouse=True)
-def no_index_of_runs(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def pytest_collection_finish() -> None:
+    """Thousands of tests and all modules stay to the end: garbage is looked for among what came later."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 10, 10)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_index_of_runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What a test runs does not join the index of the runs that people made."""
-    monkeypatch.setenv("IKELAB_HISTORY", str(tmp_path_factory.getbasetemp() / "history.db"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IKELAB_HISTORY", str(tmp_path_factory.getbasetemp() / "history.db"))
+        yield

@@ -10,6 +10,7 @@ with what became of it. `pair.left.roam("192.0.2.77")` gives a side other addres
 side. Everything drawn at random comes from seeds, so every run is the same.
 """
 
+import functools
 import hashlib
 import heapq
 import itertools
@@ -31,7 +32,7 @@ from lab.ike.actions import (
     UseChild,
 )
 from lab.ike.child import ChildSa
-from lab.ike.config import load
+from lab.ike.config import Config, load
 from lab.ike.swanctl import mirror, parse, render
 from lab.ikev2.engine import Engine
 from lab.trace import Record, Trace
@@ -86,9 +87,16 @@ def net(connection: str = "", child: str = "", settings: str = "", left: str = L
     return NET.format(connection=connection, child=child, settings=settings, left=left, right=right)
 
 
+@functools.cache
 def mirrored(text: str) -> str:
     """The configuration of the other side."""
     return render(mirror(parse(text)))
+
+
+@functools.cache
+def _config(text: str, file: str, files: tuple[tuple[str, bytes], ...]) -> Config:
+    """What is written there, read once: it is frozen, and most tests share one. Who wants another puts it in place."""
+    return load(text, file, dict(files).__getitem__)
 
 
 def seeded(seed: str) -> Callable[[int], bytes]:
@@ -258,7 +266,7 @@ class Side:
         self.name, self.hosts, self.pair = name, [host], pair
         self.records: list[Record] = []
         self.endpoint = Endpoint(
-            load(text, f"{name}.conf", dict(files or {}).__getitem__),
+            _config(text, f"{name}.conf", tuple((files or {}).items())),
             random=seeded(f"{seed}/{name}"),
             trace=Trace(self.records.append),
             local=(host,),
@@ -485,9 +493,13 @@ class Pair:
 
     def _until(self, when: float) -> None:
         """Run the wire and deliver the ESP packets that are under way, in the order of their times."""
+        due = self.next_time()
         while self._esp and self._esp[0][0] <= when:
             at, _, side, spi = self._esp[0]
-            self.run(at)
+            if due is not None and due <= at:
+                self.run(at)
+                due = self.next_time()
+            self.now = max(self.now, at)
             heapq.heappop(self._esp)
             if spi in side.installed:
                 side.use(spi)

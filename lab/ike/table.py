@@ -93,9 +93,12 @@ class Table(Generic[E]):
 
     def next_deadline(self) -> float | None:
         """The earliest deadline of all."""
-        while self._heap and self._due.get(self._heap[0][1]) != self._heap[0][0]:
+        while self._heap:
+            when, spi = self._heap[0]
+            if self._due.get(spi) == when:
+                return when
             heapq.heappop(self._heap)
-        return self._heap[0][0] if self._heap else None
+        return None
 
     def due(self, now: float) -> Iterator[E]:
         """Take out the SAs that have something to do, to be scheduled again; forget those that lingered enough."""

@@ -22,7 +22,7 @@ from lab.plugin.gateway import Gateway
 from lab.plugin.tunnel import Ends, Tunnel, left_tree, right_tree
 
 DEFAULT_PEERS = {"left": "ours", "right": "strongswan"}
-READY_S = 15.0
+READY_S = 30.0
 
 
 @dataclass

@@ -15,7 +15,7 @@ from lab.errors import LabError
 from lab.ike.swanctl import Section
 
 NO_FILES: Mapping[str, bytes] = {}
-READY_S = 10.0
+READY_S = 30.0
 INITIATE_S = 30.0
 
 

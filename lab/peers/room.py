@@ -17,7 +17,7 @@ from lab.errors import BrokenError
 from lab.peers.base import Node
 
 PEERS = Path("/opt/peers")
-OPEN_S, POLL_S = 10.0, 0.005
+OPEN_S, POLL_S = 30.0, 0.005
 _READY = "room"
 # $1 the directory that becomes /run, $2 the tree or nothing, then the directories that are seen at their own place.
 _HOLD = f"""set -e

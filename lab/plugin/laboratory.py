@@ -50,7 +50,7 @@ from lab.plugin.verdict import FAILED, PASSED, Verdict, judge
 
 PINGS = 3
 POLL_S = 0.02
-READY_S = 15.0
+READY_S = 30.0
 
 
 class Lab:

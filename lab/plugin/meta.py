@@ -6,7 +6,7 @@ is `ikev2/plain-tunnel`, and a parameter of its own is one more step: `esp/kerne
     @pytest.mark.rfc("7296#2.6")            clauses that the scenario proves
     @pytest.mark.needs("cookie")            abilities that both peers need
     @pytest.mark.clock("virtual"|"real")    a clock that it cannot do without
-    @pytest.mark.limit(240)                 seconds of real time that it may take, where 60 are not enough
+    @pytest.mark.limit(240)                 seconds that it may compute, where 60 are not enough
     @pytest.mark.long                       only run where its name is asked for, or with IKELAB_SLOW=1
     @pytest.mark.pairings("ours>ours", ..)  instead of ours>strongswan and strongswan>ours; a parameter with such a mark
                                             of its own runs in those of the function's that it names too
@@ -22,7 +22,7 @@ from lab.errors import ConfigError
 from lab.matrix import DEFAULT, Pairing
 
 CLOCKS = ("any", "virtual", "real")
-# Real time, in seconds. What nearly every scenario does takes a tenth of it.
+# Seconds of computing; three times that by the clock. What nearly every scenario does takes a tenth of it.
 LIMIT_S = 60.0
 
 

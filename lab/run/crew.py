@@ -1,7 +1,7 @@
 """Guests at work: threads that boot them, one loop that follows them, a pool that checks what they finish.
 
-Rules: only the calling thread touches results and the screen. A scenario that takes too long in real time ends its
-guest, because a process that spins stops virtual time for ever; what its guest had not come to goes into a new one, and
+Rules: only the calling thread touches results and the screen. A scenario that takes too long ends its guest, because a
+process that spins stops virtual time for ever (see `limits`); what its guest had not come to goes into a new one, and
 the scenario itself is `unresolved`. Ctrl-C ends all guests before it is passed on.
 """
 
@@ -23,13 +23,14 @@ from lab.run.check import check
 from lab.run.follow import Finished, Follower
 from lab.run.inside import EVENTS, PLAN
 from lab.run.kernels import Ended, Runner
+from lab.run.limits import Limit, Meter
 from lab.run.options import Options
 from lab.run.progress import Screen
 from lab.run.refused import refused
 from lab.run.step import Stepping
 
 POLL_S = 0.04
-# Real time.
+# As the limit of a scenario; by the clock alone.
 BOOT_LIMIT_S, GUEST_LIMIT_S = 60.0, 3600.0
 STEPS = "step"
 CHECKERS = 2
@@ -42,6 +43,8 @@ class Worker:
     batch: Batch
     follower: Follower
     directory: Path
+    meter: Meter
+    limit: Limit
     paused: Paused | None = None
     stepping: Stepping | None = None
     stop: threading.Event = field(default_factory=threading.Event)
@@ -114,7 +117,9 @@ class Crew:
         Plan(jobs, batch.attempt, files).write(directory / PLAN)
         paused = Paused(self.runner.kind, virtual=batch.virtual) if self.options.pause_on_failure else None
         stepping = Stepping(directory / STEPS, self.screen) if self.options.step else None
-        worker = Worker(batch, Follower(batch, directory / EVENTS), directory, paused, stepping)
+        meter = Meter(paused or stepping)
+        follower = Follower(batch, directory / EVENTS)
+        worker = Worker(batch, follower, directory, meter, Limit(meter.cpu_s), paused, stepping)
         self._workers.append(worker)
         thread = threading.Thread(target=self._guest, args=(worker,), name=f"guest-{self._number}", daemon=True)
         self._threads.append(thread)
@@ -143,7 +148,7 @@ class Crew:
                     limit_s=math.inf if self._patient(worker) else GUEST_LIMIT_S,
                     output=output,
                     stop=worker.stop,
-                    attached=worker.paused or worker.stepping,
+                    attached=worker.meter,
                     counts=worker.batch.counts,
                 )
         except BaseException as error:  # noqa: BLE001  (carried to the thread that can raise it)
@@ -161,8 +166,10 @@ class Crew:
         self._keep(worker)
         if worker.stepping is not None:
             worker.stepping.look(worker.current)
-        if worker.follower.busy_s > limit and not worker.stop.is_set() and not self._patient(worker):
-            worker.why_stopped = f"it took more than {limit:.0f} s of real time"
+        if worker.stop.is_set() or self._patient(worker):
+            return
+        worker.why_stopped = worker.limit.passed(worker.follower.current, worker.follower.busy_s, limit)
+        if worker.why_stopped:
             worker.stop.set()
 
     @staticmethod

@@ -36,7 +36,11 @@ class Reader:
 
     def u16(self) -> int:
         """The next 2 octets as a number."""
-        return int.from_bytes(self.take(2), "big")
+        data, start = self._data, self.position
+        if start + 2 > self._end:
+            raise Truncated(f"2 octets wanted, {self.left} left")
+        self.position = start + 2
+        return data[start] << 8 | data[start + 1]
 
     def u32(self) -> int:
         """The next 4 octets as a number."""
@@ -72,11 +76,13 @@ class Writer:
 
     def u8(self, value: int) -> "Writer":
         """Append one octet."""
-        return self.raw(value.to_bytes(1, "big"))
+        self._parts.append(value.to_bytes(1, "big"))
+        return self
 
     def u16(self, value: int) -> "Writer":
         """Append 2 octets."""
-        return self.raw(value.to_bytes(2, "big"))
+        self._parts.append(value.to_bytes(2, "big"))
+        return self
 
     def u32(self, value: int) -> "Writer":
         """Append 4 octets."""

@@ -10,7 +10,7 @@ from struct import Struct
 from typing import NamedTuple
 
 from lab.errors import ProtocolError
-from lab.wire.cursor import Reader, Writer
+from lab.wire.cursor import Reader
 from lab.wire.ids import NotifyType, PayloadType
 from lab.wire.payloads_v2 import (
     CP,
@@ -115,15 +115,15 @@ def _decode(link: Link) -> Payload:
 
 def encode_chain(payloads: Sequence[Payload]) -> bytes:
     """Payloads with their generic headers; a sealed payload at the end keeps its own next-payload field."""
-    writer = Writer()
+    parts: list[bytes] = []
     for index, payload in enumerate(payloads):
         body = payload.encode()
         following = payloads[index + 1].type if index + 1 < len(payloads) else PayloadType.NONE
-        if isinstance(payload, Encrypted | EncryptedFragment):
+        if isinstance(payload, (Encrypted, EncryptedFragment)):
             following = payload.first
         critical = 0x80 if isinstance(payload, Unknown) and payload.critical else 0
-        writer.u8(following).u8(critical).u16(len(body) + GENERIC_HEADER).raw(body)
-    return bytes(writer)
+        parts += (_GENERIC.pack(following, critical, len(body) + GENERIC_HEADER), body)
+    return b"".join(parts)
 
 
 def first_type(payloads: Sequence[Payload]) -> PayloadType:

@@ -6,6 +6,7 @@ and ignored when read, except in the ID payload, whose reserved octets are part 
 
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_network, summarize_address_range
+from struct import Struct
 from typing import ClassVar, Self
 
 from lab.errors import ProtocolError
@@ -40,6 +41,8 @@ _TRANSFORM_IDS: dict[TransformType, type[OpenEnum]] = {
     TransformType.ESN: Esn,
     **{TransformType(number): KeMethod for number in range(TransformType.ADDKE1, TransformType.ADDKE7 + 1)},
 }
+# Type, reserved, ID | AF and type, value | last or more, reserved, length: each as the first octets of a substructure.
+_TRANSFORM, _ATTRIBUTE, _SUBSTRUCTURE = Struct(">BBH"), Struct(">HH"), Struct(">BBH")
 
 
 class TransformId(OpenEnum):
@@ -69,7 +72,7 @@ class Attribute:
     def encode(self) -> bytes:
         """The octets of this attribute."""
         if isinstance(self.value, int):
-            return bytes(Writer().u16(0x8000 | self.type).u16(self.value))
+            return _ATTRIBUTE.pack(0x8000 | self.type, self.value)
         return bytes(Writer().u16(self.type).u16(len(self.value)).raw(self.value))
 
 
@@ -88,6 +91,8 @@ class Transform:
         kind = TransformType(reader.u8())
         reader.u8()
         number = _TRANSFORM_IDS.get(kind, TransformId)(reader.u16())
+        if not reader.left:
+            return cls(kind, number)
         attributes = []
         while reader.left:
             attributes.append(Attribute.decode(reader))
@@ -97,10 +102,10 @@ class Transform:
 
     def encode(self) -> bytes:
         """The substructure behind its length."""
-        writer = Writer().u8(self.type).u8(0).u16(self.id)
+        head = _TRANSFORM.pack(self.type, 0, self.id)
         if self.key_length is not None:
-            writer.raw(Attribute(AttributeType.KEY_LENGTH, self.key_length).encode())
-        return bytes(writer.raw(b"".join(attribute.encode() for attribute in self.other)))
+            head += Attribute(AttributeType.KEY_LENGTH, self.key_length).encode()
+        return head + b"".join([attribute.encode() for attribute in self.other]) if self.other else head
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +119,7 @@ class Proposal:
 
     def of(self, kind: TransformType) -> tuple[Transform, ...]:
         """The transforms of one type, in the order of the offer."""
-        return tuple(transform for transform in self.transforms if transform.type == kind)
+        return tuple([transform for transform in self.transforms if transform.type is kind or transform.type == kind])
 
     @classmethod
     def decode(cls, reader: Reader) -> Self:
@@ -134,7 +139,7 @@ class Proposal:
         writer = Writer().u8(self.number).u8(self.protocol).u8(len(self.spi)).u8(len(self.transforms)).raw(self.spi)
         for index, transform in enumerate(self.transforms, 1):
             body = transform.encode()
-            writer.u8(0 if index == len(self.transforms) else 3).u8(0).u16(len(body) + 4).raw(body)
+            writer.raw(_SUBSTRUCTURE.pack(0 if index == len(self.transforms) else 3, 0, len(body) + 4)).raw(body)
         return bytes(writer)
 
 

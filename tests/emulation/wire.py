@@ -12,7 +12,7 @@ from lab.wire.header import Header
 from lab.wire.ids import ExchangeType, PayloadType
 from lab.wire.packets import UDP, decode_ip
 
-DEADLINE_S = 5.0
+DEADLINE_S = 20.0
 
 
 def udp(node: Node, port: int = 0) -> socket.socket:

@@ -1,5 +1,7 @@
 """IKE_AUTH: proofs, identities, the first child and its refusals, what happens to older SAs."""
 
+from dataclasses import replace
+
 import pytest
 
 from lab.ike.credentials import Identity
@@ -77,7 +79,7 @@ def test_a_responder_that_is_somebody_else() -> None:
     pair = Pair(left.replace("id = other.example.org", "id = %any"), right)
     pair.left.do("initiate", "net")
     sa = engine_of(pair.left).sa
-    object.__setattr__(sa.connection.remote, "id", None)
+    sa.connection = replace(sa.connection, remote=replace(sa.connection.remote, id=None))
     pair.settle()
     pair.check()
 
@@ -88,7 +90,9 @@ def test_the_initiator_refuses_another_identity_than_it_expects() -> None:
     pair.step()
     pair.step()
     pair.step()  # the IKE_AUTH response is on its way
-    object.__setattr__(engine_of(pair.left).sa.connection.remote, "id", Identity.parse("other.example.org"))
+    sa = engine_of(pair.left).sa
+    other = replace(sa.connection.remote, id=Identity.parse("other.example.org"))
+    sa.connection = replace(sa.connection, remote=other)
     pair.settle()
     assert pair.left.told("failed")[0]["reason"] == "peer calls itself right.example.org; we expect other.example.org"
     assert pair.right.up == []

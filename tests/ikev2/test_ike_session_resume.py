@@ -315,7 +315,8 @@ def test_a_ticket_that_comes_later(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("data", [b"", b"\0\0\0", b"\0\0\1\0", bytes(4) + b"ticket", b"\0\0\1\0" + bytes(1025)])
 def test_what_is_no_ticket_is_not_kept(data: bytes) -> None:
     made = pair(YES.replace("yes", "no")).initiate()
-    object.__setattr__(made.left.endpoint.host.config.connections[0], "resumption", True)
+    sa = engine_of(made.left).sa
+    sa.connection = replace(sa.connection, resumption=True)
     made.inject(forged(made.right, INFO, 0, Notify(NotifyType.TICKET_LT_OPAQUE, data)), (RIGHT, 500), (LEFT, 500))
     assert made.left.endpoint.host.held == {}
     assert "ticket" in made.left.drops[-1].lower()
@@ -637,9 +638,9 @@ def test_twice_at_once_is_once() -> None:
 def test_a_gateway_may_send_the_client_on_instead() -> None:
     """REDIRECT in answer to a ticket; the ticket is not shown to the other gateway."""
     made = begun(pair())
-    connection = made.right.endpoint.host.config.connections[0]
-    target = redirect.Gateway.parse("203.0.113.9")
-    object.__setattr__(connection, "redirect_to", target)
+    host, target = made.right.endpoint.host, redirect.Gateway.parse("203.0.113.9")
+    connection = replace(host.config.connections[0], redirect_to=target)
+    host.config = replace(host.config, connections=(connection,))
     made.initiate()
     assert made.left.told("redirected")[0]["gateway"] == "203.0.113.9"
     assert [(d.header.exchange, d.dst[0]) for d in made.wire.seen(is_request())] == [

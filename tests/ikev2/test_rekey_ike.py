@@ -1,7 +1,10 @@
 """Rekeying the IKE SA by one side: new SPIs, keys and message IDs; the children come along."""
 
+from dataclasses import replace
+
 import pytest
 
+from lab.ike.config import ike_proposals
 from lab.ike.states import IkeState
 from lab.wire.ids import ExchangeType, NotifyType
 from lab.wire.payloads_v2 import Notify
@@ -107,11 +110,8 @@ def test_the_group_that_the_responder_wants() -> None:
     left = net("proposals = aes256gcm16-prfsha384-x25519-ecp256")
     pair = Pair(left).initiate()
     for engine in pair.right.endpoint.table.engines.values():
-        object.__setattr__(
-            engine.sa.connection,
-            "proposals",
-            Pair(net("proposals = aes256gcm16-prfsha384-ecp256")).left.endpoint.host.config.connections[0].proposals,
-        )
+        wanted = ike_proposals("aes256gcm16-prfsha384-ecp256")
+        engine.sa.connection = replace(engine.sa.connection, proposals=wanted)
     pair.left.do("rekey")
     rekeyed(pair)
     assert " N(INVALID_KE_PAYLOAD) ]" in [t.split("[")[1] for t in told(pair)]

@@ -457,9 +457,11 @@ def test_somebody_elses_certificate(by: str) -> None:
     own = Issuer(leaf("left").certificate, leaf("right").key)
     left = party("left")
     pair = pair_of(left, party("right"))
-    keys = pair.left.endpoint.host.config.credentials.keys
-    assert keys[0].public == own.certificate.public
-    object.__setattr__(keys[0], "key", own.key.key)
+    host = pair.left.endpoint.host
+    credentials = host.config.credentials
+    assert credentials.keys[0].public == own.certificate.public
+    wrong = replace(credentials.keys[0], key=own.key.key)
+    host.config = replace(host.config, credentials=replace(credentials, keys=(wrong,)))
     assert refused(pair, by) == (
         "AUTH of left.example.org does not verify: it was not signed (ecdsa-sha256) with the key ecdsa-256 of its"
         " certificate"

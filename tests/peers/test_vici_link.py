@@ -1,10 +1,14 @@
 """Commands to charon end in time. The charon here is a socket that answers what a test says, and then nothing."""
 
+import select
 import socket
 import struct
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,8 +17,8 @@ from vici.protocol import Message, Packet
 from lab.peers.base import PeerFault
 from lab.peers.vici_link import Commands, Events
 
+# For what stays out; what comes has the usual time, as the machine may be busy.
 LIMIT_S = 0.05
-ENOUGH_S = 30.0  # for what is answered at once, on any machine
 CONFIRM = bytes([Packet.EVENT_CONFIRM])
 Serve = Callable[..., socket.socket]
 
@@ -59,7 +63,7 @@ def serve() -> Iterator[Serve]:
 
 
 def test_an_answer_in_time(serve: Serve) -> None:
-    assert Commands(serve([response(version="6.0.1")])).request("version", limit=ENOUGH_S) == {"version": "6.0.1"}
+    assert Commands(serve([response(version="6.0.1")])).request("version") == {"version": "6.0.1"}
 
 
 def test_a_command_without_an_answer_says_what_was_waited_for(serve: Serve) -> None:
@@ -67,18 +71,27 @@ def test_a_command_without_an_answer_says_what_was_waited_for(serve: Serve) -> N
         Commands(serve([])).request("version", limit=LIMIT_S)
 
 
-def test_answers_that_come_one_by_one_share_the_time(serve: Serve) -> None:
+def test_answers_that_come_one_by_one_share_the_time(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     """What charon logs meanwhile is no answer: a command that never ends is stuck, however much it says."""
+    waits: list[float] = []
+
+    def wait(readable: list[Any], writable: list[Any], other: list[Any], left: float) -> Any:
+        waits.append(left)
+        return select.select(readable, writable, other, 10.0 if left else 0.0)
+
+    # Whenever somebody looks at the clock ten seconds have passed.
+    clock = SimpleNamespace(monotonic=partial(next, count(0.0, 10.0)), sleep=time.sleep)
+    monkeypatch.setattr("lab.peers.vici_link.time", clock)
+    monkeypatch.setattr("lab.peers.vici_link.select", SimpleNamespace(select=wait))
     link = serve([CONFIRM, [event("control-log", msg="a line"), event("control-log", msg="another")]])
-    began = time.monotonic()
-    with pytest.raises(PeerFault, match=r"^charon did not answer vici initiate within 0"):
-        Commands(link).streamed("initiate", "control-log", {"child": "net"}, LIMIT_S)
-    assert time.monotonic() - began < 20 * LIMIT_S
+    with pytest.raises(PeerFault, match=r"^charon did not answer vici initiate within 35 s$"):
+        Commands(link).streamed("initiate", "control-log", {"child": "net"}, 35.0)
+    assert waits == [25.0, 15.0, 5.0, 0.0]
 
 
 def test_a_stream_that_ends(serve: Serve) -> None:
     link = serve([CONFIRM, [event("control-log", msg="a line"), response(success="no", errmsg="no peer")], CONFIRM])
-    found = Commands(link).streamed("initiate", "control-log", {"child": "net"}, ENOUGH_S)
+    found = Commands(link).streamed("initiate", "control-log", {"child": "net"})
     assert found == ([{"msg": "a line"}], "no peer")
 
 

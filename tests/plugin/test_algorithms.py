@@ -8,8 +8,8 @@ import pytest
 from lab.crypto import proposal, registry
 from lab.matrix import IKEV2
 from lab.plugin.algorithms import ELSEWHERE, suites
-from lab.run import catalogue
 from lab.wire.ids import ProtocolId, TransformType
+from tests import collected
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios" / "ikev2" / "test_algorithms.py"
 ROWS = {
@@ -47,13 +47,13 @@ def test_every_row_is_in_a_scenario_or_has_a_reason(word):
 
 
 def test_the_integrity_algorithms_of_ah_alone_have_scenarios_of_their_own():
-    names = {scenario.id for scenario in catalogue.collect(SCENARIOS.parents[1])}
+    names = collected.names()
     assert {f"esp/ah-gmac/{bits}" for bits in registry.AH_GMAC} <= names
 
 
 def test_what_is_negotiated_elsewhere_is_a_row_and_is_negotiated_there():
     words = {word for suite in suites() for word in suite.words}
-    names = {scenario.id for scenario in catalogue.collect(SCENARIOS.parents[1])}
+    names = collected.names()
     for word, scenario in ELSEWHERE.items():
         assert word in ROWS, f"`{word}` is no row any more"
         assert word not in words or word == "noesn", f"`{word}` is negotiated here, and yet also by {scenario}"

@@ -7,7 +7,7 @@ import pytest
 from lab.report import build, claims, model
 from lab.report.textbook import CLAIMS, LOOSE
 from lab.report.words import clause_address
-from lab.run import catalogue
+from tests import collected
 from tests.report.outline import outline
 from tests.report.proven import FIRST, result, write, write_proven
 
@@ -17,7 +17,7 @@ def judged(run: Path, number: int) -> claims.Judged:
 
 
 def test_every_scenario_that_a_claim_names_is_in_the_catalogue() -> None:
-    ids = {one.id for one in catalogue.collect(everything=True)}
+    ids = collected.names()
     for claim in CLAIMS:
         for proof in claim.proofs:
             assert any(proof.means(name) for name in ids), f"claim {claim.number}: no scenario {proof.select}"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lab.report import build, model, timed
-from lab.run import catalogue
+from tests import collected
 from tests.report.outline import outline
 from tests.report.proven import result, timing, write
 
@@ -72,4 +72,4 @@ def test_broken_facts_are_missing_ones(run: Path, text: str) -> None:
 
 
 def test_the_catalogue_has_what_the_page_looks_for() -> None:
-    assert any(one.id.startswith(timed.PROOF) for one in catalogue.collect(everything=True))
+    assert any(name.startswith(timed.PROOF) for name in collected.names())

@@ -1,7 +1,6 @@
 """A whole run with a pretended kernel: what it runs writes the files that a guest would write."""
 
 import json
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
@@ -42,8 +41,7 @@ class PretendedKernel:
             (out / directory).mkdir(parents=True)
             self.event(out / batch, "started", name, pairing, dir=directory.as_posix())
             if word == "hangs":
-                stop.wait(10)
-                return Ended(None, "stopped on request")
+                return Ended(None, "stopped on request" if stop.wait(60) else "nobody stopped it")
             if word == "dies":
                 return Ended(None, "the guest ended without an exit status")
             write_result(Result(id=name, pairing=pairing, verdict=word, reason=f"is {word}"), out / directory)
@@ -134,10 +132,9 @@ def test_a_guest_that_dies_takes_only_one_scenario_with_it(run, kernel):
 
 
 def test_a_scenario_that_hangs_ends_its_guest_and_the_rest_goes_on(run):
-    began = time.monotonic()
     code, facts = run("a/hangs", "b/passed")
     assert verdicts(facts) == {"a/hangs": "unresolved", "b/passed": "passed"} and code == 5
-    assert time.monotonic() - began < 5
+    assert {result["id"]: result["reason"] for result in facts["results"]}["a/hangs"].startswith("it took more than")
 
 
 def test_repeating_shows_what_is_flaky(run, kernel):
