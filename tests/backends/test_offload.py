@@ -7,7 +7,9 @@ import pytest
 
 from lab.backends import offload
 from lab.backends.datagrams import DatagramSocket
+from lab.backends.tun import Tun
 from lab.daemon.main import _prepare
+from lab.ipsec.batch import TRAINS
 from tests.netns import Node, needs_root
 
 linux = pytest.mark.skipif(not offload.segments(offload.UDP), reason="needs UDP_SEGMENT (Linux 4.18)")
@@ -81,3 +83,12 @@ def test_a_train_leaves_in_one_call_and_comes_in_one() -> None:
     assert lengths == [1000] * 9 + [300]
     here.close()
     there.close()
+
+
+def test_a_batch_ends_with_as_many_super_packets_as_go_in_one_pass() -> None:
+    lengths = [52, *[60000] * (TRAINS + 1), 52, 52]
+    waiting = [bytes(length) for length in lengths]
+    device = Tun.__new__(Tun)
+    device.read = lambda: waiting.pop(0) if waiting else None
+    found = [[*map(len, batch)] for batch in device.batches(len(lengths) - 1)]
+    assert found == [lengths[: TRAINS + 1], [60000, 52]] and len(waiting) == 1
