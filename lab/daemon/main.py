@@ -80,6 +80,7 @@ def _serve(
 ) -> int:
     text = _read(path)
     config = _impaired(load(text, str(path), partial(_file, path.parent)), impair)
+    _fits(config, backend)
     clock, draw = time.monotonic, _random(seed, text)
     epoch = time.time() - clock()
     journal = Journal(run_dir, keylog, offset=epoch)
@@ -165,6 +166,21 @@ def _prepare(backend: str, wish: str) -> Callable[[DatagramSocket], None] | None
     return sockets.prepare if backend == "xfrm" else None
 
 
+def _fits(config: Config, backend: str) -> None:
+    """ConfigError for what does not go with a backend: said before a port is asked for, which may need privileges."""
+    gre = config.gre
+    if backend not in BACKENDS:
+        raise ConfigError(f"no backend {backend!r}; there are: {', '.join(BACKENDS)}")
+    if backend != "xfrm" and config.kernel_only:
+        raise config.kernel_only[0]
+    if config.settings.dummy_rate and backend == "xfrm":
+        raise ConfigError("goes with --backend userspace only: the kernel sends no dummy packets", key="dummy_rate")
+    if gre and backend != "userspace":
+        there = f"use `ip link add {gre[0].name} type gre`"
+        words = f"goes with --backend userspace only, not with {backend}: there, {there}"
+        raise ConfigError(words, file=gre[0].file, line=gre[0].line, key="ikelab.gre")
+
+
 def _backend(
     name: str,
     trace: Trace,
@@ -173,19 +189,7 @@ def _backend(
     run_dir: Path | None,
     config: Config,
 ) -> Backend:
-    gre, rate = config.gre, config.settings.dummy_rate
-    if name != "xfrm" and config.kernel_only:
-        raise config.kernel_only[0]
     if name == "userspace":
-        wish = config.settings.offload
-        return Userspace(trace, draw, ports.send, gre=gre, dummy_rate=rate, wish=wish)
-    if rate and name == "xfrm":
-        raise ConfigError("goes with --backend userspace only: the kernel sends no dummy packets", key="dummy_rate")
-    if gre:
-        words = f"goes with --backend userspace only, not with {name}: there, use `ip link add {gre[0].name} type gre`"
-        raise ConfigError(words, file=gre[0].file, line=gre[0].line, key="ikelab.gre")
-    if name == "xfrm":
-        return Xfrm(trace, run_dir)
-    if name == "none":
-        return NoDataplane(trace)
-    raise ConfigError(f"no backend {name!r}; there are: {', '.join(BACKENDS)}")
+        settings = config.settings
+        return Userspace(trace, draw, ports.send, gre=config.gre, dummy_rate=settings.dummy_rate, wish=settings.offload)
+    return Xfrm(trace, run_dir) if name == "xfrm" else NoDataplane(trace)
