@@ -18,8 +18,8 @@ else:
     hypothesis.settings.register_profile("any-load", suppress_health_check=[hypothesis.HealthCheck.too_slow])
     hypothesis.settings.load_profile("any-load")
 
-# Tests, reports and modules are kept by the ten thousand: with the usual threshold the garbage collector takes a fifth of
-# the time.
+# Tests, reports and modules are kept by the ten thousand: with its usual threshold the garbage collector takes a fifth
+# of the time.
 gc.set_threshold(20_000, 10, 10)
 
 # A shell without job control starts background commands with SIGINT ignored, and every child inherits that. Tests of
