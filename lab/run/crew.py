@@ -43,8 +43,6 @@ class Worker:
     batch: Batch
     follower: Follower
     directory: Path
-    meter: Meter
-    limit: Limit
     paused: Paused | None = None
     stepping: Stepping | None = None
     stop: threading.Event = field(default_factory=threading.Event)
@@ -52,6 +50,12 @@ class Worker:
     ended: Ended | None = None
     error: BaseException | None = None
     why_stopped: str = ""
+    meter: Meter = field(init=False)
+    limit: Limit = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.meter = Meter(self.paused or self.stepping)
+        self.limit = Limit(self.meter.cpu_s)
 
     @property
     def current(self) -> Scenario | None:
@@ -117,9 +121,7 @@ class Crew:
         Plan(jobs, batch.attempt, files).write(directory / PLAN)
         paused = Paused(self.runner.kind, virtual=batch.virtual) if self.options.pause_on_failure else None
         stepping = Stepping(directory / STEPS, self.screen) if self.options.step else None
-        meter = Meter(paused or stepping)
-        follower = Follower(batch, directory / EVENTS)
-        worker = Worker(batch, follower, directory, meter, Limit(meter.cpu_s), paused, stepping)
+        worker = Worker(batch, Follower(batch, directory / EVENTS), directory, paused, stepping)
         self._workers.append(worker)
         thread = threading.Thread(target=self._guest, args=(worker,), name=f"guest-{self._number}", daemon=True)
         self._threads.append(thread)
