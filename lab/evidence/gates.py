@@ -20,6 +20,7 @@ FILE, MOST_SAID = "gate.json", 3
 _DONE = {
     "drop": "dropped", "duplicate": "duplicated", "corrupt": "changed", "record": "recorded",
     "absorb": "dropped as a repeat of what is held", "kept": "held to the end", "overflow": "not held",
+    "follow": "sent on when the one before it, of an order, was dealt with",
 }  # fmt: skip
 _WAITED = {
     "hold": "held",

@@ -8,6 +8,8 @@ Rules of this file:
 - No clock and no sockets; `now` is seconds, `read` opens a packet and gives its payloads' names (None: it cannot).
 - Every rule counts every packet that its words describe; the first whose turn it is acts, and no other.
 - A packet that is let go meets no rule again.
+- What comes right behind a packet of an order, from the same side, goes on BEHIND_S later: whoever takes them may have
+  several threads, and must be done with the one before it sees the next.
 - What waits is bounded in time (rule.LONGEST_S) and in number; beyond that packets pass, and the record says so. The
   record is bounded too, and says how much it left out.
 """
@@ -25,12 +27,14 @@ MOST_HELD = 256
 MOST_RULES = 256
 MOST_EVENTS = 10_000
 LONGEST_RAW = 4096
+BEHIND_S = 0.01
+_BEHIND = -2
 Read = Callable[[Packet], tuple[str, ...] | None]
 
 
 @dataclass(slots=True)
 class Held:
-    """A packet that waits: since when, at the latest until when, and in which place of an order."""
+    """A packet that waits: since when, at the latest until when, and in which place of an order, or _BEHIND one."""
 
     packet: Packet
     since: float
@@ -51,6 +55,7 @@ class Standing:
     gone: int = 0
     filled: set[int] = field(default_factory=set)
     over: bool = False
+    followed: dict[str, float] = field(default_factory=dict)  # by the side that it came from: until when
 
     def state(self) -> dict[str, Any]:
         """For whoever asks how the rule fares."""
@@ -129,7 +134,7 @@ class Engine:
         for _, number, held in sorted(due, key=lambda one: one[:2]):
             standing = self._rules[number]
             if held in standing.held:
-                standing.over = standing.over or standing.rule.action in WAITING
+                standing.over = standing.over or (standing.rule.action in WAITING and held.place != _BEHIND)
                 frames += self._let_go(standing, now, held)
         return frames
 
@@ -140,7 +145,7 @@ class Engine:
         standings = list(self._rules.values())
         freed = [frame for one in standings if self._ends(one, packet) for frame in self._finished(one, now)]
         meant = [(one, places) for one in standings if (places := self._meant(one, packet))]
-        passing = self._act(*meant[0], packet, now) if meant else [packet.frame]
+        passing = self._act(*meant[0], packet, now) if meant else self._passed(packet, now)
         swapped = [
             frame
             for one in standings
@@ -149,6 +154,15 @@ class Engine:
             for frame in self._let_go(one, now, held)
         ]
         return [*freed, *passing, *swapped]
+
+    def _passed(self, packet: Packet, now: float) -> list[bytes]:
+        """What no rule means goes on, unless it comes right behind a packet of an order."""
+        for standing in self._rules.values():
+            until = standing.followed.get(packet.came, now)
+            ahead = any(held.place == _BEHIND and held.packet.came == packet.came for held in standing.held)
+            if packet.kind == "IKE" and (until > now or ahead):
+                return self._wait(standing, packet, Held(packet, now, until, _BEHIND))
+        return [packet.frame]
 
     def _ends(self, standing: Standing, packet: Packet) -> bool:
         """Whether this packet is what a rule that holds was told to wait for."""
@@ -223,15 +237,20 @@ class Engine:
         if place < 0 and standing.rule.action == "order":
             self._note(standing, "absorb", packet, now)
             return []
-        if sum(len(one.held) for one in self._rules.values()) >= MOST_HELD:
-            self._note(standing, "overflow", packet, now)
-            return [packet.frame]
-        standing.held.append(Held(packet, now, now + standing.rule.seconds, place))
-        self._note(standing, standing.rule.action, packet, now)
-        if standing.rule.action != "order":
-            return []
+        passing = self._wait(standing, packet, Held(packet, now, now + standing.rule.seconds, place))
+        if passing or standing.rule.action != "order":
+            return passing
         standing.filled.add(place)
         return self._advance(standing, now)
+
+    def _wait(self, standing: Standing, packet: Packet, held: Held) -> list[bytes]:
+        """Let a packet wait; it goes on at once where too many do."""
+        if sum(len(one.held) for one in self._rules.values()) >= MOST_HELD:
+            self._note(standing, "overflow", packet, held.since)
+            return [packet.frame]
+        standing.held.append(held)
+        self._note(standing, "behind" if held.place == _BEHIND else standing.rule.action, packet, held.since)
+        return []
 
     def _advance(self, standing: Standing, now: float) -> list[bytes]:
         """Let go what is next in an order, as long as it is there."""
@@ -240,6 +259,7 @@ class Engine:
             return frames
         while held := next((one for one in standing.held if one.place == standing.gone), None):
             standing.gone += 1
+            standing.followed[held.packet.came] = now + BEHIND_S
             frames += self._let_go(standing, now, held)
         standing.over = standing.gone == len(standing.rule.filters)
         return frames
@@ -249,7 +269,8 @@ class Engine:
         chosen = list(standing.held) if one is None else [one]
         for held in chosen:
             standing.held.remove(held)
-            self._note(standing, "release", held.packet, now, held_s=round(now - held.since, 6))
+            said = "follow" if held.place == _BEHIND else "release"
+            self._note(standing, said, held.packet, now, held_s=round(now - held.since, 6))
         return [held.packet.frame for held in chosen]
 
     def _note(self, standing: Standing, action: str, packet: Packet, now: float, **more: object) -> None:

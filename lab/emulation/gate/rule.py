@@ -9,7 +9,7 @@
     corrupt      octet, mask  one octet is changed, and the checksums around it are made right again
     record                    it goes on, and its octets are kept
     order        filters      the first packet of each filter goes on in the order of the filters, none before
-                              `gather` of them are there
+                              `gather` of them are there; what comes right behind one waits a moment (engine.py)
 
 Nothing waits for ever: what `for` does not end sooner ends after LONGEST_S seconds.
 """

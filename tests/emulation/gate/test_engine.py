@@ -107,8 +107,26 @@ def test_order(first: int) -> None:
     answer = ike(1, CREATE, response=True, back=True)
     assert gate.sent(requests[first], requests[first]) == [[], []], "a repeat of what waits is not sent either"
     assert gate.sent(requests[1 - first]) == [[requests[0].frame, requests[1].frame]]
-    assert gate.sent(answer, answer, ike(2, CREATE)) == [[answer.frame], [answer.frame], [ike(2, CREATE).frame]]
+    assert gate.sent(answer) == [[answer.frame]]
+    gate.now += engines.BEHIND_S
+    assert gate.sent(answer, ike(2, CREATE)) == [[answer.frame], [ike(2, CREATE).frame]]
     assert gate.actions.count("absorb") == 1
+
+
+def test_what_comes_right_behind_an_order_waits_until_that_is_dealt_with() -> None:
+    """A peer with several threads took the second one first."""
+    gate = Gate({"action": "order", "filters": ["IKE_AUTH", "CREATE_CHILD_SA request"]})
+    gate.sent(ike(1, AUTH))
+    first, second, back = ike(2, INFORMATIONAL), ike(3, INFORMATIONAL), ike(9, INFORMATIONAL, back=True)
+    assert gate.sent(first, esp(1), back) == [[], [esp(1).frame], [back.frame]]
+    due = gate.engine.next_deadline()
+    assert due == pytest.approx(gate.now + engines.BEHIND_S)
+    gate.now = due
+    assert gate.sent(second) == [[]], "nothing overtakes it"
+    assert gate.engine.tick(gate.now) == [first.frame, second.frame]
+    assert gate.sent(ike(1, CREATE)) == [[ike(1, CREATE).frame]], "the order goes on"
+    assert gate.sent(ike(4, INFORMATIONAL)) == [[]]
+    assert gate.actions.count("behind") == 3
 
 
 def test_an_order_that_never_completes_lets_go() -> None:
