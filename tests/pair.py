@@ -392,6 +392,10 @@ class Pair:
     def sides(self) -> tuple[Side, Side]:
         return self.left, self.right
 
+    def ends(self, by: str) -> tuple[Side, Side]:
+        """The side of this name, and the other one."""
+        return self.sides if by == "left" else (self.right, self.left)
+
     def send(self, side: Side, action: Send) -> None:
         path = action.path
         src, dst = (path.local_host or side.host, path.local_port), (path.remote_host, path.remote_port)

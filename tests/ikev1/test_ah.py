@@ -57,7 +57,7 @@ def test_with_pfs_esn_and_transport_mode(by: str) -> None:
 def test_rekeyed_it_is_ah_again_and_the_old_one_goes(by: str) -> None:
     #   HDR*, HASH(1), SA (AH), Ni  -->  ...    HDR*, HASH(1), D(AH, old SPI)  -->
     pair = Pair(ah()).initiate()
-    side = pair.left if by == "left" else pair.right
+    side = pair.ends(by)[0]
     side.do("rekey", child="net")
     pair.settle()
     pair.wait(10)
@@ -123,7 +123,7 @@ def test_behind_a_nat_there_is_no_ah(by: str) -> None:
     if by == "right":
         pair.right.do("initiate", "net")
         pair.settle()
-    side = pair.left if by == "left" else pair.right
+    side = pair.ends(by)[0]
     assert WHY in str(side.told("failed")[-1]["reason"])
     assert not pair.left.installed and not pair.right.installed
     assert not pair.wire.seen(of(QUICK))

@@ -11,7 +11,7 @@ from tests.pair import Nat, Pair, sent_by
 @pytest.mark.parametrize("deleter", ["left", "right"])
 def test_deleting_the_isakmp_sa(deleter: str) -> None:
     pair = Pair(first()).initiate()
-    side, other = pair.sides if deleter == "left" else pair.sides[::-1]
+    side, other = pair.ends(deleter)
     # HDR*, HASH(1), D(ESP) -->    HDR*, HASH(1), D(ISAKMP) -->
     side.do("terminate")
     pair.settle()
@@ -75,7 +75,7 @@ def test_phase_1_anew_keeps_the_children(asker: str) -> None:
     (before,) = pair.left.installed
     old = pair.left.sas[0]["spi_i"]
     pair.ping(0.5)
-    (pair.left if asker == "left" else pair.right).do("rekey", ike="gw")
+    pair.ends(asker)[0].do("rekey", ike="gw")
     pair.ping(5)
     assert pair.lost == []
     assert len(pair.left.sas) == len(pair.right.sas) == 1
@@ -100,7 +100,7 @@ def test_phase_1_anew_behind_a_nat(asker: str) -> None:
     pair = Pair(text, right_of(text, ("local_addrs = 192.0.2.1", "local_addrs = %any")),
                 nats=(Nat("192.0.2.1", "203.0.113.1"),)).initiate()  # fmt: skip
     old = pair.left.sas[0]["spi_i"]
-    (pair.left if asker == "left" else pair.right).do("rekey", ike="gw")
+    pair.ends(asker)[0].do("rekey", ike="gw")
     pair.ping(5)
     assert pair.lost == []
     assert len(pair.left.sas) == len(pair.right.sas) == 1 and pair.left.sas[0]["spi_i"] != old

@@ -139,7 +139,7 @@ def test_each_message_lost_once(number: int, by: str) -> None:
     pair = Pair(many(1)).initiate()
     before = len(pair.wire.seen(of(QUICK)))
     pair.wire.drop(of(QUICK, number))
-    side = pair.left if by == "left" else pair.right
+    side = pair.ends(by)[0]
     side.do("initiate", "n0")
     pair.run(60)
     pair.check(children=2)
@@ -172,7 +172,7 @@ def test_rekeying_loses_no_packet(esp: str, asker: str) -> None:
     pair = Pair(first(esp=esp)).initiate()
     (old,) = pair.left.installed.values()
     pair.ping(0.5)
-    (pair.left if asker == "left" else pair.right).do("rekey", child="net")
+    pair.ends(asker)[0].do("rekey", child="net")
     pair.ping(15)
     assert pair.lost == [] and pair.packets > 1000
     pair.check()

@@ -102,7 +102,7 @@ def test_the_last_messages_of_phase_1_lost(mode: str, number: int, begins: str) 
     """The peer waits for XAUTH and not for us: the last message of Aggressive Mode is repeated until it goes on."""
     pair = Pair(client(mode), gateway(mode))
     pair.wire.drop(of(AGGRESSIVE if mode else MAIN, number))
-    (pair.left if begins == "left" else pair.right).do("initiate", "net")
+    pair.ends(begins)[0].do("initiate", "net")
     pair.run(60)
     pair.check()
 

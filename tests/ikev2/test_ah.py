@@ -50,7 +50,7 @@ def test_rekeyed_it_is_ah_again(by: str) -> None:
     #   HDR, SK {N(REKEY_SA, AH), SA, Ni, TSi, TSr}  -->    <--  HDR, SK {SA, Nr, TSi, TSr}
     #   HDR, SK {D(AH, old)}  -->                           <--  HDR, SK {D(AH, old)}
     pair = Pair(ah("sha256-x25519")).initiate()
-    side = pair.left if by == "left" else pair.right
+    side = pair.ends(by)[0]
     side.do("rekey", child="net")
     pair.settle()
     pair.wait(10)

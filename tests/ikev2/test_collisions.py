@@ -353,7 +353,7 @@ def test_one_rekeys_the_ike_sa_the_other_deletes_it(seed: str, later: float) -> 
 @pytest.mark.parametrize("first", ["left", "right"])
 def test_one_rekeys_the_ike_sa_the_other_the_child(seed: str, later: float, first: str) -> None:
     pair = up(seed)
-    one, other = pair.sides if first == "left" else pair.sides[::-1]
+    one, other = pair.ends(first)
     one.do("rekey")
     pair.wait(later)
     other.do("rekey", child="net")

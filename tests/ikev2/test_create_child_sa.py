@@ -8,16 +8,12 @@ import pytest
 from lab.wire.ids import ExchangeType, NotifyType, ProtocolId
 from lab.wire.message import Message
 from lab.wire.payloads_v2 import Notify, TrafficSelector
-from tests.pair import LEFT, RIGHT, Pair, Side, engine_of, forged, is_request, is_response, mirrored, net
+from tests.pair import LEFT, RIGHT, Pair, engine_of, forged, is_request, is_response, mirrored, net
 
 CHILD, INFO = ExchangeType.CREATE_CHILD_SA, ExchangeType.INFORMATIONAL
 BOTH = pytest.mark.parametrize("by", ["left", "right"])
 PFS = "esp_proposals = aes256gcm16-x25519"
 TWO = "children {{ second {{ local_ts = 10.3.0.0/24\n remote_ts = 10.4.0.0/24\n {} }}\n"
-
-
-def ends(pair: Pair, by: str) -> tuple[Side, Side]:
-    return (pair.left, pair.right) if by == "left" else (pair.right, pair.left)
 
 
 def two(connection: str = "", child: str = "") -> str:
@@ -50,7 +46,7 @@ def rekeyed(pair: Pair, times: int = 1) -> None:
 def test_a_second_child(by: str) -> None:
     # HDR, SK {SA, Ni, TSi, TSr}  -->    <--  HDR, SK {SA, Nr, TSi, TSr}
     pair = Pair(two(), mirrored(two())).initiate()
-    here, there = ends(pair, by)
+    here, there = pair.ends(by)
     here.do("initiate", "second")
     pair.settle()
     pair.check(children=2)
@@ -65,7 +61,7 @@ def test_a_second_child(by: str) -> None:
 def test_a_second_child_with_a_key_exchange_of_its_own(by: str) -> None:
     # HDR, SK {SA, Ni, KEi, TSi, TSr}  -->    <--  HDR, SK {SA, Nr, KEr, TSi, TSr}
     pair = Pair(two(child=PFS), mirrored(two(child=PFS))).initiate()
-    here, _ = ends(pair, by)
+    here, _ = pair.ends(by)
     here.do("initiate", "second")
     pair.settle()
     pair.check(children=2)
@@ -105,7 +101,7 @@ def test_a_packet_that_wants_a_child_which_is_being_made_asks_for_nothing() -> N
 def test_a_second_child_with_trouble(by: str, trouble: str, what) -> None:
     pair = Pair(two(), mirrored(two())).initiate()
     getattr(pair.wire, trouble)(what, **({"by": 4.5} if trouble == "delay" else {}))
-    ends(pair, by)[0].do("initiate", "second")
+    pair.ends(by)[0].do("initiate", "second")
     pair.run(60)
     pair.check(children=2)
 
@@ -222,7 +218,7 @@ def test_rekeying_a_child(by: str, child: str) -> None:
     # HDR, SK {N(REKEY_SA), SA, Ni, [KEi], TSi, TSr}  -->    <--  HDR, SK {SA, Nr, [KEr], TSi, TSr}
     # HDR, SK {D(old)}  -->                                  <--  HDR, SK {D(old)}
     pair = Pair(net(child=child)).initiate()
-    here, _ = ends(pair, by)
+    here, _ = pair.ends(by)
     old = here.ever[0]
     here.do("rekey", child="net")
     rekeyed(pair)
@@ -247,7 +243,7 @@ def test_no_packet_is_lost_while_a_child_is_rekeyed(by: str) -> None:
     for delay in (0.001, 0.01, 0.05, 0.3):
         pair = Pair(delay=delay).initiate()
         pair.ping(1)
-        ends(pair, by)[0].do("rekey", child="net")
+        pair.ends(by)[0].do("rekey", child="net")
         pair.ping(8)
         assert pair.lost == []
         assert pair.packets > 800
@@ -296,7 +292,7 @@ def test_rekeying_with_trouble(by: str, exchange: ExchangeType, trouble: str, re
     pair = Pair().initiate()
     what = is_response(exchange) if response else is_request(exchange)
     getattr(pair.wire, trouble)(what, **({"by": 4.5} if trouble == "delay" else {}))
-    ends(pair, by)[0].do("rekey", child="net")
+    pair.ends(by)[0].do("rekey", child="net")
     pair.ping(20)
     assert pair.lost == []
     pair.wait(20)

@@ -99,7 +99,7 @@ def test_the_last_auth_needs_the_key(method: str, side: str) -> None:
     pair = Pair(left(method), right(method))
 
     def forge(data: bytes) -> bytes:
-        here, there = pair.sides if side == "left" else pair.sides[::-1]
+        here, there = pair.ends(side)
         message = Message.decode(data).opened(engine_of(there).sa.opener)
         changed = tuple(Auth(p.method, bytes(len(p.data))) if isinstance(p, Auth) else p for p in message.payloads)
         return Message(message.header, changed).encode(engine_of(here).sa.sealer)

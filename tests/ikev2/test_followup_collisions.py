@@ -199,7 +199,7 @@ def test_what_the_peer_is_about_to_replace_is_not_rekeyed(what: str) -> None:
 @pytest.mark.parametrize("first", ["left", "right"])
 def test_one_rekeys_the_ike_sa_the_other_the_child(first: str, later: float, who: str, seed: str) -> None:
     pair = up(seed, who)
-    one_side, other = pair.sides if first == "left" else pair.sides[::-1]
+    one_side, other = pair.ends(first)
     one_side.do("rekey")
     pair.wait(later)
     other.do("rekey", child="net")

@@ -14,7 +14,6 @@ from lab.ikev2.key_exchange import MOST_SERIES
 from lab.wire.ids import ExchangeType, KeMethod, NotifyType, PayloadType
 from lab.wire.message import Message
 from lab.wire.payloads_v2 import KE, SA, TS, Nonce, Notify, Proposal
-from tests.ikev2.test_create_child_sa import ends
 from tests.pair import LEFT, RIGHT, Pair, Side, engine_of, forged, is_request, is_response, mirrored, net
 
 CHILD, FOLLOW, INFO = ExchangeType.CREATE_CHILD_SA, ExchangeType.IKE_FOLLOWUP_KE, ExchangeType.INFORMATIONAL
@@ -97,7 +96,7 @@ def test_one_exchange_for_each_additional_key_exchange(words: str, kind: str, by
     # HDR, SK {KEi(2), N(link2)}  -->    <--  HDR, SK {KEr(2)}
     suite, count = WORDS[words]
     pair = up(suite)
-    KINDS[kind][0](ends(pair, by)[0])
+    KINDS[kind][0](pair.ends(by)[0])
     settled(pair, kind)
     head, tail = ("N(REKEY_SA) " if kind == "child" else ""), ("" if kind == "ike" else " TSi TSr")
     found = shapes(pair)
@@ -116,7 +115,7 @@ def test_one_exchange_for_each_additional_key_exchange(words: str, kind: str, by
 @BOTH
 def test_the_initiator_sends_back_the_link_of_the_last_answer(by: str) -> None:
     pair = up(TWO)
-    here, there = ends(pair, by)
+    here, there = pair.ends(by)
     here.do("rekey", child="net")
     pair.settle()
     asked = [m.notify(LINK) for m in opened(pair, here)[1:]]
@@ -130,7 +129,7 @@ def test_the_initiator_sends_back_the_link_of_the_last_answer(by: str) -> None:
 def test_rekeying_again_and_again_by_turns(kind: str) -> None:
     pair = up(TWO)
     for times, by in enumerate(["left", "right", "right", "left"], 1):
-        KINDS[kind][0](ends(pair, by)[0])
+        KINDS[kind][0](pair.ends(by)[0])
         settled(pair, kind, times)
 
 
@@ -139,7 +138,7 @@ def test_rekeying_again_and_again_by_turns(kind: str) -> None:
 def test_with_fragmentation(kind: str, by: str) -> None:
     """RFC 7383: the public key of ML-KEM-1024 does not fit into one datagram of the default size."""
     pair = up(TWO, connection="fragmentation = yes")
-    KINDS[kind][0](ends(pair, by)[0])
+    KINDS[kind][0](pair.ends(by)[0])
     settled(pair, kind)
     assert any(d.ike[16] == PayloadType.SKF for d in pair.wire.seen(is_request(FOLLOW)))
 
@@ -149,7 +148,7 @@ def test_with_fragmentation(kind: str, by: str) -> None:
 def test_no_packet_is_lost(kind: str, by: str) -> None:
     pair = Pair(text(TWO), delay=0.05).initiate()
     pair.ping(1)
-    KINDS[kind][0](ends(pair, by)[0])
+    KINDS[kind][0](pair.ends(by)[0])
     pair.ping(8)
     assert pair.lost == []
     settled(pair, kind)
@@ -185,7 +184,7 @@ def test_without_a_first_key_exchange_there_is_no_additional_one() -> None:
 def test_keymat_of_a_child_by_the_formula(by: str) -> None:
     """KEYMAT = prf+(SK_d, SK(0) | Ni | Nr | SK(1) | SK(2)), computed here with Python's hmac alone."""
     pair = up(TWO)
-    here, there = ends(pair, by)
+    here, there = pair.ends(by)
     secrets = listen(here)
     here.do("rekey", child="net")
     pair.settle()
@@ -203,7 +202,7 @@ def test_keymat_of_a_child_by_the_formula(by: str) -> None:
 def test_keys_of_a_rekeyed_ike_sa_by_the_formula(by: str) -> None:
     """SKEYSEED = prf(SK_d, SK(0) | Ni | Nr | SK(1) | SK(2)), then prf+ over the nonces and the new SPIs."""
     pair = up(TWO)
-    here, there = ends(pair, by)
+    here, there = pair.ends(by)
     secrets = listen(here)
     here.do("rekey")
     pair.settle()
@@ -279,7 +278,7 @@ def _unpatched():
 def test_each_message_in_trouble(message: int, response: bool, trouble: str, kind: str, by: str) -> None:
     pair = up(TWO)
     exchange = CHILD if message == 0 else FOLLOW
-    here, _ = ends(pair, by)
+    here, _ = pair.ends(by)
     # The message IDs of a side go on; the responder of the IKE SA has not asked anything yet.
     number = message + (4 if by == "left" else 0)
     what = (is_response if response else is_request)(exchange, number)
@@ -301,7 +300,7 @@ def test_each_message_in_trouble(message: int, response: bool, trouble: str, kin
 def test_a_request_that_comes_too_late_finds_nothing_and_all_begins_anew(kind: str, by: str) -> None:
     # HDR, SK {KEi(1), N(link1)}  -->    <--  HDR, SK {N(STATE_NOT_FOUND)}    and later  HDR, SK {SA, Ni, KEi}  -->
     pair = up(ONE)
-    here, there = ends(pair, by)
+    here, there = pair.ends(by)
     pair.wire.drop(is_request(FOLLOW), count=3)
     KINDS[kind][0](here)
     pair.wait(followup_ke.WAIT + 1)
@@ -334,7 +333,7 @@ def test_an_initiator_that_is_never_waited_for_gives_the_ike_sa_up(kind: str, by
     """RFC 9370 2.2.4: "it MUST treat this situation as a fatal error and delete the IKE SA"."""
     monkeypatch.setattr(followup_ke, "WAIT", 0.001)
     pair = up(ONE)
-    here, there = ends(pair, by)
+    here, there = pair.ends(by)
     KINDS[kind][0](here)
     pair.wait(100)
     assert shapes(pair).count("IKE_FOLLOWUP_KE [ N(STATE_NOT_FOUND) ]") == followup_ke.MOST_LOST == 3
@@ -451,7 +450,7 @@ def test_a_request_with_a_wrong_key_ends_the_ike_sa(payloads, words: str) -> Non
 )
 def test_a_response_with_a_wrong_key_ends_the_ike_sa(payloads, words: str, kind: str, by: str) -> None:
     pair = up(ONE)
-    here, there = ends(pair, by)
+    here, there = pair.ends(by)
     pair.wire.drop(is_request(FOLLOW))
     KINDS[kind][0](here)
     pair.wait(0.5)
@@ -511,7 +510,7 @@ def without_link(pair: Pair) -> Callable[[bytes], bytes]:
 @pytest.mark.parametrize("later", [0.015, 0.025, 0.035, 0.045, 0.055])
 def test_the_peer_ends_the_ike_sa_meanwhile(later: float, kind: str, by: str) -> None:
     pair = up(TWO)
-    here, there = ends(pair, by)
+    here, there = pair.ends(by)
     KINDS[kind][0](here)
     pair.wait(later)
     there.do("terminate")
@@ -526,7 +525,7 @@ def test_the_peer_ends_the_ike_sa_meanwhile(later: float, kind: str, by: str) ->
 @pytest.mark.parametrize("later", [0.005, 0.015, 0.025, 0.035, 0.045, 0.055, 0.065, 0.085])
 def test_the_peer_deletes_the_child_meanwhile(later: float, by: str) -> None:
     pair = up(TWO)
-    here, there = ends(pair, by)
+    here, there = pair.ends(by)
     here.do("rekey", child="net")
     pair.wait(later)
     there.do("terminate", child="net")
@@ -545,7 +544,7 @@ def test_the_peer_deletes_the_child_meanwhile(later: float, by: str) -> None:
 def test_the_peer_rekeys_the_ike_sa_meanwhile(later: float, kind: str, by: str) -> None:
     """2.25.2: not while a child is being made or rekeyed: TEMPORARY_FAILURE, and again later."""
     pair = up(TWO)
-    here, there = ends(pair, by)
+    here, there = pair.ends(by)
     KINDS[kind][0](here)
     pair.wait(later)
     there.do("rekey")
@@ -563,7 +562,7 @@ def test_the_peer_rekeys_the_ike_sa_meanwhile(later: float, kind: str, by: str) 
 @pytest.mark.parametrize("later", [0.015, 0.025, 0.035, 0.045, 0.055, 0.065])
 def test_the_peer_wants_a_child_while_the_ike_sa_is_rekeyed(later: float, by: str) -> None:
     pair = up(TWO)
-    here, there = ends(pair, by)
+    here, there = pair.ends(by)
     here.do("rekey")
     pair.wait(later)
     there.do("initiate", "second")

@@ -86,7 +86,7 @@ def resuming(pair: Pair) -> None:
 def liveness(by: str) -> Callable[[Pair], None]:
     def start(pair: Pair) -> None:
         pair.initiate()
-        (pair.left if by == "left" else pair.right).do("liveness")
+        pair.ends(by)[0].do("liveness")
 
     return start
 
@@ -104,7 +104,7 @@ def further(pair: Pair) -> None:
 def rekeying(by: str = "left", **what: str) -> Callable[[Pair], None]:
     def start(pair: Pair) -> None:
         pair.initiate()
-        (pair.left if by == "left" else pair.right).do("rekey", **what)
+        pair.ends(by)[0].do("rekey", **what)
 
     return start
 
@@ -302,7 +302,7 @@ def test_octets_without_any_sense() -> None:
 @pytest.mark.parametrize("by", ["left", "right"])
 def test_own_messages_reflected_in_every_state(by: str) -> None:
     pair = Pair()
-    (pair.left if by == "left" else pair.right).do("initiate", "net")
+    pair.ends(by)[0].do("initiate", "net")
     reflected = 0
     for _ in range(40):
         for datagram in pair.wire.sent[reflected:]:

@@ -29,7 +29,7 @@ def between(left: str, right: str, by: str = "left") -> Pair:
 def test_a_wrong_pre_shared_key(by: str) -> None:
     # HDR, SK {IDi, AUTH, ...}  -->    <--  HDR, SK {N(AUTHENTICATION_FAILED)}
     pair = between(net(), mirrored(net()).replace("a shared secret", "another"), by)
-    here, there = (pair.left, pair.right) if by == "left" else (pair.right, pair.left)
+    here, there = pair.ends(by)
     (refused,), (found,) = here.told("failed"), there.told("failed")
     name = f"{here.name}.example.org"
     assert found["reason"] == f"AUTH of {name} does not verify: its pre-shared key is not ours"
@@ -127,7 +127,7 @@ def test_identities_choose_the_connection_among_those_for_the_address() -> None:
 def test_selectors_without_anything_in_common_leave_the_ike_sa_alive(by: str) -> None:
     # HDR, SK {IDi, AUTH, SAi2, TSi, TSr}  -->    <--  HDR, SK {IDr, AUTH, N(TS_UNACCEPTABLE)}
     pair = between(net(), mirrored(net()).replace("10.1.0.0/24", "10.9.0.0/24"), by)
-    here, there = (pair.left, pair.right) if by == "left" else (pair.right, pair.left)
+    here, there = pair.ends(by)
     assert pair.left.up == pair.right.up == ["ESTABLISHED"]
     assert here.names == ["ike-up", "failed"]
     assert "TS_UNACCEPTABLE" in str(here.told("failed")[0]["reason"])

@@ -23,10 +23,6 @@ INFO = ExchangeType.INFORMATIONAL
 BOTH = pytest.mark.parametrize("by", ["left", "right"])
 
 
-def ends(pair: Pair, by: str) -> tuple[Side, Side]:
-    return (pair.left, pair.right) if by == "left" else (pair.right, pair.left)
-
-
 def told(side: Side) -> list[str]:
     """The INFORMATIONAL messages that a side sent, as its trace tells."""
     return [r.text.removeprefix("sent INFORMATIONAL ") for r in side.records if "sent INFORMATIONAL" in r.text]
@@ -36,7 +32,7 @@ def told(side: Side) -> list[str]:
 def test_deleting_the_ike_sa(by: str) -> None:
     # HDR, SK {D(IKE)}  -->    <--  HDR, SK {}
     pair = Pair().initiate()
-    here, there = ends(pair, by)
+    here, there = pair.ends(by)
     here.do("terminate")
     assert here.up == ["DELETING"]
     pair.settle()
@@ -51,7 +47,7 @@ def test_deleting_the_ike_sa(by: str) -> None:
 def test_deleting_a_child(by: str) -> None:
     # HDR, SK {D(ESP, SPIa)}  -->    <--  HDR, SK {D(ESP, SPIb)}
     pair = Pair().initiate()
-    here, there = ends(pair, by)
+    here, there = pair.ends(by)
     here.do("terminate", child="net")
     pair.settle()
     pair.check(children=0)
@@ -67,7 +63,7 @@ def test_a_delete_survives_loss_and_doubling(by: str, what, named: dict[str, str
     for trouble in ("drop", "duplicate", "delay"):
         pair = Pair().initiate()
         getattr(pair.wire, trouble)(what, **({"by": 4.5} if trouble == "delay" else {}))
-        ends(pair, by)[0].do("terminate", **named)
+        pair.ends(by)[0].do("terminate", **named)
         pair.run(60)
         assert pair.left.installed == pair.right.installed == {}
         assert pair.left.up == pair.right.up == (["ESTABLISHED"] if named else [])
@@ -142,7 +138,7 @@ def test_deleting_twice_is_deleting_once() -> None:
 @BOTH
 def test_several_spis_and_several_delete_payloads_in_one_message(by: str) -> None:
     pair = Pair().initiate()
-    here, there = ends(pair, by)
+    here, there = pair.ends(by)
     spi = next(iter(here.installed))
     payloads = Delete(ProtocolId.ESP, (b"none", spi)), Delete(ProtocolId.ESP, (b"nil.",)), Delete(ProtocolId.AH, (spi,))
     message_id = 2 if by == "left" else 0
@@ -163,7 +159,7 @@ def test_deleting_an_unknown_child_is_answered_with_nothing() -> None:
 def test_liveness_is_an_empty_message_and_an_empty_answer(by: str) -> None:
     # HDR, SK {}  -->    <--  HDR, SK {}
     pair = Pair().initiate()
-    here, there = ends(pair, by)
+    here, there = pair.ends(by)
     here.do("liveness")
     pair.settle()
     assert [t.split(" ", 2)[2] for t in (*told(here), *told(there))] == ["[  ]", "[  ]"]

@@ -651,7 +651,7 @@ def test_notifies_of_mobike_with_any_content(by: str) -> None:
     random = Random(4555)
     for _ in range(60):
         pair = mobile().initiate()
-        here, there = (pair.left, pair.right) if by == "left" else (pair.right, pair.left)
+        here, there = pair.ends(by)
         there.roam(there.host, THIRD)  # a request of its own is under way, which the answer below is for
         count = random.randrange(1, 6)
         kinds = [

@@ -8,7 +8,7 @@ from lab.ike.config import ike_proposals
 from lab.ike.states import IkeState
 from lab.wire.ids import ExchangeType, NotifyType
 from lab.wire.payloads_v2 import Notify
-from tests.ikev2.test_create_child_sa import BOTH, PFS, ends, told, two
+from tests.ikev2.test_create_child_sa import BOTH, PFS, told, two
 from tests.pair import LEFT, OUTSIDE, RIGHT, Nat, Pair, engine_of, forged, is_request, is_response, mirrored, net
 
 CHILD, INFO = ExchangeType.CREATE_CHILD_SA, ExchangeType.INFORMATIONAL
@@ -35,7 +35,7 @@ def test_rekeying_the_ike_sa(by: str) -> None:
     # HDR, SK {SA, Ni, KEi}  -->    <--  HDR, SK {SA, Nr, KEr}
     # HDR, SK {D(IKE)}  -->         <--  HDR, SK {}                on the old IKE SA
     pair = Pair().initiate()
-    here, there = ends(pair, by)
+    here, there = pair.ends(by)
     (old,) = here.sas
     here.do("rekey")
     rekeyed(pair)
@@ -54,7 +54,7 @@ def test_rekeying_the_ike_sa(by: str) -> None:
 def test_no_packet_is_lost_while_the_ike_sa_is_rekeyed(by: str) -> None:
     pair = Pair(delay=0.05).initiate()
     pair.ping(1)
-    ends(pair, by)[0].do("rekey")
+    pair.ends(by)[0].do("rekey")
     pair.ping(3)
     assert pair.lost == []
     rekeyed(pair)
@@ -68,7 +68,7 @@ def test_rekeying_with_trouble(by: str, exchange: ExchangeType, trouble: str, re
     pair = Pair().initiate()
     what = is_response(exchange) if response else is_request(exchange)
     getattr(pair.wire, trouble)(what, **({"by": 4.5} if trouble == "delay" else {}))
-    ends(pair, by)[0].do("rekey")
+    pair.ends(by)[0].do("rekey")
     pair.wait(20)
     rekeyed(pair)
 
@@ -145,7 +145,7 @@ def test_a_refusal_keeps_the_old_ike_sa_and_it_is_tried_again(notify: NotifyType
 def test_a_child_under_way_makes_the_ike_sa_wait(by: str) -> None:
     # left makes a child, right rekeys the IKE SA: each answers TEMPORARY_FAILURE to the other and comes again
     pair = Pair(two(), mirrored(two())).initiate()
-    here, there = ends(pair, by)
+    here, there = pair.ends(by)
     here.do("initiate", "second")
     there.do("rekey")
     pair.settle()
@@ -159,7 +159,7 @@ def test_a_child_under_way_makes_the_ike_sa_wait(by: str) -> None:
 @BOTH
 def test_a_deleted_ike_sa_is_not_rekeyed(by: str) -> None:
     pair = Pair().initiate()
-    here, there = ends(pair, by)
+    here, there = pair.ends(by)
     here.do("terminate")
     there.do("rekey")
     pair.wait(300)
@@ -171,7 +171,7 @@ def test_a_deleted_ike_sa_is_not_rekeyed(by: str) -> None:
 def test_a_delete_does_not_overtake_the_rekeying_whatever_the_window(by: str) -> None:
     """Were the old IKE SA deleted while it is rekeyed, the new one would be left with the children."""
     pair = Pair(net(settings="window_size = 2")).initiate()
-    here, _ = ends(pair, by)
+    here, _ = pair.ends(by)
     here.do("rekey")
     here.do("terminate")
     pair.wait(400)

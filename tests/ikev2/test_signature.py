@@ -147,7 +147,7 @@ def refused(pair: Pair, by: str = "left", bad: str = "left") -> str:
     """The reason of the side that refuses; the other one learns AUTHENTICATION_FAILED, and nobody keeps anything."""
     pair.initiate(by)
     good = pair.right if bad == "left" else pair.left
-    other = pair.left if bad == "left" else pair.right
+    other = pair.ends(bad)[0]
     failed = good.told("failed")[0]
     assert failed["stage"] == "IKE_AUTH"
     assert pair.left.up == pair.right.up == []

@@ -95,7 +95,7 @@ def refused(pair: Pair, why: str) -> None:
 @pytest.mark.parametrize("by", ["left", "right"])
 def test_a_rekeyed_child_keeps_its_mode(by: str) -> None:
     pair = Pair(config(), mirrored(config())).initiate()
-    side = pair.left if by == "left" else pair.right
+    side = pair.ends(by)[0]
     side.do("rekey", child="net")
     pair.settle()
     pair.wait(10)

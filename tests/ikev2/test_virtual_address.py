@@ -37,11 +37,6 @@ def texts(
     return [own(gives) + pools, mirrored(own(vips))]
 
 
-def sides(pair: Pair, client: str) -> tuple[Side, Side]:
-    """The client and the gateway."""
-    return (pair.left, pair.right) if client == "left" else (pair.right, pair.left)
-
-
 def selectors(side: Side) -> list[tuple[list[str], list[str]]]:
     return [([str(s) for s in c.ts_local], [str(s) for s in c.ts_remote]) for c in side.installed.values()]
 
@@ -63,7 +58,7 @@ def test_one_address(client: str) -> None:
     # HDR, SK {IDi, AUTH, CP(CFG_REQUEST), SAi2, TSi, TSr}  -->  <--  HDR, SK {IDr, AUTH, CP(CFG_REPLY), SAr2, TSi, TSr}
     pair = Pair(*texts(client)).initiate(client)
     pair.check()
-    asks, lends = sides(pair, client)
+    asks, lends = pair.ends(client)
     net_behind = "10.2.0.0/24" if client == "left" else "10.1.0.0/24"
     assert selectors(asks) == [(["10.3.0.1/32"], [net_behind])]
     assert asks.addresses == ["10.3.0.1"] and lends.addresses == []
@@ -91,7 +86,7 @@ def test_both_families(client: str) -> None:
     own, other = (text.replace(f"_ts = {behind}", f"_ts = {behind}, 2001:db8:2::/64") for text in (own, other))
     pair = Pair(own, other).initiate(client)
     pair.check()
-    asks, lends = sides(pair, client)
+    asks, lends = pair.ends(client)
     assert selectors(asks) == [(["10.3.0.1/32", "2001:db8:3::1/128"], [behind, "2001:db8:2::/64"])]
     (told,) = asks.told("configured")
     assert told["addresses"] == ["10.3.0.1", "2001:db8:3::1"]
@@ -127,7 +122,7 @@ def test_two_pools_of_one_family_are_tried_in_turn() -> None:
 @CLIENTS
 def test_exhausted_the_ike_sa_lives_and_a_later_child_works(client: str) -> None:
     pair = Pair(*texts(client, pools=ONE)).initiate(client)
-    asks, lends = sides(pair, client)
+    asks, lends = pair.ends(client)
     # HDR, SK {IDi, AUTH, CP(CFG_REQUEST), ...}  -->    <--  HDR, SK {IDr, AUTH, N(INTERNAL_ADDRESS_FAILURE)}
     asks.do("initiate", "net", anew=True)
     pair.settle()
@@ -172,7 +167,7 @@ def test_exhausted_with_the_later_child_too() -> None:
 def test_none_asked_for_where_one_is_needed(client: str) -> None:
     # HDR, SK {IDi, AUTH, SAi2, TSi, TSr}  -->    <--  HDR, SK {IDr, AUTH, N(FAILED_CP_REQUIRED)}
     pair = Pair(*texts(client, vips="")).initiate(client)
-    asks, lends = sides(pair, client)
+    asks, lends = pair.ends(client)
     assert asks.up == lends.up == ["ESTABLISHED"]
     assert (
         reasons(asks)
@@ -319,7 +314,7 @@ def test_an_identity_gets_its_address_again() -> None:
 @CLIENTS
 def test_a_rekeyed_ike_sa_keeps_the_address(client: str, by: str) -> None:
     pair = Pair(*texts(client, pools=ONE)).initiate(client)
-    asks, lends = sides(pair, client)
+    asks, lends = pair.ends(client)
     for side in (pair.left, pair.right):
         if by in (side.name, "both"):
             side.do("rekey")
