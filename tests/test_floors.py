@@ -137,3 +137,9 @@ def test_the_two_versions_do_not_import_each_other() -> None:
     for one, other in (("ikev1", "lab.ikev2"), ("ikev2", "lab.ikev1")):
         files = [path for path in FILES if path.is_relative_to(ROOT / "lab" / one)]
         assert files and not any(other in imports(path) for path in files)
+
+
+def test_no_test_writes_into_what_is_frozen() -> None:
+    """Pairs of endpoints share the configurations that they read; only peers, which nobody shares, may be bent."""
+    tests = [path for path in (ROOT / "tests").rglob("*.py") if path.parent.name != "peers" and path != Path(__file__)]
+    assert tests and not [path.name for path in tests if "object.__setattr__" in path.read_text()]
