@@ -22,7 +22,10 @@ from lab.life.records import Process, Record
 
 
 class Paused:
-    """What one guest (or one process on the host's kernel) of a run is paused by."""
+    """What one guest (or one process on the host's kernel) of a run is paused by.
+
+    `event` says which scenario's network has a name now; it is empty where none has.
+    """
 
     def __init__(self, kernel: str, *, virtual: bool) -> None:
         self._kernel, self._clock = kernel, "virtual" if virtual else "real"
@@ -30,17 +33,13 @@ class Paused:
         self.socket = self._directory / records.SOCKET
         self._over = threading.Event()
         self._record: Record | None = None
+        self.event: Mapping[str, Any] = {}
         self._line, self._theirs = socket.socketpair()
 
     @property
     def line(self) -> int:
         """The guest's end of the line."""
         return self._theirs.fileno()
-
-    @property
-    def announced(self) -> bool:
-        """Whether it has a name now."""
-        return self._record is not None
 
     def begun(self, _pid: int, _directory: Path) -> None:
         """The guest runs, and has its end."""
@@ -73,14 +72,14 @@ class Paused:
         record.topology_file.write_text(str(event.get("file")), encoding="utf-8")
         record.socket.symlink_to(self.socket)
         record.write()
-        self._record = record
+        self._record, self.event = record, event
         return record
 
     def resumed(self) -> None:
         """The run goes on."""
         if self._record is not None:
             self._record.changed(directories=()).remove()
-            self._record = None
+            self._record, self.event = None, {}
 
     def close(self) -> None:
         """The guest has ended."""

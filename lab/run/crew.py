@@ -180,12 +180,12 @@ class Crew:
         return worker.paused is not None or worker.stepping is not None
 
     def _keep(self, worker: Worker) -> None:
-        """Give the network of a scenario that pauses a name, as long as it does."""
+        """Give the network of a scenario that pauses a name, as long as it does; one may pause right after another."""
         event, paused = worker.follower.paused, worker.paused
-        if paused is None or bool(event) == paused.announced:
+        if paused is None or event == paused.event:
             return
+        paused.resumed()
         if not event:
-            paused.resumed()
             return
         name = paused.announce(event).name
         self.screen.say(f"{event['id']} {event['pairing']} failed; its network is up as `{name}`")

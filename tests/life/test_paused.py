@@ -1,5 +1,6 @@
 """`ikelab run --pause-on-failure` in a guest: the network of a scenario that fails is a lab until somebody ends it."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -33,11 +34,18 @@ def ikelab(*words: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, cwd=SOURCE, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
 
 
-def paused(run: "subprocess.Popen[str]", but: Record | None) -> Record:
-    """The lab of the scenario that pauses, another one than before."""
+def written(record: Record) -> int:
+    """When it was written, in nanoseconds: two may have begun within the same second."""
+    with contextlib.suppress(FileNotFoundError):
+        return (record.directory / records.RECORD).stat().st_mtime_ns
+    return 0
+
+
+def paused(run: "subprocess.Popen[str]", after: int) -> Record:
+    """The lab of the scenario that pauses, written later than that."""
     deadline = time.monotonic() + DEADLINE_S
     while True:
-        found = [record for name in records.names() if (record := records.read(name)) and record != but]
+        found = [record for name in records.names() if (record := records.read(name)) and written(record) > after]
         if found:
             return found[0]
         assert run.poll() is None, run.communicate()[1]
@@ -47,9 +55,10 @@ def paused(run: "subprocess.Popen[str]", but: Record | None) -> Record:
 
 def look_twice(run: "subprocess.Popen[str]") -> None:
     """Two scenarios fail in one guest, one after the other."""
-    record = None
+    before = 0
     for _ in range(2):
-        record = paused(run, record)
+        record = paused(run, before)
+        before = written(record)
         assert (record.name, record.owner, record.clock) == ("paused-1", "run", "virtual")
         status = ikelab("status", "--json")
         assert status.returncode == 0, status.stderr

@@ -1,7 +1,11 @@
 """Which guest begins when: no process is started here."""
 
+from types import SimpleNamespace
+
 import pytest
 
+from lab.life import records
+from lab.life.paused import Paused
 from lab.matrix import Pairing
 from lab.plugin.meta import Scenario
 from lab.run.batches import Batch
@@ -53,3 +57,18 @@ def test_what_was_left_over_does_not_wait_for_the_real_clock(next_of):
 def test_one_job_is_one_guest_at_a_time(next_of):
     assert next_of(1, [REAL], (VIRTUAL, True)) is None
     assert next_of(1, [VIRTUAL], (REAL, True)) is None
+
+
+def test_one_that_pauses_right_after_another_has_a_name_of_its_own(tmp_path, monkeypatch):
+    """Resumed and paused again between two looks at the events."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    followed = SimpleNamespace(paused={})
+    at_work = SimpleNamespace(follower=followed, paused=Paused("guest", virtual=True))
+    crew = SimpleNamespace(screen=SimpleNamespace(say=lambda _text: None))
+    topologies = []
+    for name in ("direct", "nat-both", ""):
+        followed.paused = {"id": "one/of", "pairing": name, "topology": name} if name else {}
+        Crew._keep(crew, at_work)
+        topologies.append([records.read(lab).topology for lab in records.names()])
+    at_work.paused.close()
+    assert topologies == [["direct"], ["nat-both"], []]
