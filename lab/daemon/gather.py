@@ -9,23 +9,17 @@ from lab.ipsec.batch import TRAINS
 
 def gathered(found: Iterable[tuple[Datagram, Path]]) -> Iterator[tuple[Datagram, Path]]:
     """The same octets in the same order; trains of one path, length and traffic class become one, up to `TRAINS`."""
-    trains: list[Datagram] = []
-    way: Path | None = None
+    trains: list[tuple[Datagram, Path]] = []
     for datagram, path in found:
-        if (
-            trains
-            and way is not None
-            and not (len(trains) < TRAINS and path == way and _continues(trains[-1], datagram))
-        ):
-            yield _joined(trains), way
+        if trains and not (len(trains) < TRAINS and path == trains[0][1] and _continues(trains[-1][0], datagram)):
+            yield _joined(trains)
             trains = []
         if datagram.segment:
-            trains.append(datagram)
-            way = path
+            trains.append((datagram, path))
         else:
             yield datagram, path
-    if trains and way is not None:
-        yield _joined(trains), way
+    if trains:
+        yield _joined(trains)
 
 
 def _continues(before: Datagram, datagram: Datagram) -> bool:
@@ -37,6 +31,8 @@ def _continues(before: Datagram, datagram: Datagram) -> bool:
     )
 
 
-def _joined(trains: list[Datagram]) -> Datagram:
-    first = trains[0]
-    return first if len(trains) == 1 else first._replace(data=b"".join([one.data for one in trains]))
+def _joined(trains: list[tuple[Datagram, Path]]) -> tuple[Datagram, Path]:
+    if len(trains) == 1:
+        return trains[0]
+    first, way = trains[0]
+    return first._replace(data=b"".join([one.data for one, _ in trains])), way

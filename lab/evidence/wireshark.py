@@ -76,9 +76,10 @@ def tables(keys: Keys, sightings: Sequence[Sighting]) -> Tables:
     """The rows for these keys; ESP rows for the addresses that were seen."""
     ike: dict[tuple[str, str], str] = {}
     unsupported: dict[tuple[str, str, str], None] = {}
-    isakmp = {f"{entry.spi_i},{entry.Ka}": None for entry in latest(keys).ike if entry.version == 1}
+    isakmp: dict[str, None] = {}
     for entry in latest(keys).ike:
         if entry.version == 1:
+            isakmp[f"{entry.spi_i},{entry.Ka}"] = None
             continue
         row = ike_row(entry)
         if row is None:

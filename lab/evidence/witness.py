@@ -69,6 +69,10 @@ class TsharkReport:
         """Whether everything that tshark can decrypt was decrypted and found right."""
         return not self.problems
 
+    def pass_over(self, why: str) -> None:
+        """Count a packet that is neither proof nor problem."""
+        self.unsupported[why] = self.unsupported.get(why, 0) + 1
+
     def sentence(self) -> str:
         """The result in words."""
         text = f"tshark {self.version} decrypted {self.ike_decrypted} of {self.ike_total} IKE messages"
@@ -109,12 +113,10 @@ def verify(
             continue
         if sighting.frames[-1] in again:
             report.ike_total += 1
-            why = again[sighting.frames[-1]]
-            report.unsupported[why] = report.unsupported.get(why, 0) + 1
+            report.pass_over(again[sighting.frames[-1]])
         elif reading.opened and not last.read(sighting).opened:
             report.ike_total += 1
-            why = OTHER_SIDE if reading.isakmp else EARLIER
-            report.unsupported[why] = report.unsupported.get(why, 0) + 1
+            report.pass_over(OTHER_SIDE if reading.isakmp else EARLIER)
         elif reading.encrypted and reading.protocol in ("IKEv1", "IKEv2", "ESP"):
             row = rows.get(sighting.frames[-1] + 1)
             _judge(report, sighting, reading, row, unknown, where.owner(sighting.src) in where.impaired)
@@ -173,11 +175,11 @@ def _judge(
     report.ike_total += ike
     report.esp_total += not ike
     if reading.spi in unknown:
-        report.unsupported[unknown[reading.spi]] = report.unsupported.get(unknown[reading.spi], 0) + 1
+        report.pass_over(unknown[reading.spi])
         return
     wrong = _wrong_ike(reading, row) if ike else _wrong_esp(reading, row)
     if wrong and _nameless(reading, row):
-        report.unsupported[ID_NULL] = report.unsupported.get(ID_NULL, 0) + 1
+        report.pass_over(ID_NULL)
     elif wrong and ike and impaired:
         report.impaired += 1
     elif wrong:

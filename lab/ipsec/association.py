@@ -8,13 +8,12 @@ from lab.ike.path import Path
 from lab.ipsec import dummies
 from lab.ipsec.carrier import EspCarrier, carrier
 from lab.ipsec.drops import Dropped, Reason
-from lab.ipsec.flow import flow_of, key_of
+from lab.ipsec.flow import Known, flow_of, key_of
 from lab.ipsec.outer import dont_fragment, with_congestion
 from lab.ipsec.selector import Selectors
 from lab.wire.ids import ProtocolId
 
 LARGEST = 65535
-_MOST = 1024  # flows that are remembered
 
 
 class Association:
@@ -43,7 +42,7 @@ class Association:
         self.child, self.path, self._told = child, child.path, child.path
         self.carrier = carrier(child, random)
         self.selectors = Selectors.of(child.ts_local, child.ts_remote)
-        self._admitted: set[bytes] = set()
+        self._admitted: Known[None] = Known()
         self.bytes_in = self.bytes_out = self.packets_in = self.packets_out = 0
         self.last_in = self.last_out = 0.0
         self._warned = False
@@ -117,10 +116,7 @@ class Association:
         flow = flow_of(inner)
         if not self.selectors.inbound(flow):
             raise Dropped(Reason.INNER_SELECTORS, str(flow))
-        if key:
-            if len(self._admitted) >= _MOST:
-                self._admitted.clear()
-            self._admitted.add(key)
+        self._admitted.keep(key, None)
 
     def roomy(self, octets: int, packets: int, *, inbound: bool) -> bool:
         """Whether these go through before any limit, be it the soft one, has to be looked at."""

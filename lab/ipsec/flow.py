@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import TypeVar
 
 from lab.errors import ProtocolError, Truncated
 
@@ -11,6 +12,8 @@ _PORTS = frozenset((_TCP, _UDP, _DCCP, _SCTP, _UDPLITE))
 _EXTENSIONS = frozenset((0, 43, 60))
 _FRAGMENT = 44
 _COMMON = (_TCP, _UDP)
+MOST_KNOWN = 1024
+_V = TypeVar("_V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,20 @@ def key_of(packet: bytes) -> bytes:
         plain = len(packet) >= 24 and packet[0] == 0x45 and packet[9] in _COMMON
         return packet[9:10] + packet[12:24] if plain and not (packet[6] & 0x3F or packet[7]) else b""
     return packet[6:7] + packet[8:44] if packet[0] >> 4 == 6 and packet[6] in _COMMON else b""
+
+
+class Known(dict[bytes, _V]):
+    """What was found out about flows, by the keys of `key_of`; where too many are known it begins anew."""
+
+    __slots__ = ()
+
+    def keep(self, key: bytes, found: _V) -> _V:
+        """Remember it, unless the key is empty; gives it back."""
+        if key:
+            if len(self) >= MOST_KNOWN:
+                self.clear()
+            self[key] = found
+        return found
 
 
 def flow_of(packet: bytes) -> Flow:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lab.ipsec.association import Association
-from lab.ipsec.flow import Flow, flow_of, key_of
+from lab.ipsec.flow import Flow, Known, flow_of, key_of
 from lab.ipsec.selector import Selectors
 from lab.wire.payloads_v2 import TrafficSelector
 
@@ -54,7 +54,6 @@ class Protect:
     breadth: int
 
 
-_MOST = 1024  # flows whose policy is remembered
 Policy = Discard | Protect | Trap
 _RANK: dict[type, int] = {Discard: 0, Protect: 1, Trap: 2}
 
@@ -66,7 +65,7 @@ class Policies:
 
     def __init__(self) -> None:
         self._ordered: list[Policy] = []
-        self._known: dict[bytes, Policy | None] = {}  # by flow, until the list changes
+        self._known: Known[Policy | None] = Known()  # by flow, until the list changes
 
     def add(self, policy: Policy) -> None:
         """Put a policy before all that are as broad and of its kind."""
@@ -104,12 +103,7 @@ class Policies:
         key = key_of(packet)
         if key in self._known:
             return self._known[key]
-        found = self.find(flow_of(packet))
-        if key:
-            if len(self._known) >= _MOST:
-                self._known.clear()
-            self._known[key] = found
-        return found
+        return self._known.keep(key, self.find(flow_of(packet)))
 
     def find(self, flow: Flow) -> Policy | None:
         """The policy that decides about an outbound packet."""

@@ -68,8 +68,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     from lab.plugin import meta  # noqa: PLC0415
     from lab.plugin.selection import Plan, keep  # noqa: PLC0415
 
-    dropped = [item for item in items if meta.excluded(item)]
-    kept = [item for item in items if not meta.excluded(item)]
+    kept: list[pytest.Item] = []
+    dropped: list[pytest.Item] = []
+    for item in items:
+        (dropped if meta.excluded(item) else kept).append(item)
     path = config.getoption("--ikelab-plan")
     if path is not None:
         config.stash[PLAN] = Plan.read(path)

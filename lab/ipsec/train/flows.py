@@ -9,7 +9,7 @@ import numpy as np
 
 from lab.errors import ProtocolError
 from lab.ipsec.association import Association
-from lab.ipsec.flow import flow_of, key_of
+from lab.ipsec.flow import Known, flow_of, key_of
 from lab.ipsec.selector import Selectors
 from lab.ipsec.train.join import Layout, pieces
 from lab.ipsec.train.room import Octets, Room
@@ -17,7 +17,6 @@ from lab.wire.packets import TCP, UDP_NUMBER
 
 Part = tuple[int, int, Layout | None]
 _FRONT = 64  # octets that show the flow of a packet, unless its headers are unusual
-_MOST = 1024  # flows of an SA that are remembered
 
 # What packets of one flow and length have in common: version, lengths, fragment bits, protocol, addresses, ports.
 _WIDTH = 44
@@ -34,7 +33,7 @@ class Flows:
 
     def __init__(self, *, udp: bool) -> None:
         self._udp = udp
-        self._known: WeakKeyDictionary[Association, dict[bytes, Layout | None]] = WeakKeyDictionary()
+        self._known: WeakKeyDictionary[Association, Known[Layout | None]] = WeakKeyDictionary()
 
     def parts(self, association: Association, room: Room, count: int, inner: int) -> list[Part] | None:
         """The first rows in parts that each become one packet, those without a layout being packets for themselves.
@@ -44,7 +43,7 @@ class Flows:
         """
         known = self._known.get(association)
         if known is None:
-            known = self._known[association] = {}
+            known = self._known[association] = Known()
         look = _Look(room, inner, association.selectors, known, self._udp)
         try:
             return look.alike(count) or look.mixed(count)
@@ -58,7 +57,7 @@ class _Look(NamedTuple):
     room: Room
     inner: int
     selectors: Selectors
-    known: dict[bytes, Layout | None]
+    known: Known[Layout | None]
     udp: bool
 
     def alike(self, count: int) -> list[Part]:
@@ -93,12 +92,7 @@ class _Look(NamedTuple):
         key = _key(front)
         if key in self.known:
             return self.known[key]
-        found = self._understood(front)
-        if key:
-            if len(self.known) >= _MOST:
-                self.known.clear()
-            self.known[key] = found
-        return found
+        return self.known.keep(key, self._understood(front))
 
     def _understood(self, front: bytes) -> Layout | None:
         try:

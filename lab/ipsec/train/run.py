@@ -5,8 +5,8 @@ from itertools import groupby
 
 import numpy as np
 
+from lab.ipsec.flow import key_of
 from lab.ipsec.train.room import Octets
-from lab.wire.packets import TCP, UDP_NUMBER
 
 
 class Run:
@@ -37,10 +37,6 @@ class Run:
         """The packets, the first one first."""
         return iter(self.packets)
 
-    def segment(self, number: int) -> bytes:
-        """One of the packets, counted from 0."""
-        return self.packets[number]
-
 
 def runs(packets: Iterable[bytes]) -> Iterator[list[bytes]]:
     """Neighbours that may be one run, in their order; each packet whose flow is not seen at a glance for itself."""
@@ -53,9 +49,5 @@ def runs(packets: Iterable[bytes]) -> Iterator[list[bytes]]:
 
 def _key(packet: bytes) -> bytes:
     """What the packets of a run have in common: version, traffic class, length, DF, protocol, addresses and ports."""
-    version = packet[0] >> 4 if len(packet) > 40 else 0
-    if version == 4 and packet[0] == 0x45 and packet[9] in (TCP, UDP_NUMBER) and not (packet[6] & 0x3F or packet[7]):
-        return packet[:4] + packet[6:10:3] + packet[12:24]
-    if version == 6 and packet[6] in (TCP, UDP_NUMBER):
-        return packet[:7] + packet[8:44]
-    return b""
+    key = key_of(packet) if len(packet) > 40 else b""
+    return key and key + packet[6:7] + packet[: 4 if packet[0] == 0x45 else 6]

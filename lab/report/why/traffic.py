@@ -9,7 +9,7 @@ A finding concludes something only where the scenario did not pass: one that tak
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -18,7 +18,6 @@ from lab.report import facts
 from lab.report.facts import Doubts, Facts
 from lab.report.why.finding import Finding
 
-_IDLE = "put no packet"
 _TRIED = re.compile(r"from (\S+) to (\S+?)(?:[,;]|$)")
 SIDES = ("left", "right")
 
@@ -59,8 +58,7 @@ def findings(directory: Path, ladder: Sequence[Facts]) -> list[Finding]:
     missed = list(_one_way(children, ladder, when))
     # Who gets nothing has nothing to answer: that its own SA is idle is no finding of its own.
     waiting = {side for side in SIDES if any(one.node != side for one in missed)}
-    idle = [one for one in _unselected(children, result, when) if one.node not in waiting or _IDLE not in one.words]
-    found = [*idle, *missed]
+    found = [*_unselected(children, result, when, waiting), *missed]
     return [Finding(one.t, one.node, one.words, one.proof, refusal=ends) for one in found]
 
 
@@ -80,7 +78,9 @@ def _within(address: str, selectors: Sequence[str]) -> bool:
     return False
 
 
-def _unselected(children: dict[str, list[Child]], result: Facts, when: float) -> Iterator[Finding]:
+def _unselected(
+    children: dict[str, list[Child]], result: Facts, when: float, waiting: Collection[str]
+) -> Iterator[Finding]:
     """Traffic that a step tried and that no SA takes."""
     for step in facts.rows(result, "steps"):
         tried = _TRIED.search(facts.text(step, "detail"))
@@ -88,20 +88,23 @@ def _unselected(children: dict[str, list[Child]], result: Facts, when: float) ->
             continue
         ends = {"left": (tried[1], tried[2]), "right": (tried[2], tried[1])}
         for side, (source, target) in ends.items():
-            if children[side] and (words := _why_not(children[side], source, target)):
+            words = _why_not(children[side], source, target, waiting=side in waiting)
+            if children[side] and words:
                 yield Finding(when, side, words, f"sas.json, and step {facts.text(step, 'name')} of result.json")
 
 
-def _why_not(children: Sequence[Child], source: str, target: str) -> str:
-    """Why packets from here to there do not go into one of these SAs; nothing where they do."""
+def _why_not(children: Sequence[Child], source: str, target: str, *, waiting: bool) -> str:
+    """Why packets from here to there do not go into one of these SAs; nothing where they do, or would if any came."""
     fitting = [one for one in children if one.selects(source, target)]
     if not fitting:
         listed = "; ".join(f"{one.name} {one.selectors}" for one in children)
         return f"has no CHILD SA for packets from {source} to {target}: {listed}"
-    if any(facts.whole(one.row, "packets_out") for one in fitting):
+    if waiting or any(facts.whole(one.row, "packets_out") for one in fitting):
         return ""
     names = ", ".join(one.name for one in fitting)
-    return f"{_IDLE} from {source} to {target} into its SA ({names}): none came to it, or its routes lead elsewhere"
+    return (
+        f"put no packet from {source} to {target} into its SA ({names}): none came to it, or its routes lead elsewhere"
+    )
 
 
 def _one_way(children: dict[str, list[Child]], ladder: Sequence[Facts], when: float) -> Iterator[Finding]:
